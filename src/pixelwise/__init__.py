@@ -1,0 +1,43 @@
+"""pixelwise: semantic, instance and panoptic segmentation of your own pictures.
+
+>>> import pixelwise
+>>> model = pixelwise.load("runs/cells/best.safetensors")  # doctest: +SKIP
+>>> result = pixelwise.predict(model, "picture.jpg")  # doctest: +SKIP
+>>> pixelwise.save(result, "picture.png")  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# The public names and the modules that hold them: nothing is imported before it is used.
+_PUBLIC = {
+    "Batch": "sample",
+    "Classes": "classes",
+    "Recipe": "training.recipe",
+    "Sample": "sample",
+    "Segmentation": "segmentation",
+    "create": "weights.presets",
+    "draw": "drawing",
+    "evaluate": "evaluation",
+    "inspect": "inspection",
+    "load": "weights.checkpoint",
+    "load_weights": "weights.rename",
+    "open_dataset": "data.dataset",
+    "predict": "inference.predictor",
+    "read_image": "data.image",
+    "save": "inference.files",
+    "train": "training.run",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"pixelwise has no {name!r}; it has: {', '.join(__all__)}")
+    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,40 @@
+"""The first layer of every model: from RGB in [0, 1] to the numbers that its weights were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Normalize(nn.Module):
+    """(x · scale − mean) / std for each channel, in RGB or BGR order.
+
+    Args:
+        mean, std: one number a channel of the *input order of the weights* (BGR when `bgr`), in units of `scale`.
+        scale: 1 for weights trained on [0, 1], 255 for those trained on bytes.
+        bgr: whether the weights expect blue first.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        mean: Sequence[float] = (0.0, 0.0, 0.0),
+        std: Sequence[float] = (1.0, 1.0, 1.0),
+        scale: float = 1.0,
+        bgr: bool = False,
+    ) -> None:
+        super().__init__()
+        self.bgr = bgr
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1) / scale, persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1) / scale, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float RGB in [0, 1] to the same shape, normalised."""
+        return ((images.flip(1) if self.bgr else images) - self.mean) / self.std

@@ -1,0 +1,185 @@
+"""What is where in one image, found or true: the one noun that models, metrics, drawing and files share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .classes import MAX_CLASSES, VOID, Classes
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """N segments of one image.
+
+    Exactly one carrier holds the pixels: `ids`, where segments cannot overlap, or `masks`, where they may. A semantic
+    result has one segment for each class that is present, a panoptic one may have several, an instance result has `masks`.
+
+    Attributes:
+        classes: what the labels mean.
+        labels: (N,) int64, index into `classes`.
+        scores: (N,) float32 in [0, 1]; ones when not given, as for truth.
+        ids: (H, W) int32; segment n is n + 1, and 0 is void.
+        masks: (N, H, W) bool.
+        crowd: (N,) bool, truth only: regions with too many objects to tell apart; none when not given.
+
+    Raises:
+        TypeError: for a tensor of another dtype.
+        ValueError: for both carriers or neither, for another shape, for a label or an id that does not exist.
+    """
+
+    classes: Classes
+    labels: Tensor
+    scores: Tensor | None = None
+    ids: Tensor | None = None
+    masks: Tensor | None = None
+    crowd: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        _check("labels", self.labels, torch.int64, 1)
+        number, device = len(self.labels), self.labels.device
+        if self.scores is None:
+            object.__setattr__(self, "scores", torch.ones(number, device=device))
+        if self.crowd is None:
+            object.__setattr__(self, "crowd", torch.zeros(number, dtype=torch.bool, device=device))
+        for name, dtype in (("scores", torch.float32), ("crowd", torch.bool)):
+            value = getattr(self, name)
+            _check(name, value, dtype, 1)
+            if len(value) != number:
+                raise ValueError(f"{len(value)} {name} for {number} labels: give one a segment")
+        if number and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise ValueError(
+                f"labels run from {int(self.labels.min())} to {int(self.labels.max())}, "
+                f"but the {len(self.classes)} classes are numbered 0 to {len(self.classes) - 1}"
+            )
+        if (self.ids is None) == (self.masks is None):
+            raise ValueError("give either ids (segments that cannot overlap) or masks (that may), not both or neither")
+        if self.ids is not None:
+            _check("ids", self.ids, torch.int32, 2)
+            low, high = map(int, self.ids.aminmax()) if self.ids.numel() else (0, 0)
+            if low < 0 or high > number:
+                raise ValueError(f"ids run from {low} to {high}, but {number} segments have the ids 1 to {number}")
+        if self.masks is not None:
+            _check("masks", self.masks, torch.bool, 3)
+            if len(self.masks) != number:
+                raise ValueError(f"{len(self.masks)} masks for {number} labels: give one a segment")
+
+    @classmethod
+    def from_class_map(cls, class_map: Tensor, classes: Classes) -> Segmentation:
+        """One segment for each class present.
+
+        Args:
+            class_map: (H, W), any integer dtype; class indices, and 255 where the class is not known.
+            classes: what the indices mean.
+        """
+        if class_map.ndim != 2 or class_map.is_floating_point():
+            raise ValueError(f"a class map is (H, W) of integers, not {tuple(class_map.shape)} of {class_map.dtype}")
+        if class_map.numel() and not 0 <= int(class_map.min()) <= int(class_map.max()) <= VOID:
+            raise ValueError(f"a class map holds 0 to {VOID}, not {int(class_map.min())} to {int(class_map.max())}")
+        class_map = class_map.to(torch.uint8)
+        present = torch.bincount(class_map.flatten(), minlength=VOID + 1)[:VOID].nonzero().flatten()
+        if len(present) and int(present[-1]) >= len(classes):
+            raise ValueError(
+                f"the class map holds class {int(present[-1])}, "
+                f"but the {len(classes)} classes are numbered 0 to {len(classes) - 1}; 255 is void"
+            )
+        table = torch.zeros(VOID + 1, dtype=torch.int32, device=class_map.device)
+        table[present] = torch.arange(1, len(present) + 1, dtype=torch.int32, device=class_map.device)
+        return cls(classes, present, ids=table[class_map.int()])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same, tensor by tensor, with the same carrier."""
+        if not isinstance(other, Segmentation):
+            return NotImplemented
+        pairs = [(getattr(self, f), getattr(other, f)) for f in ("labels", "scores", "ids", "masks", "crowd")]
+        return self.classes == other.classes and all(
+            (a is None and b is None) or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image, pixels."""
+        carrier = self._carrier()
+        return carrier.shape[-2], carrier.shape[-1]
+
+    def mask(self, n: int) -> Tensor:
+        """(H, W) bool: the pixels of segment n."""
+        if not 0 <= n < len(self):
+            raise IndexError(f"there is no segment {n}: there are {len(self)}, counted from 0")
+        return self.masks[n] if self.masks is not None else self._carrier() == n + 1
+
+    def areas(self) -> Tensor:
+        """(N,) int64: the number of pixels of each segment."""
+        if self.masks is not None:
+            return self.masks.flatten(1).sum(1)
+        return torch.bincount(self._carrier().flatten(), minlength=len(self) + 1)[1:]
+
+    def boxes(self) -> Tensor:
+        """(N, 4) float32, x1 y1 x2 y2 in pixels, the right and lower edges included; zeros for an empty segment."""
+        boxes = torch.zeros(len(self), 4)
+        for n in range(len(self)):
+            mask = self.mask(n)
+            rows, columns = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
+            if len(rows):
+                edges = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+                boxes[n] = torch.stack(edges).float()
+        return boxes
+
+    def panoptic_map(self) -> Tensor:
+        """(H, W) int32: n + 1 where segment n lies, 0 elsewhere; of masks that overlap the highest score lies on top."""
+        if self.ids is not None:
+            return self.ids
+        assert self.masks is not None and self.scores is not None
+        ids = torch.zeros(self.size, dtype=torch.int32, device=self.masks.device)
+        for n in torch.argsort(self.scores, stable=True, descending=True).flip(0).tolist():
+            ids[self.masks[n]] = n + 1
+        return ids
+
+    def class_map(self) -> Tensor:
+        """(H, W) uint8: the class of each pixel.
+
+        Pixels that no segment covers are void (255); where segments are `masks` and the classes have a background,
+        they are background.
+        """
+        if len(self.classes) > MAX_CLASSES:
+            raise ValueError(f"a class map holds at most {MAX_CLASSES} classes, not {len(self.classes)}")
+        uncovered = self.classes.background if self.masks is not None else None
+        table = torch.full((len(self) + 1,), VOID if uncovered is None else uncovered, dtype=torch.uint8)
+        table[1:] = self.labels
+        return table.to(self.labels.device)[self.panoptic_map()]
+
+    def select(self, keep: Tensor) -> Segmentation:
+        """The segments that `keep` names ((K,) int64 indices or (N,) bool), in that order; the rest becomes void."""
+        index = keep.nonzero().flatten() if keep.dtype == torch.bool else keep
+        assert self.scores is not None and self.crowd is not None
+        parts = {"labels": self.labels[index], "scores": self.scores[index], "crowd": self.crowd[index]}
+        if self.masks is not None:
+            return replace(self, masks=self.masks[index], **parts)
+        table = torch.zeros(len(self) + 1, dtype=torch.int32, device=self.labels.device)
+        table[index + 1] = torch.arange(1, len(index) + 1, dtype=torch.int32, device=self.labels.device)
+        return replace(self, ids=table[self._carrier()], **parts)
+
+    def to(self, device: torch.device | str) -> Segmentation:
+        """The same on another device."""
+        tensors = {f: getattr(self, f) for f in ("labels", "scores", "ids", "masks", "crowd")}
+        return replace(self, **{f: None if t is None else t.to(device) for f, t in tensors.items()})
+
+    def _carrier(self) -> Tensor:
+        carrier = self.ids if self.ids is not None else self.masks
+        assert carrier is not None
+        return carrier
+
+
+def _check(name: str, value: Tensor, dtype: torch.dtype, dimensions: int) -> None:
+    if not isinstance(value, Tensor) or value.dtype != dtype:
+        found = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{name} must be a tensor of {dtype}, not {found}")
+    if value.ndim != dimensions:
+        raise ValueError(f"{name} must have {dimensions} dimension{'s' * (dimensions > 1)}, not {tuple(value.shape)}")
