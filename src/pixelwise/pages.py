@@ -52,16 +52,16 @@ class Page:
         right = [bool(rows) and all(isinstance(row[k], int | float) for row in rows) for k in range(len(header))]
         cells = [[("th", name) for name in header]] + [[("td", _number(value)) for value in row] for row in rows]
         lines = (
-            "".join(f"<{tag}{' class=n' * n}>{html.escape(text)}</{tag}>" for (tag, text), n in zip(row, right))
+            "".join(
+                f"<{tag}{' class=n' * n}>{html.escape(text)}</{tag}>" for (tag, text), n in zip(row, right, strict=True)
+            )
             for row in cells
         )
         return self._add("<div class=wide><table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table></div>")
 
     def findings(self, findings: Iterable[tuple[str, str]]) -> Page:
         """What was noticed: pairs of a level ("error", "warning", "note" or "fine") and a sentence."""
-        items = (
-            f"<li class={level}><b>{WORDS[level]}.</b> {html.escape(text)}</li>" for level, text in findings
-        )
+        items = (f"<li class={level}><b>{WORDS[level]}.</b> {html.escape(text)}</li>" for level, text in findings)
         return self._add(f"<ul class=findings>{''.join(items)}</ul>")
 
     def picture(self, picture: np.ndarray, caption: str = "") -> Page:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,7 +30,9 @@ class Sample:
 
     def __post_init__(self) -> None:
         if self.image.dtype != torch.uint8:
-            raise TypeError(f"{self.name or 'the picture'}: an image must be uint8 from 0 to 255, not {self.image.dtype}")
+            raise TypeError(
+                f"{self.name or 'the picture'}: an image must be uint8 from 0 to 255, not {self.image.dtype}"
+            )
         if self.image.ndim != 3 or self.image.shape[0] != 3 or not self.image.numel():
             raise ValueError(f"{self.name or 'the picture'}: an image must be (3, H, W), not {tuple(self.image.shape)}")
         if self.truth is not None and self.truth.size != self.size:
@@ -97,7 +99,7 @@ def collate(samples: Sequence[Sample], multiple: int = 1) -> Batch:
     images = torch.zeros(len(samples), height, width, 3).permute(0, 3, 1, 2)
     for image, sample in zip(images, samples, strict=True):
         h, w = sample.size
-        torch.mul(sample.image, 1 / 255, out=image[:, :h, :w])
+        torch.div(sample.image, 255, out=image[:, :h, :w])
     return Batch(
         images,
         tuple(pad(truth, height, width) for truth in truths),
@@ -112,8 +114,5 @@ def pad(truth: Segmentation, height: int, width: int) -> Segmentation:
     if (h, w) == (height, width):
         return truth
     space = (0, width - w, 0, height - h)
-    parts = {name: getattr(truth, name) for name in ("labels", "scores", "crowd")}
     carrier = "ids" if truth.ids is not None else "masks"
-    return Segmentation(
-        truth.classes, **parts, **{carrier: torch.nn.functional.pad(getattr(truth, carrier), space)}
-    )
+    return replace(truth, **{carrier: torch.nn.functional.pad(getattr(truth, carrier), space)})

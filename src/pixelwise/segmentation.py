@@ -15,7 +15,7 @@ class Segmentation:
     """N segments of one image.
 
     Exactly one carrier holds the pixels: `ids`, where segments cannot overlap, or `masks`, where they may. A semantic
-    result has one segment for each class that is present, a panoptic one may have several, an instance result has `masks`.
+    result has one segment for each class that is present, a panoptic one may have several, an instance one has `masks`.
 
     Attributes:
         classes: what the labels mean.
@@ -32,10 +32,10 @@ class Segmentation:
 
     classes: Classes
     labels: Tensor
-    scores: Tensor | None = None
+    scores: Tensor = None  # type: ignore[assignment]  # never None once made
     ids: Tensor | None = None
     masks: Tensor | None = None
-    crowd: Tensor | None = None
+    crowd: Tensor = None  # type: ignore[assignment]  # never None once made
 
     def __post_init__(self) -> None:
         _check("labels", self.labels, torch.int64, 1)
@@ -96,7 +96,7 @@ class Segmentation:
         """Whether both say the same, tensor by tensor, with the same carrier."""
         if not isinstance(other, Segmentation):
             return NotImplemented
-        pairs = [(getattr(self, f), getattr(other, f)) for f in ("labels", "scores", "ids", "masks", "crowd")]
+        pairs = zip(self._tensors().values(), other._tensors().values(), strict=True)
         return self.classes == other.classes and all(
             (a is None and b is None) or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs
         )
@@ -133,10 +133,10 @@ class Segmentation:
         return boxes
 
     def panoptic_map(self) -> Tensor:
-        """(H, W) int32: n + 1 where segment n lies, 0 elsewhere; of masks that overlap the highest score lies on top."""
+        """(H, W) int32: n + 1 where segment n lies, 0 elsewhere; of masks that overlap the best scored is on top."""
         if self.ids is not None:
             return self.ids
-        assert self.masks is not None and self.scores is not None
+        assert self.masks is not None
         ids = torch.zeros(self.size, dtype=torch.int32, device=self.masks.device)
         for n in torch.argsort(self.scores, stable=True, descending=True).flip(0).tolist():
             ids[self.masks[n]] = n + 1
@@ -158,18 +158,22 @@ class Segmentation:
     def select(self, keep: Tensor) -> Segmentation:
         """The segments that `keep` names ((K,) int64 indices or (N,) bool), in that order; the rest becomes void."""
         index = keep.nonzero().flatten() if keep.dtype == torch.bool else keep
-        assert self.scores is not None and self.crowd is not None
-        parts = {"labels": self.labels[index], "scores": self.scores[index], "crowd": self.crowd[index]}
-        if self.masks is not None:
-            return replace(self, masks=self.masks[index], **parts)
-        table = torch.zeros(len(self) + 1, dtype=torch.int32, device=self.labels.device)
-        table[index + 1] = torch.arange(1, len(index) + 1, dtype=torch.int32, device=self.labels.device)
-        return replace(self, ids=table[self._carrier()], **parts)
+        ids, masks = self.ids, self.masks
+        if masks is not None:
+            masks = masks[index]
+        if ids is not None:
+            table = torch.zeros(len(self) + 1, dtype=torch.int32, device=ids.device)
+            table[index + 1] = torch.arange(1, len(index) + 1, dtype=torch.int32, device=ids.device)
+            ids = table[ids]
+        return Segmentation(self.classes, self.labels[index], self.scores[index], ids, masks, self.crowd[index])
 
     def to(self, device: torch.device | str) -> Segmentation:
         """The same on another device."""
-        tensors = {f: getattr(self, f) for f in ("labels", "scores", "ids", "masks", "crowd")}
-        return replace(self, **{f: None if t is None else t.to(device) for f, t in tensors.items()})
+        moved = {name: None if tensor is None else tensor.to(device) for name, tensor in self._tensors().items()}
+        return replace(self, **moved)  # type: ignore[arg-type]
+
+    def _tensors(self) -> dict[str, Tensor | None]:
+        return {name: getattr(self, name) for name in ("labels", "scores", "ids", "masks", "crowd")}
 
     def _carrier(self) -> Tensor:
         carrier = self.ids if self.ids is not None else self.masks

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pixelwise.classes import SAFE_COLORS, Classes, palette
+
+
+def test_defaults_are_told_apart():
+    classes = Classes(("background", "cell", "wall"), background=0)
+    assert classes.colors == ((0, 0, 0), *SAFE_COLORS[:2])
+    assert classes.things == (False,) * 3
+    assert len(set(palette(150))) == 150
+
+
+def test_round_trip_through_plain_values():
+    classes = Classes(("sky", "car"), colors=((1, 2, 3), (4, 5, 6)), things=(False, True))
+    assert Classes.from_dict(classes.to_dict()) == classes
+
+
+def test_immutable():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Classes(("a",)).names = ("b",)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"names": ()}, "at least one name"),
+        ({"names": ("a", "b", "a")}, "'a' stand more than once"),
+        ({"names": ("a", "b"), "colors": ((0, 0, 0),)}, "1 colors for 2 classes"),
+        ({"names": ("a", "b"), "things": (True,)}, "1 things for 2 classes"),
+        ({"names": ("a",), "colors": ((0, 0, 256),)}, "not RGB from 0 to 255"),
+        ({"names": ("a",), "background": 1}, "numbered 0 to 0"),
+    ],
+)
+def test_errors_teach(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Classes(**arguments)
+
+
+def test_unknown_name_lists_the_names():
+    with pytest.raises(KeyError, match="there are: sky, car"):
+        Classes(("sky", "car")).index("sun")
