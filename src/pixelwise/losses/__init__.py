@@ -1,0 +1,1 @@
+"""What training makes small. `criterion` makes a loss from its name."""
