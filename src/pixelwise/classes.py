@@ -28,7 +28,7 @@ SAFE_COLORS: tuple[Color, ...] = (
 
 
 def palette(number: int) -> tuple[Color, ...]:
-    """`number` colours (RGB, 0 to 255): seven that colour-blind people can tell apart, then hues a golden angle apart."""
+    """`number` colours (RGB, 0 to 255): seven that colour-blind people tell apart, then hues a golden angle apart."""
     more = (
         colorsys.hsv_to_rgb(k * 0.618034 % 1, 0.55 + 0.4 * (k % 2), 0.95 - 0.25 * (k % 3))
         for k in range(number - len(SAFE_COLORS))

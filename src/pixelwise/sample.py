@@ -114,5 +114,6 @@ def pad(truth: Segmentation, height: int, width: int) -> Segmentation:
     if (h, w) == (height, width):
         return truth
     space = (0, width - w, 0, height - h)
-    carrier = "ids" if truth.ids is not None else "masks"
-    return replace(truth, **{carrier: torch.nn.functional.pad(getattr(truth, carrier), space)})
+    ids = None if truth.ids is None else torch.nn.functional.pad(truth.ids, space)
+    masks = None if truth.masks is None else torch.nn.functional.pad(truth.masks, space)
+    return replace(truth, ids=ids, masks=masks)

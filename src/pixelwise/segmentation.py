@@ -40,11 +40,10 @@ class Segmentation:
     def __post_init__(self) -> None:
         _check("labels", self.labels, torch.int64, 1)
         number, device = len(self.labels), self.labels.device
-        if self.scores is None:
-            object.__setattr__(self, "scores", torch.ones(number, device=device))
-        if self.crowd is None:
-            object.__setattr__(self, "crowd", torch.zeros(number, dtype=torch.bool, device=device))
-        for name, dtype in (("scores", torch.float32), ("crowd", torch.bool)):
+        for name, default in (("scores", torch.ones), ("crowd", torch.zeros)):
+            dtype = torch.float32 if name == "scores" else torch.bool
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default(number, dtype=dtype, device=device))
             value = getattr(self, name)
             _check(name, value, dtype, 1)
             if len(value) != number:
