@@ -1,0 +1,246 @@
+"""What a trained model finds in pictures of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, overload
+
+import cv2
+import torch
+from torch import Tensor, nn
+
+from ..classes import VOID
+from ..models.base import Model, SemanticModel, SemanticOutputs
+from ..sample import Sample, collate
+from ..segmentation import Segmentation
+from .augmentation import View, views
+from .source import Picture, picture
+from .tiles import Bands, Tiling, blended, regrouped, resized
+
+WHOLE = 1536 * 1536
+"""The most pixels that a model is given at once when nobody says how large a tile may be."""
+
+TILE = 1024
+"""Side of the tiles of larger pictures, pixels."""
+
+BAND = 512
+"""Rows of class probabilities that are kept at once."""
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Predictor:
+    """A model with the way to use it; call it with a picture.
+
+    Pictures are resized as the model's `resizing` says and padded to its stride; results have the picture's own size.
+    For a semantic model, larger pictures are cut into overlapping tiles that are blended without seams, and class
+    probabilities exist for a band of rows at a time only, so that memory grows with a picture's width and not with its
+    area. The model is moved to the device and stays there; its training mode is left as it was.
+
+    Args:
+        model: any; `flip`, `scales` and `tile` need class probabilities, which only semantic models have.
+        device: "auto" (the first GPU when there is one), "cpu", "cuda", "cuda:1".
+        flip: whether to look at the mirrored picture as well; "both" upside down too. Probabilities are averaged.
+        scales: factors on height and width to look at the picture with. Probabilities are averaged.
+        tile: side of the tiles that pictures larger than that are cut into, pixels of the resized picture;
+            `TILE` for pictures of more than `WHOLE` pixels when not given.
+        overlap: of neighbouring tiles, as a share of their side.
+        precision: "fp32", or "bf16" for the model's own arithmetic, faster where the hardware has it.
+
+    Raises:
+        RuntimeError: when the device is not there.
+        TypeError: when the model cannot do what is asked for.
+        ValueError: for values that make no sense.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        device: str | torch.device = "auto",
+        flip: bool | str = False,
+        scales: Sequence[float] = (1.0,),
+        tile: int | None = None,
+        overlap: float = 0.25,
+        precision: str = "fp32",
+    ) -> None:
+        self.device = available(device)
+        self.views = views(scales, flip)
+        self.tile = None if tile is None else Tiling(tile, overlap, model.stride)
+        self._automatic = Tiling(TILE, overlap, model.stride)
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is {precision!r}: it must be one of {', '.join(PRECISIONS)}")
+        self.precision = precision
+        if not isinstance(model, SemanticModel) and (self.views != (View(),) or tile is not None):
+            raise TypeError(
+                f"{type(model).__name__} does {model.task} segmentation and has no class probabilities to average: "
+                "flip, scales and tile are for semantic models"
+            )
+        # Converting a module to channels last copies its weights, once.
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def __call__(self, source: Picture) -> Segmentation:
+        """What is where in one picture, at its own size, on the CPU."""
+        image = picture(source)
+        with _evaluating(self.model):
+            if not isinstance(self.model, SemanticModel):
+                height, width = image.shape[1:]
+                shown = _resized_picture(image, self.model.resizing.size(height, width))
+                return self.model.decode(self._outputs(shown), [(height, width)])[0].to("cpu")
+            return self._most_probable(self._bands(image))
+
+    @torch.inference_mode()
+    def probabilities(self, source: Picture) -> Tensor:
+        """(C, H, W) float32, summing to one over the classes, at the picture's own size, on the CPU.
+
+        That is 4 bytes for each class and pixel; calling the predictor itself takes much less.
+
+        Raises:
+            TypeError: when the model has no class probabilities.
+        """
+        if not isinstance(self.model, SemanticModel):
+            raise TypeError(f"{type(self.model).__name__} does {self.model.task} segmentation: it has no probabilities")
+        with _evaluating(self.model):
+            return torch.cat([band.cpu() for band in self._bands(picture(source))], 1)
+
+    def _outputs(self, image: Tensor) -> SemanticOutputs:
+        images = collate([Sample(image)], self.model.stride).to(self.device).images
+        kind = PRECISIONS[self.precision]
+        with torch.autocast(self.device.type, kind, enabled=kind != torch.float32):
+            outputs: SemanticOutputs = self.model(images)
+        return outputs
+
+    def _bands(self, image: Tensor) -> Bands:
+        """The class probabilities, averaged over the views."""
+        for parts in zip(*(self._view(image, view) for view in self.views), strict=True):
+            yield torch.stack(parts).mean(0) if len(parts) > 1 else parts[0]
+
+    def _view(self, image: Tensor, view: View) -> Bands:
+        """The class probabilities of one view."""
+        size = image.shape[1], image.shape[2]
+        seen = view.size(*self.model.resizing.size(*size))
+        shown = _resized_picture(image, seen)
+
+        def logits(rows: slice, columns: slice) -> Tensor:
+            tile = view.flip(shown[:, rows, columns])
+            found = self._outputs(tile).logits[0, :, : tile.shape[1], : tile.shape[2]]
+            if len(found) != len(self.model.classes):
+                raise ValueError(
+                    f"the model gives {len(found)} classes, but names {len(self.model.classes)} (.classes)"
+                )
+            return view.flip(found.float())
+
+        tiling = self.tile or (self._automatic if seen[0] * seen[1] > WHOLE else Tiling(max(seen), 0.0))
+        bands = resized(blended(logits, seen, tiling), seen, size, BAND)
+        return (band.softmax(0) for band in regrouped(bands, BAND))
+
+    def _most_probable(self, bands: Bands) -> Segmentation:
+        """One segment for each class that wins somewhere, scored by its mean probability there."""
+        classes, maps, total = self.model.classes, [], torch.zeros(VOID + 1, dtype=torch.float64)
+        for band in bands:
+            confidence, best = band.max(0)
+            maps.append(best.to(torch.uint8).cpu())
+            total += torch.bincount(best.flatten(), confidence.flatten().double(), minlength=VOID + 1).cpu()
+        found = Segmentation.from_class_map(torch.cat(maps), classes)
+        scores = (total[found.labels] / found.areas()).float().clamp(0, 1)
+        return Segmentation(classes, found.labels, scores, ids=found.ids)
+
+
+@overload
+def predict(
+    model: Model,
+    source: Picture,
+    *,
+    device: str | torch.device = ...,
+    flip: bool | str = ...,
+    scales: Sequence[float] = ...,
+    tile: int | None = ...,
+    overlap: float = ...,
+    precision: str = ...,
+) -> Segmentation: ...
+@overload
+def predict(
+    model: Model,
+    source: list[Any] | tuple[Any, ...],
+    *,
+    device: str | torch.device = ...,
+    flip: bool | str = ...,
+    scales: Sequence[float] = ...,
+    tile: int | None = ...,
+    overlap: float = ...,
+    precision: str = ...,
+) -> list[Segmentation]: ...
+def predict(
+    model: Model,
+    source: Picture | list[Any] | tuple[Any, ...],
+    *,
+    device: str | torch.device = "auto",
+    flip: bool | str = False,
+    scales: Sequence[float] = (1.0,),
+    tile: int | None = None,
+    overlap: float = 0.25,
+    precision: str = "fp32",
+) -> Segmentation | list[Segmentation]:
+    """What a model finds in a picture, or in each of a list of pictures.
+
+    Args:
+        model: from `pixelwise.load` or `pixelwise.create`.
+        source: a path, a PIL picture, an (H, W, 3) uint8 array, a (3, H, W) uint8 tensor; or a list of them.
+        device, flip, scales, tile, overlap, precision: as `Predictor` describes them.
+
+    Returns:
+        One result a picture, at the picture's own size, on the CPU.
+    """
+    predictor = Predictor(
+        model, device=device, flip=flip, scales=scales, tile=tile, overlap=overlap, precision=precision
+    )
+    if isinstance(source, list | tuple):
+        return [predictor(one) for one in source]
+    return predictor(source)
+
+
+def available(device: str | torch.device) -> torch.device:
+    """The device of that name, or the best one for "auto".
+
+    Raises:
+        RuntimeError: when it is not there.
+        ValueError: when no device is called so.
+    """
+    gpus = torch.cuda.device_count()
+    if device == "auto":
+        return torch.device("cuda" if gpus else "cpu")
+    try:
+        wanted = torch.device(device)
+    except RuntimeError:
+        wanted = None
+    if wanted is None or wanted.type not in ("cpu", "cuda"):
+        raise ValueError(f"device is {str(device)!r}: it must be 'auto', 'cpu', 'cuda' or 'cuda:N'")
+    if wanted.type == "cuda" and (wanted.index or 0) >= gpus:
+        raise RuntimeError(
+            f"device {str(device)!r} was asked for, but PyTorch {torch.__version__} sees {gpus} GPUs here: "
+            "say device='cpu' or 'auto', or install a PyTorch that fits the GPU's driver"
+        )
+    return wanted
+
+
+def _resized_picture(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """(3, H, W) uint8 resized, over the area of each new pixel where it shrinks."""
+    height, width = image.shape[1:]
+    if (height, width) == size:
+        return image
+    how = cv2.INTER_AREA if size[0] < height or size[1] < width else cv2.INTER_LINEAR
+    rows = cv2.resize(image.permute(1, 2, 0).contiguous().cpu().numpy(), size[::-1], interpolation=how)
+    return torch.from_numpy(rows).permute(2, 0, 1)
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

@@ -1,0 +1,69 @@
+"""Words beside pictures: captions, and legends that say what the colours mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .classes import Color
+
+Pixels: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
+"""(H, W, 3) uint8 RGB."""
+
+PAPER: Color = (255, 255, 255)
+INK: Color = (32, 32, 32)
+
+
+def text_size(height: int, width: int) -> int:
+    """The height of letters that suits a picture of this height and width, pixels; never too small to read."""
+    return min(max(12, round(math.sqrt(height * width) / 36)), 64)
+
+
+def add_legend(picture: Pixels, entries: Sequence[tuple[Color, str]]) -> Pixels:
+    """The picture with a legend below it, on a white ground that is as wide as the picture or the longest entry.
+
+    Args:
+        picture: (H, W, 3) uint8; it stays as it is at the upper left.
+        entries: a colour and what it means, each.
+    """
+    if not entries:
+        return picture
+    size = text_size(*picture.shape[:2])
+    font, gap = ImageFont.load_default(size), size // 2
+    lengths = [round(2 * size + font.getlength(text)) + gap for _, text in entries]
+    width = max(picture.shape[1], max(lengths) + gap)
+    places, x, y = [], gap, gap
+    for length in lengths:
+        if x > gap and x + length > width:
+            x, y = gap, y + size + gap
+        places.append((x, y))
+        x += length + gap
+    ground = Image.new("RGB", (width, y + size + gap), PAPER)
+    draw = ImageDraw.Draw(ground)
+    for (x, y), (color, text) in zip(places, entries, strict=True):
+        draw.rectangle((x, y, x + round(1.4 * size), y + size - 1), fill=color, outline=INK)
+        draw.text((x + 2 * size, y + size / 2), text, fill=INK, font=font, anchor="lm")
+    return stack(picture, np.asarray(ground))
+
+
+def add_caption(picture: Pixels, text: str) -> Pixels:
+    """The picture with a line of text above it, cut short where it does not fit."""
+    size = text_size(*picture.shape[:2])
+    font, gap = ImageFont.load_default(size), size // 3
+    while len(text) > 1 and font.getlength(text) > max(picture.shape[1], 8 * size) - 2 * gap:
+        text = text.rstrip("…")[:-1] + "…"
+    width = max(picture.shape[1], round(font.getlength(text)) + 2 * gap)
+    ground = Image.new("RGB", (width, size + 2 * gap), PAPER)
+    ImageDraw.Draw(ground).text((gap, gap + size / 2), text, fill=INK, font=font, anchor="lm")
+    return stack(np.asarray(ground), picture)
+
+
+def stack(*pictures: Pixels) -> Pixels:
+    """Pictures below each other, aligned at the left, on white."""
+    width = max(picture.shape[1] for picture in pictures)
+    rows = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures]
+    return np.concatenate(rows)
