@@ -1,8 +1,8 @@
 """Losses that add up over pixels: cross-entropy, focal, and cross-entropy over the hard pixels only.
 
-Every loss takes logits (B, C, H, W), C ≥ 2, and the true class of each pixel (B, H, W) int64, and returns a dict of named
-scalars in float32 or better, whatever autocast made of the logits. Void pixels (255) count in nothing: neither in the
-loss, nor in its gradient, nor in what it is divided by. Where nothing counts, the loss is 0 and so is its gradient.
+Every loss takes logits (B, C, H, W), C ≥ 2, and the true class of each pixel (B, H, W) int64, and returns a dict of
+named scalars in float32 or better, whatever autocast made of the logits. Void pixels (255) count in nothing: neither in
+the loss, nor in its gradient, nor in what it is divided by. Where nothing counts, the loss is 0 and so is its gradient.
 Nothing here waits for the GPU.
 """
 

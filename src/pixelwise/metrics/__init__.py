@@ -1,1 +1,6 @@
-"""What a model is judged by."""
+"""What a model is judged by: one metric for each task, fed picture by picture."""
+
+from .confusion import ConfusionMatrix
+
+METRICS = {"semantic": ConfusionMatrix}
+"""By `model.task`: the only switch on the task."""

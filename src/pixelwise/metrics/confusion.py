@@ -1,0 +1,277 @@
+"""Scores of class maps over a whole data set, from the confusion matrix; what each means stands in `DEFINITIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..classes import VOID, Classes
+from ..segmentation import Segmentation
+
+Counts = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+DEFINITIONS: Mapping[str, str] = {
+    "IoU": "of a class: pixels that are it and were found as it, over pixels that are it or were found as it, "
+    "summed over the whole data set",
+    "mIoU": "mean of the IoU over the classes that occur in the truth or in the results; a class that was found but is "
+    "nowhere true counts with 0, one that is neither is left out",
+    "Dice": "of a class: 2 · both / (true + found) pixels over the whole data set (the F1 of its pixels); "
+    "the mean over the classes as for mIoU",
+    "pixel accuracy": "share of the pixels that were found right; of a class: share of its true pixels (its recall)",
+    "mean pixel accuracy": "mean of the pixel accuracy over the classes that occur in the truth",
+    "frequency-weighted IoU": "mean of the IoU over the classes, each weighted by its share of the true pixels",
+    "image-wise mIoU": "mean over the pictures of the mIoU of each picture by itself: not the mIoU of the literature, "
+    "and higher or lower than it",
+    "image-wise Dice": "mean over the pictures of the mean Dice of each picture by itself",
+    "void": "pixels whose truth is void (255) are not counted at all; where the truth is a class and the result is "
+    "void, the pixel is missed: wrong for its class and found as none",
+}
+"""What each score means, for reports."""
+
+STRIPE = 1 << 24
+"""So many pixels are counted at once: float32, in which OpenCV hands out its counts, is exact up to here."""
+
+CALM = 16
+"""Maps that change at fewer than one pixel in so many are counted run by run, others pixel by pixel."""
+
+
+class ConfusionMatrix:
+    """Pixels by true and by found class, added up over pictures, and over processes by `reduce`.
+
+    Attributes:
+        classes: what the indices mean.
+        matrix: (C, C + 1) int64; [i, j] counts the pixels of class i found as j; the last column those found as void.
+        names: of the pictures, in the order in which they came.
+        pictures: (3, C) int64 each: for each class the pixels found right, those true, those found. All scores follow
+            from these, so a picture costs 24 C bytes.
+    """
+
+    MAIN_SCORE: ClassVar[str] = "mIoU"
+    DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
+
+    def __init__(self, classes: Classes) -> None:
+        self.classes = classes
+        self.matrix: Counts = np.zeros((len(classes), len(classes) + 1), np.int64)
+        self.names: list[str] = []
+        self.pictures: list[Counts] = []
+
+    def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
+        """Counts one picture; `name` is what reports call it.
+
+        Raises:
+            ValueError: for results of another size, or of classes that there are not.
+        """
+        matrix = self.count(found.class_map(), truth.class_map())
+        self.matrix += matrix
+        self.names.append(name)
+        self.pictures.append(tally(matrix))
+
+    def count(self, found: Tensor | NDArray[Any], truth: Tensor | NDArray[Any]) -> Counts:
+        """(C, C + 1) int64: the confusion matrix of one picture, which is not added to this one.
+
+        Args:
+            found, truth: (H, W) class maps of integers; 255 is void. Fastest as uint8.
+
+        Raises:
+            ValueError: for maps of two sizes, for a class outside 0 to C - 1 that is not void.
+        """
+        number = len(self.classes)
+        found, truth = _bytes("result", found), _bytes("truth", truth)
+        if found.shape != truth.shape:
+            raise ValueError(
+                f"the result is {found.shape[-1]}x{found.shape[0]}, the truth {truth.shape[-1]}x{truth.shape[0]}: "
+                "results must have the size of the original picture"
+            )
+        table = joint_histogram(truth, found)
+        for what, rows in (("truth", table), ("result", table[:number].T)):
+            outside = number + np.flatnonzero(rows[number:VOID].any(1))
+            if len(outside):
+                raise ValueError(
+                    f"the {what} holds class {outside[0]}, but the {number} classes are numbered 0 to {number - 1}; "
+                    "255 is void"
+                )
+        return np.hstack([table[:number, :number], table[:number, VOID:]])
+
+    def merge(self, other: ConfusionMatrix) -> None:
+        """Adds what another one has counted.
+
+        Raises:
+            ValueError: when it counted other classes.
+        """
+        if other.classes.names != self.classes.names:
+            raise ValueError(
+                f"only counts of the same classes add up: one has {', '.join(self.classes.names)}, "
+                f"the other {', '.join(other.classes.names)}"
+            )
+        self.matrix += other.matrix
+        self.names += other.names
+        self.pictures += other.pictures
+
+    def reduce(self) -> None:
+        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing.
+
+        Every process then holds the same. A picture that two processes counted counts twice.
+        """
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return
+        states: list[Any] = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(states, (self.matrix, self.names, self.pictures))
+        self.matrix = sum((matrix for matrix, _, _ in states), np.zeros_like(self.matrix))
+        self.names = [name for _, names, _ in states for name in names]
+        self.pictures = [picture for _, _, pictures in states for picture in pictures]
+
+    def scores(self) -> dict[str, float]:
+        """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where not a single pixel was counted."""
+        over_all = {name: float(value) for name, value in summarize(tally(self.matrix)).items()}
+        return over_all | {name: float(value) for name, value in _image_wise(self._stacked()).items()}
+
+    def per_class(self) -> list[dict[str, str | int | float]]:
+        """One row a class: "class", "IoU", "Dice", "pixel accuracy" (nan where undefined), pixels "true" and "found"."""
+        both, true, found = tally(self.matrix)
+        columns = zip(
+            self.classes.names, *map(np.ndarray.tolist, (*_ratios(both, true, found), true, found)), strict=True
+        )
+        return [
+            dict(zip(("class", "IoU", "Dice", "pixel accuracy", "true", "found"), row, strict=True)) for row in columns
+        ]
+
+    def per_picture(self) -> list[dict[str, str | float]]:
+        """One row a picture: "name" and the scores of this picture by itself, nan where all of it is void."""
+        table = summarize(self._stacked())
+        return [
+            {"name": name, **{score: float(table[score][k]) for score in table}} for k, name in enumerate(self.names)
+        ]
+
+    def intervals(
+        self, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
+    ) -> dict[str, tuple[float, float]]:
+        """For each score the interval in which it lies for `level` of the data sets drawn from these pictures.
+
+        The bootstrap over pictures: as many pictures as there are, drawn with replacement, `draws` times.
+        """
+        return bootstrap(self._stacked(), rng, draws, level)
+
+    def _stacked(self) -> Counts:
+        return np.stack(self.pictures) if self.pictures else np.zeros((0, 3, len(self.classes)), np.int64)
+
+
+def tally(matrix: Counts) -> Counts:
+    """(C, C + 1) confusion matrix → (3, C): for each class the pixels found right, those true, those found."""
+    number = len(matrix)
+    return np.stack([matrix.diagonal(), matrix.sum(1), matrix[:, :number].sum(0)])
+
+
+def summarize(tallies: NDArray[Any]) -> dict[str, Values]:
+    """(…, 3, C) tallies → the scores over all classes, (…) each; nan where nothing was counted."""
+    both, true, found = np.moveaxis(tallies.astype(np.float64), -2, 0)
+    iou, dice, accuracy = _ratios(both, true, found)
+    total = true.sum(-1)
+    return {
+        "mIoU": _mean(iou),
+        "pixel accuracy": _divide(both.sum(-1), total),
+        "mean pixel accuracy": _mean(accuracy),
+        "Dice": _mean(dice),
+        "frequency-weighted IoU": _divide((true * np.nan_to_num(iou)).sum(-1), total),
+    }
+
+
+def bootstrap(
+    tallies: Counts, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of all scores, image-wise ones included, over pictures drawn with replacement.
+
+    Args:
+        tallies: (pictures, 3, C).
+        rng: where the draws come from.
+        draws: number of data sets drawn.
+        level: share of them whose score lies inside.
+    """
+    pictures = len(tallies)
+    if not pictures:
+        return {}
+    flat = tallies.reshape(pictures, -1).astype(np.float64)
+    alone = summarize(tallies)
+    drawn: dict[str, list[float]] = {}
+    for _ in range(draws):
+        often = np.bincount(rng.integers(pictures, size=pictures), minlength=pictures)
+        total = summarize((often @ flat).reshape(tallies.shape[1:]))
+        for name, value in (total | _image_wise_means(alone, often)).items():
+            drawn.setdefault(name, []).append(float(value))
+    ends = (0.5 - level / 2, 0.5 + level / 2)
+    return {
+        name: (low, high) for name, values in drawn.items() for low, high in [np.nanquantile(values, ends).tolist()]
+    }
+
+
+def joint_histogram(truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> Counts:
+    """(256, 256) int64: how many pixels hold each pair of values; exact for pictures of any size.
+
+    Where regions are large, runs of pixels with one pair are counted at once; elsewhere OpenCV counts pixel by pixel.
+    """
+    import cv2
+
+    counts: Counts = np.zeros((256, 256), np.int64)
+    for t, f in _stripes(truth.ravel(), found.ravel()):
+        change = t[1:] != t[:-1]
+        change |= f[1:] != f[:-1]
+        if np.count_nonzero(change) * CALM < len(t):
+            last = np.append(np.flatnonzero(change), len(t) - 1)
+            pairs = t[last].astype(np.intp) * 256 + f[last]
+            lengths = np.diff(last, prepend=-1)
+            table = np.bincount(pairs, lengths, minlength=256 * 256).reshape(256, 256)
+        else:
+            table = cv2.calcHist([t, f], [0, 1], None, [256, 256], [0, 256, 0, 256])
+        counts += table.astype(np.int64)
+    return counts
+
+
+def _stripes(
+    truth: NDArray[np.uint8], found: NDArray[np.uint8]
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    for start in range(0, len(truth), STRIPE):
+        yield truth[start : start + STRIPE], found[start : start + STRIPE]
+
+
+def _bytes(what: str, class_map: Tensor | NDArray[Any]) -> NDArray[np.uint8]:
+    array: NDArray[Any] = class_map.cpu().numpy() if isinstance(class_map, Tensor) else np.asarray(class_map)
+    if array.ndim != 2 or array.dtype.kind not in "ui":
+        raise ValueError(f"the {what} must be a class map (H, W) of integers, not {array.shape} of {array.dtype}")
+    if array.dtype != np.uint8 and array.size and not 0 <= array.min() <= array.max() <= VOID:
+        raise ValueError(f"the {what} holds {array.min()} to {array.max()}: a class map holds 0 to {VOID}")
+    return array.astype(np.uint8, copy=False)
+
+
+def _ratios(both: NDArray[Any], true: NDArray[Any], found: NDArray[Any]) -> tuple[Values, Values, Values]:
+    """IoU, Dice and pixel accuracy of each class."""
+    return _divide(both, true + found - both), _divide(2 * both, true + found), _divide(both, true)
+
+
+def _divide(numerator: NDArray[Any], denominator: NDArray[Any]) -> Values:
+    """The quotient, nan where the denominator is 0."""
+    result: Values = np.full(np.shape(denominator), np.nan)
+    np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)
+    return result
+
+
+def _mean(values: Values) -> Values:
+    """Mean over the last axis of what is not nan; nan where all is."""
+    return _divide(np.nansum(values, -1), np.isfinite(values).sum(-1))
+
+
+def _image_wise(tallies: Counts) -> dict[str, Values]:
+    return _image_wise_means(summarize(tallies), np.ones(len(tallies), np.int64))
+
+
+def _image_wise_means(alone: Mapping[str, Values], often: Counts) -> dict[str, Values]:
+    """Means over the pictures of what each scores alone, as often as it was drawn; those that are all void left out."""
+    means = {}
+    for name in ("mIoU", "Dice"):
+        weights = often * np.isfinite(alone[name])
+        means[f"image-wise {name}"] = _divide((weights * np.nan_to_num(alone[name])).sum(), weights.sum())
+    return means
