@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +32,14 @@ class Normalize(nn.Module):
         bgr: bool = False,
     ) -> None:
         super().__init__()
+        self.arguments = {"mean": list(mean), "std": list(std), "scale": scale, "bgr": bgr}
         self.bgr = bgr
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1) / scale, persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1) / scale, persistent=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The arguments, as plain values, for the record of a checkpoint."""
+        return dict(self.arguments)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float RGB in [0, 1] to the same shape, normalised."""

@@ -1,1 +1,7 @@
-"""One paper, one file; `MODELS` names them."""
+"""The methods by name: one paper, one file."""
+
+from .base import SemanticModel
+from .unet import PaddedUNet, UNet
+
+MODELS: dict[str, type[SemanticModel]] = {"unet": UNet, "unet_padded": PaddedUNet}
+"""What `pixelwise.create` can make."""

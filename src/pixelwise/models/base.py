@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..classes import Classes
+from ..layers.normalize import Normalize
 from ..losses.pixel import CrossEntropy
 from ..ops.resize import Resizing, resize
 from ..segmentation import Segmentation
@@ -21,8 +22,10 @@ class Model(nn.Module):
         task: "semantic", "instance" or "panoptic".
         stride: pictures are padded to a multiple of this many pixels before they are batched.
         classes: what the outputs mean, in their order.
+        normalize: from RGB in [0, 1] to the numbers that the weights expect.
         resizing: the size at which the model wants to see a picture.
         architecture, arguments: how `pixelwise.create` made the model, so that a checkpoint can make it again.
+        record: what the checkpoint says that the model was loaded from; empty for a new one.
     """
 
     task: ClassVar[str]
@@ -33,9 +36,11 @@ class Model(nn.Module):
         if num_classes < 1:
             raise ValueError(f"num_classes is {num_classes}: a model needs at least one class")
         self.classes = Classes.numbered(num_classes)
+        self.normalize = Normalize()
         self.resizing = Resizing()
         self.architecture = ""
         self.arguments: Mapping[str, Any] = {}
+        self.record: Mapping[str, Any] = {}
 
     def forward(self, images: Tensor) -> Any:
         """(B, 3, H, W) float32 RGB in [0, 1] → the Outputs that the model's file declares."""

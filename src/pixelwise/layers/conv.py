@@ -1,0 +1,44 @@
+"""The blocks of convolutions that several papers share, and their first weights."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+
+def conv_norm_relu(channels: int, width: int, kernel: int = 3) -> nn.Sequential:
+    """Convolution without a bias that keeps the size, batch normalisation, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    )
+
+
+def double_conv(channels: int, width: int, middle: int | None = None) -> nn.Sequential:
+    """Two 3×3 `conv_norm_relu` in a row, `middle` channels between them (`width` when not given)."""
+    return nn.Sequential(conv_norm_relu(channels, middle or width), conv_norm_relu(middle or width, width))
+
+
+def double_valid_conv(channels: int, width: int) -> nn.Sequential:
+    """Two 3×3 convolutions without padding, a ReLU after each: the maps become 4 pixels smaller."""
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3), nn.ReLU(inplace=True), nn.Conv2d(width, width, 3), nn.ReLU(inplace=True)
+    )
+
+
+def init_he(network: nn.Module) -> None:
+    """Gaussian weights of standard deviation sqrt(2 / N), N inputs of a neuron, and zero biases, in every convolution.
+
+    He et al. 2015. An output pixel of a transposed convolution whose stride is its kernel size has one input a channel.
+    """
+    for layer in network.modules():
+        if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            continue
+        area = math.prod(layer.kernel_size)
+        if isinstance(layer, nn.ConvTranspose2d):
+            area = max(1, area // math.prod(layer.stride))
+        nn.init.normal_(layer.weight, std=math.sqrt(2 / (layer.in_channels // layer.groups * area)))
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

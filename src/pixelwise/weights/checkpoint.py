@@ -1,0 +1,106 @@
+"""Our own checkpoints: a safetensors file whose metadata say all that is needed to use the weights rightly."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from safetensors.torch import save as to_bytes
+
+from ..classes import Classes
+from ..models.base import SemanticModel
+from ..ops.files import write_aside
+from ..ops.resize import Resizing
+from .files import existing, read_safetensors
+from .presets import create
+
+FORMAT_VERSION = 1
+"""Raised when an older pixelwise could no longer read what a newer one writes."""
+
+KEY = "pixelwise"
+"""Under which the record stands, as JSON, in the metadata of the file."""
+
+
+def save(model: SemanticModel, path: str | os.PathLike[str], record: Mapping[str, Any] | None = None) -> None:
+    """Write the weights of a model, whole or not at all, with how it was made.
+
+    Args:
+        model: made by `pixelwise.create` or `pixelwise.load`.
+        path: of the file, `best.safetensors` for example; its folder is made when missing.
+        record: what else to keep, of plain JSON values: the recipe, the scores, the fingerprint of the data.
+
+    Raises:
+        ValueError: the model was not made by `pixelwise.create`, or the record repeats a key of ours.
+        TypeError: the record holds something that JSON cannot.
+        OSError: the file cannot be written.
+    """
+    if not model.architecture:
+        raise ValueError(f"this {type(model).__name__} does not know how it was made: make it with pixelwise.create")
+    own = _describe(model)
+    if repeated := sorted(own.keys() & (record or {}).keys()):
+        raise ValueError(f"record has {', '.join(repeated)}, which the checkpoint says itself: leave it out")
+    metadata = {KEY: json.dumps({**own, **(record or {})})}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with write_aside(path) as aside:
+        aside.write_bytes(to_bytes(tensors, metadata))
+
+
+def load(path: str | os.PathLike[str]) -> SemanticModel:
+    """The model of a checkpoint, in `eval()`, on the CPU; its `record` is all that the file says of it.
+
+    Raises:
+        FileNotFoundError: names the nearest files in the folder.
+        ValueError: the file is damaged, a pickle, not one of ours, of a newer version, or says something of its model
+            that this installation cannot make true; each time with what to do.
+    """
+    path = existing(path)
+    tensors, metadata = read_safetensors(path)
+    try:
+        record = json.loads(metadata.get(KEY, "null"))
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise ValueError(
+            f"{path} is a safetensors file that pixelwise did not write: make the model with pixelwise.create and fill "
+            "it with pixelwise.load_weights(model, path, layout=…)"
+        )
+    if record.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has the checkpoint format {record.get('format_version')!r}, written by pixelwise "
+            f"{record.get('versions', {}).get('pixelwise', 'of an unknown version')}; this one reads format "
+            f"{FORMAT_VERSION}: install that version of pixelwise"
+        )
+    try:
+        model = create(record["architecture"], classes=Classes.from_dict(record["classes"]), **record["arguments"])
+        model.resizing = Resizing(**record["resizing"])
+    except KeyError as error:
+        raise ValueError(f"{path}: its record has no {error}, so the model cannot be made again") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    if record["normalization"] != (found := model.normalize.to_dict()):
+        raise ValueError(
+            f"{path} was trained on pixels normalised with {record['normalization']}, but {record['architecture']} now "
+            f"has {found}: install the versions it was written with, {record['versions']}"
+        )
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not fit its own record: {error}") from None
+    model.record = record
+    return model.eval()
+
+
+def _describe(model: SemanticModel) -> dict[str, Any]:
+    """What a checkpoint says of its model."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "architecture": model.architecture,
+        "arguments": dict(model.arguments),
+        "classes": model.classes.to_dict(),
+        "resizing": {"short_side": model.resizing.short_side, "long_side": model.resizing.long_side},
+        "normalization": model.normalize.to_dict(),
+        "versions": {package: version(package) for package in ("pixelwise", "torch", "timm")},
+    }

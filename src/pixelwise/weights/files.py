@@ -1,0 +1,98 @@
+"""Files of tensors from strangers: read without running anything that is in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Under which of these names training scripts hide the weights in a checkpoint."""
+
+
+def existing(path: str | os.PathLike[str]) -> Path:
+    """The path of a file that is there.
+
+    Raises:
+        FileNotFoundError: names the nearest files in the folder.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} is not there: the folder {path.parent} does not exist")
+    files = sorted(p.name for p in path.parent.iterdir() if p.is_file())
+    near = get_close_matches(path.name, files, 3, 0.4) or [f for f in files if f.endswith(".safetensors")][:5]
+    hint = f"did you mean {' or '.join(near)}?" if near else "there is no file of weights in that folder"
+    raise FileNotFoundError(f"{path} is not there: {hint}")
+
+
+def is_pickle(path: Path) -> bool:
+    """Whether the file starts as pickles do: PyTorch's archives, and bare ones."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    return start == b"PK\x03\x04" or (start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05")
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file.
+
+    Raises:
+        ValueError: the file is a pickle, is cut short, or is something else.
+    """
+    if is_pickle(path):
+        raise ValueError(
+            f"{path} is a pickle, not a safetensors file, and is not opened: a pickle can run any program. "
+            "A state dict of PyTorch can be read with pixelwise.load_weights(model, path, layout=…)"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except SafetensorError as error:
+        size = path.stat().st_size
+        raise ValueError(
+            f"{path} ({size} bytes) is not a whole safetensors file: cut short or damaged ({error})"
+        ) from None
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The state dict in a file, safetensors or PyTorch's, without wrappers; entries that are no tensors are left out.
+
+    Raises:
+        FileNotFoundError: names the nearest files in the folder.
+        ValueError: the file holds more than tensors and plain values, is cut short, or has no state dict.
+    """
+    path = existing(path)
+    if not is_pickle(path):
+        return read_safetensors(path)[0]
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a hostile file makes PyTorch raise
+        reason = f"{type(error).__name__}: {str(error)[:120]}"
+        raise ValueError(
+            f"{path} holds more than tensors, or is cut short; it is not opened, since a pickle can run any program. "
+            f"Save its state_dict() alone, best as safetensors ({reason})"
+        ) from None
+    return tensors_of(found, str(path))
+
+
+def tensors_of(found: Any, source: str) -> dict[str, Tensor]:
+    """The tensors of a state dict, out of the wrappers that training scripts put around it."""
+    for wrapper in WRAPPERS:
+        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
+            found = found[wrapper]
+    tensors = {k: v for k, v in found.items() if isinstance(v, Tensor)} if isinstance(found, Mapping) else {}
+    if not tensors:
+        raise ValueError(f"{source} holds {type(found).__name__} without tensors, not a state dict")
+    prefix = "module."
+    return (
+        {k.removeprefix(prefix): v for k, v in tensors.items()}
+        if all(k.startswith(prefix) for k in tensors)
+        else tensors
+    )
