@@ -91,3 +91,98 @@ class CrossEntropy(ClassWeighted):
 def positive(denominator: Tensor) -> Tensor:
     """The denominator, or 1 where it is 0."""
     return denominator + (denominator == 0)
+
+
+class Focal(ClassWeighted):
+    """Focal loss over the softmax: α·(1 − p)^γ·(−log p) of the true class (Lin et al. 2017, equation 5).
+
+    Divided as cross-entropy is, by the sum of the class weights of the pixels that count. γ = 0 is α times
+    cross-entropy.
+
+    Args:
+        gamma: how much less the pixels count that are already right, 0 or more.
+        alpha: a factor on the whole loss.
+        weights: (C,) one a class.
+    """
+
+    def __init__(self, gamma: float = 2.0, alpha: float = 1.0, weights: Tensor | Sequence[float] | None = None) -> None:
+        super().__init__(weights)
+        self.gamma, self.alpha = gamma, alpha
+
+    def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) logits and (B, H, W) classes → {"focal": scalar}."""
+        logits = full_precision(logits, target)
+        weights = self.of_pixels(target, logits.shape[1])
+        entropy = F.cross_entropy(logits, target, ignore_index=VOID, reduction="none")
+        terms = _wrong(torch.exp(-entropy)) ** self.gamma * entropy
+        return {"focal": self.alpha * (weights * terms).sum() / positive(weights.sum())}
+
+
+class SigmoidFocal(ClassWeighted):
+    """Focal loss over sigmoids, each class against the rest: α_t·(1 − p_t)^γ·BCE (RetinaNet; Lin et al. 2017).
+
+    Averaged over the pixels that count, then over the classes by their weights (as segmentation_models.pytorch does);
+    times C it is RetinaNet's sum over the number of positives, as each pixel that counts is positive for one class.
+
+    Args:
+        gamma: how much less the pixels count that are already right, 0 or more.
+        alpha: factor of the true class; the others get 1 − alpha. None: 1 for both.
+        weights: (C,) one a class.
+    """
+
+    def __init__(
+        self, gamma: float = 2.0, alpha: float | None = 0.25, weights: Tensor | Sequence[float] | None = None
+    ) -> None:
+        super().__init__(weights)
+        self.gamma, self.alpha = gamma, alpha
+
+    def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) logits and (B, H, W) classes → {"sigmoid_focal": scalar}."""
+        logits = full_precision(logits, target)
+        num_classes = logits.shape[1]
+        weights = torch.ones_like(logits[0, :, 0, 0]) if self.weights is None else self.weights
+        self.of_pixels(target[:0], num_classes)
+        valid = target != VOID
+        truth = target[:, None] == torch.arange(num_classes, device=target.device)[:, None, None]
+        entropy = F.binary_cross_entropy_with_logits(logits, truth.to(logits.dtype), reduction="none")
+        terms = _wrong(torch.exp(-entropy)) ** self.gamma * entropy * valid[:, None]
+        if self.alpha is not None:
+            terms = torch.where(truth, self.alpha * terms, (1 - self.alpha) * terms)
+        means = terms.sum((0, 2, 3)) / positive(valid.sum())
+        return {"sigmoid_focal": (weights * means).sum() / positive(weights.sum())}
+
+
+class OHEM(ClassWeighted):
+    """Cross-entropy over the hard pixels only (online hard example mining), as MMSegmentation's sampler picks them.
+
+    Kept are the pixels whose true class has a probability below `threshold`, or, where these are too few, those below
+    the `min_kept`-th lowest probability. The mean is over what was kept, weighted as in `CrossEntropy`.
+
+    Args:
+        threshold: below this probability a pixel is hard.
+        min_kept: as many pixels are kept *for each picture of the batch* (counted over the batch as a whole). Crops
+            smaller than that are kept whole, but for the easiest pixel.
+        weights: (C,) one a class.
+    """
+
+    def __init__(
+        self, threshold: float = 0.7, min_kept: int = 100_000, weights: Tensor | Sequence[float] | None = None
+    ) -> None:
+        super().__init__(weights)
+        self.threshold, self.min_kept = threshold, min_kept
+
+    def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) logits and (B, H, W) classes → {"ohem": scalar}."""
+        logits = full_precision(logits, target)
+        entropy = F.cross_entropy(logits, target, ignore_index=VOID, reduction="none")
+        probability, void = torch.exp(-entropy.detach()).flatten(), (target == VOID).flatten()
+        rank = min(self.min_kept * len(target), len(void) - 1)
+        ranked = probability.masked_fill(void, 2).kthvalue(rank + 1).values
+        limit = torch.minimum(ranked, probability.masked_fill(void, 0).max()).clamp(min=self.threshold)
+        kept = self.of_pixels(target, logits.shape[1]) * (probability < limit).view_as(entropy)
+        return {"ohem": (kept * entropy).sum() / positive(kept.sum())}
+
+
+def _wrong(probability: Tensor) -> Tensor:
+    """1 − p, kept off 0, where a power below 1 has no finite gradient."""
+    return (1 - probability).clamp(min=torch.finfo(probability.dtype).eps)

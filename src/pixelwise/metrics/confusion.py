@@ -132,7 +132,7 @@ class ConfusionMatrix:
         return over_all | {name: float(value) for name, value in _image_wise(self._stacked()).items()}
 
     def per_class(self) -> list[dict[str, str | int | float]]:
-        """One row a class: "class", "IoU", "Dice", "pixel accuracy" (nan where undefined), pixels "true" and "found"."""
+        """One row a class: "class", "IoU", "Dice", "pixel accuracy" (nan if undefined), pixels "true" and "found"."""
         both, true, found = tally(self.matrix)
         columns = zip(
             self.classes.names, *map(np.ndarray.tolist, (*_ratios(both, true, found), true, found)), strict=True

@@ -1,0 +1,46 @@
+"""Class weights from pixel counts, so that what is rare is not lost among what is common."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SCHEMES = ("none", "median", "enet", "inverse-sqrt")
+
+
+def class_weights(counts: Tensor, scheme: str) -> Tensor:
+    """(C,) float32: one weight a class, 0 for classes without a single pixel (but for "none": 1 for all).
+
+    - "median": median(f) / f_c, f_c the pixels of class c over all pixels *of the pictures that contain c*, the median
+      over the classes that there are (Eigen and Fergus 2015, as SegNet uses it).
+    - "enet": 1 / ln(1.02 + p_c), p_c the share of class c among all pixels: 1.4 to 50.5 (Paszke et al. 2016).
+    - "inverse-sqrt": 1 / √p_c.
+
+    Args:
+        counts: (pictures, C), pixels of each class in each picture, void left out.
+        scheme: one of `SCHEMES`.
+
+    Raises:
+        ValueError: for a scheme that there is not, for counts of another shape or none at all.
+    """
+    if scheme not in SCHEMES:
+        raise ValueError(f"there is no way of balancing classes called {scheme!r}; there are: {', '.join(SCHEMES)}")
+    counts = torch.as_tensor(counts).double()
+    if counts.ndim != 2 or not bool(counts.sum() > 0):
+        raise ValueError(
+            f"class weights need counts (pictures, C) that are not all 0, not {tuple(counts.shape)} adding up to "
+            f"{counts.sum():.0f} pixels"
+        )
+    pixels, present = counts.sum(0), counts.sum(0) > 0
+    share = pixels / pixels.sum()
+    if scheme == "none":
+        return torch.ones(counts.shape[1])
+    if scheme == "median":
+        around = ((counts > 0) * counts.sum(1, keepdim=True)).sum(0)
+        frequency = pixels / around
+        weights = frequency[present].quantile(0.5) / frequency
+    elif scheme == "enet":
+        weights = 1 / torch.log(1.02 + share)
+    else:
+        weights = share.rsqrt()
+    return torch.where(present, weights, 0.0).float()

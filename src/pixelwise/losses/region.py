@@ -1,0 +1,135 @@
+"""Losses that compare whole regions: Dice, Tversky, Lovász. Each class counts alike, however few pixels it has.
+
+They take and return what the losses in `pixel` do, with the same rules: void pixels count in neither region, and a
+batch in which nothing counts has loss 0 and gradient 0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..classes import VOID
+from .pixel import full_precision
+
+SMOOTH = {"usual": 1.0, "smp": 0.0, "squared": 0.0, "milesial": 1e-6}
+"""The forms of `Dice`, and what each adds to numerator and denominator unless told otherwise."""
+
+EPSILON = 1e-7  # smaller denominators are taken as this
+
+
+class Dice(nn.Module):
+    """1 − Dice, in one of four forms that the literature calls by the same name.
+
+    With I = Σ p·y, P = Σ p and Y = Σ y of a class over all pixels of the batch, p the softmax, y the truth:
+
+    - "smp": 1 − (I + s) / ((P + Y)/2 + s), 0 for classes that the batch has not; mean over all classes
+      (segmentation_models.pytorch).
+    - "usual": 1 − (2I + s) / (P + Y + s); mean over all classes, so that classes that are absent are pushed down.
+    - "squared": 1 − (2I + s) / (Σ p² + Y + s); mean over all classes (V-Net).
+    - "milesial": 1 − (2I + s) / (P + Y + s), with I, P and Y summed over the classes first (Pytorch-UNet).
+
+    Args:
+        variant: one of these names.
+        smooth: s; as in `SMOOTH` when not given.
+    """
+
+    def __init__(self, variant: str = "smp", smooth: float | None = None) -> None:
+        super().__init__()
+        if variant not in SMOOTH:
+            raise ValueError(f"there is no Dice loss called {variant!r}; there are: {', '.join(SMOOTH)}")
+        self.variant = variant
+        self.smooth = SMOOTH[variant] if smooth is None else smooth
+
+    def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) logits and (B, H, W) classes → {"dice": scalar}."""
+        both, found, true = _regions(logits, target, squared=self.variant == "squared")
+        if self.variant == "milesial":
+            both, found, true = both.sum(), found.sum(), true.sum()
+        smooth = self.smooth * (2 if self.variant == "smp" else 1)
+        size = found + true
+        score = (2 * both + smooth) / (size + smooth).clamp(min=EPSILON)
+        counts = true > 0 if self.variant == "smp" else size > 0
+        return {"dice": ((1 - score) * counts).mean()}
+
+
+class Tversky(nn.Module):
+    """1 − (I + s) / (I + α·FP + β·FN + s) (Salehi et al. 2017): Dice in which misses may cost more than false alarms.
+
+    Mean over all classes, 0 for those that the batch has not. α = β = ½ is Dice, α = β = 1 the Jaccard index.
+
+    Args:
+        alpha: cost of what was found and is not true.
+        beta: cost of what is true and was not found.
+        smooth: s.
+    """
+
+    def __init__(self, alpha: float = 0.3, beta: float = 0.7, smooth: float = 0.0) -> None:
+        super().__init__()
+        self.alpha, self.beta, self.smooth = alpha, beta, smooth
+
+    def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) logits and (B, H, W) classes → {"tversky": scalar}."""
+        both, found, true = _regions(logits, target)
+        size = both + self.alpha * (found - both) + self.beta * (true - both)
+        score = (both + self.smooth) / (size + self.smooth).clamp(min=EPSILON)
+        return {"tversky": ((1 - score) * (true > 0)).mean()}
+
+
+class Lovasz(nn.Module):
+    """Lovász softmax (Berman et al. 2018): the convex extension of 1 − IoU of each class, averaged over the classes.
+
+    Args:
+        present: average over the classes that occur in the truth, else over all: one that is absent then costs its
+            largest probability.
+        per_image: the loss of each picture by itself, averaged over the pictures, rather than that of the whole batch.
+    """
+
+    def __init__(self, present: bool = True, per_image: bool = False) -> None:
+        super().__init__()
+        self.present, self.per_image = present, per_image
+
+    def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) logits and (B, H, W) classes → {"lovasz": scalar}."""
+        probability = full_precision(logits, target).softmax(1)
+        if self.per_image:
+            parts = [self._loss(p[None], t[None]) for p, t in zip(probability, target, strict=True)]
+            return {"lovasz": torch.stack(parts).mean()}
+        return {"lovasz": self._loss(probability, target)}
+
+    def _loss(self, probability: Tensor, target: Tensor) -> Tensor:
+        pixels = torch.bincount(target.flatten(), minlength=VOID + 1)[: probability.shape[1]].tolist()
+        classes = [c for c, number in enumerate(pixels) if number or not self.present]
+        if not any(pixels):
+            return (probability * 0).sum()
+        return torch.stack([_lovasz(probability[:, c].flatten(), target.flatten(), c) for c in classes]).mean()
+
+
+def _regions(logits: Tensor, target: Tensor, squared: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ p·y, Σ p (or Σ p²) and Σ y of each class, (C,) each, over the pixels of the batch that are not void."""
+    probability = full_precision(logits, target).softmax(1) * (target != VOID)[:, None]
+    truth = target[:, None] == torch.arange(logits.shape[1], device=target.device)[:, None, None]
+    found = probability.square() if squared else probability
+    return (probability * truth).sum((0, 2, 3)), found.sum((0, 2, 3)), truth.sum((0, 2, 3)).to(probability.dtype)
+
+
+def _lovasz(probability: Tensor, target: Tensor, c: int) -> Tensor:
+    """Lovász extension of class c's Jaccard loss at the errors |y − p|; (N,) each.
+
+    The extension is linear in the errors once they are sorted: its slopes are the steps of the Jaccard loss as one
+    pixel after the other is taken for wrong, worst first. They are computed as quotients of counts, not as differences,
+    which in float32 would lose what one pixel among millions does.
+    """
+    void = target == VOID
+    truth = target == c
+    errors = torch.where(truth, 1 - probability, probability).masked_fill(void, 0)
+    with torch.no_grad():
+        order = errors.masked_fill(void, -1).argsort(descending=True)
+        right, other = truth[order], ~truth[order]
+        missed, alarms = right.cumsum(0), other.cumsum(0)
+        total = missed[-1]
+        union, before = total + alarms, total + alarms - other.long()
+        steps = torch.where(right, 1 / union, (total - missed) / (before * union))
+        # The first false alarm of a class that is nowhere true takes its IoU from undefined (0/0) to 0.
+        slopes = torch.empty_like(errors).scatter_(0, order, steps.nan_to_num(1.0).to(errors.dtype))
+    return (errors * slopes).sum()
