@@ -1,4 +1,4 @@
-"""What to train and how, which is the YAML file, the flags and the checkpoint's record at once; and on which machine."""
+"""What to train and how (the YAML file, the flags and the checkpoint's record at once), and on what machine."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Recipe:
     batch: int = _option(8, "pictures a step, over all processes and accumulated parts together")
     imgsz: tuple[int, ...] = _option((256,), "side of the training crops, pixels; several: each batch draws one")
     scale: tuple[float, ...] = _option((0.5, 2.0), "smallest and largest factor of the random scaling")
-    augment: str = _option("default", "strength of the augmentation: none, light, default or strong")
+    augment: str = _option("default", "augmentation: none, light, default, strong or topdown")
     optimizer: str = _option("adamw", f"optimiser: {', '.join(OPTIMIZERS)}")
     lr: float = _option(1e-3, "highest learning rate; the pretrained encoder gets a third of it")
     schedule: str = _option("poly", f"course of the learning rate: {', '.join(SCHEDULES)}")

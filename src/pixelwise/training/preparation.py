@@ -1,0 +1,240 @@
+"""What a recipe and a machine mean here: the pictures, the model, the loader, the precision; and what cannot be."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from ..classes import Classes
+from ..data.dataset import Dataset, available_splits, open_dataset
+from ..data.loader import Plan, class_counts, rare_class_weights, training_batches
+from ..data.transforms import augmentation
+from ..losses import criterion
+from ..losses.balance import class_weights
+from ..models import MODELS
+from ..models.base import SemanticModel
+from ..ops.resize import Resizing
+from ..sample import Batch
+from ..weights.checkpoint import load
+from ..weights.presets import create
+from .recipe import Machine, Recipe
+from .schedule import validation_interval
+
+HELD_OUT = 5
+"""Where the data have no pictures set aside for validation, every fifth one is."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long a run is.
+
+    Attributes:
+        steps: of the optimiser in all.
+        epoch_steps: of the optimiser in an epoch.
+        validate_every: so many epochs.
+        accumulate: parts of a batch.
+    """
+
+    steps: int
+    epoch_steps: int
+    validate_every: int
+    accumulate: int
+
+
+def resolve(recipe: Recipe) -> Recipe:
+    """The recipe without a backbone where the method has none of its own choosing.
+
+    Raises:
+        ValueError: for a method that does not exist or an augmentation that does not.
+    """
+    augmentation(recipe.augment, (recipe.imgsz[0], recipe.imgsz[0]))
+    method = MODELS.get(recipe.model)
+    default = next(f.default for f in recipe.__dataclass_fields__.values() if f.name == "backbone")
+    if method and "backbone" not in inspect.signature(method).parameters and recipe.backbone == default:
+        return replace(recipe, backbone=None)
+    return recipe
+
+
+def check_machine(machine: Machine, recipe: Recipe) -> None:
+    """That the machine has what is asked for, and that the batch can be shared out.
+
+    Raises:
+        ValueError: for a device or precision that is not here, or a batch that cannot be divided.
+        ImportError: for a logger whose package is missing.
+    """
+    device = device_of(machine)
+    parts = machine.devices * machine.nodes * machine.accumulate
+    if recipe.batch % parts:
+        raise ValueError(
+            f"batch is {recipe.batch}, which {machine.nodes} x {machine.devices} processes and {machine.accumulate} "
+            f"accumulated parts cannot share: it must be a multiple of {parts}"
+        )
+    if device == "cuda" and machine.devices > torch.cuda.device_count():
+        raise ValueError(f"devices is {machine.devices}, but this machine has {torch.cuda.device_count()} GPUs")
+    if device == "mps" and machine.devices > 1:
+        raise ValueError("devices must be 1 with the device mps")
+    if machine.precision == "bf16" and device == "mps":
+        raise ValueError("precision bf16 is for cuda and cpu: use fp32 with the device mps")
+    for name in ("wandb", "mlflow"):
+        if name in machine.loggers and not find_spec(name):
+            raise ImportError(f"loggers has {name}, which is not installed: pip install 'pixelwise[{name}]'")
+
+
+def device_of(machine: Machine) -> str:
+    """ "cpu", "cuda" or "mps".
+
+    Raises:
+        ValueError: when the device that is asked for is not here; says what is.
+    """
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if machine.device == "auto":
+        return "cuda" if here["cuda"] else "cpu"
+    if not here[machine.device]:
+        built = torch.version.cuda
+        why = f"PyTorch {torch.__version__} is built " + (
+            f"for CUDA {built} but finds none" if built else "without CUDA"
+        )
+        there = ", ".join(name for name, present in here.items() if present)
+        raise ValueError(
+            f"device is {machine.device}, but there is none here ({why}); there is: {there}. Use --device auto"
+        )
+    return machine.device
+
+
+def bf16(machine: Machine) -> bool:
+    """Whether forward passes run in bfloat16: on request, or where the hardware multiplies it natively."""
+    if machine.precision != "auto":
+        return machine.precision == "bf16"
+    device = device_of(machine)
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "cpu" and cpu_multiplies_bf16()
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether the processor has bfloat16 dot products (AVX-512 BF16 or AMX); without them bf16 is slower than fp32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def open_splits(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
+    """The pictures to train on, those to validate on, and what people should know about them.
+
+    Raises:
+        ValueError: when there is nothing to train on or to validate on.
+    """
+    options: dict[str, Any] = {
+        "format": recipe.format,
+        "classes": recipe.classes or None,
+        "void": recipe.void or None,
+        "colors": recipe.colors,
+    }
+    splits = available_splits(recipe.data, recipe.format)
+    if "train" in splits and "val" in splits:
+        pictures, validated = (open_dataset(recipe.data, split=name, **options) for name in ("train", "val"))
+        if pictures.classes != validated.classes:
+            raise ValueError(
+                f"{recipe.data}: the training pictures have the classes {pictures.classes.names}, those for validation "
+                f"{validated.classes.names}: name them with --classes"
+            )
+        return pictures, validated, list(pictures.notes)
+    whole = open_dataset(recipe.data, split="train" if "train" in splits else None, **options)
+    if len(whole) < 2:
+        raise ValueError(f"{recipe.data} has {len(whole)} picture: training needs 2 at least, one to validate on")
+    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(recipe.seed)).tolist()
+    number = max(1, len(whole) // HELD_OUT)
+    held, rest = sorted(order[:number]), sorted(order[number:])
+    note = f"no pictures are set aside as val: {number} of {len(whole)} are held out for validation"
+    return whole.subset(rest), whole.subset(held), [*whole.notes, note]
+
+
+def make_model(recipe: Recipe, classes: Classes) -> tuple[SemanticModel, list[str]]:
+    """The model as it is before the first step, and what people should know about it.
+
+    Raises:
+        ValueError: for a model, backbone or starting weights that do not fit.
+    """
+    torch.manual_seed(recipe.seed)
+    pretrained = recipe.backbone is not None and recipe.weights is None
+    model = create(recipe.model, classes=classes, backbone=recipe.backbone, pretrained=pretrained)
+    model.resizing = Resizing(recipe.resize)
+    return model, begin_from(model, recipe) if recipe.weights else []
+
+
+def begin_from(model: SemanticModel, recipe: Recipe) -> list[str]:
+    """Fill the model with the weights of a checkpoint; what has another shape, as the head for other classes, stays.
+
+    Raises:
+        ValueError: when the checkpoint is of another method or backbone.
+    """
+    assert recipe.weights is not None
+    start = load(recipe.weights)
+    given, wanted = ((m.architecture, m.arguments.get("backbone")) for m in (start, model))
+    if given != wanted:
+        raise ValueError(
+            f"{recipe.weights} is a {given[0]} with backbone {given[1]}, but the recipe asks for a {wanted[0]} with "
+            f"backbone {wanted[1]}: use --model {given[0]} --backbone {given[1]}"
+        )
+    old, new = start.state_dict(), model.state_dict()
+    fitting = {name: value for name, value in old.items() if name in new and new[name].shape == value.shape}
+    model.load_state_dict(fitting, strict=False)
+    if start.classes.names == model.classes.names:
+        return []
+    left = sorted({name.rpartition(".")[0] for name in new.keys() - fitting.keys()})
+    return [
+        f"{recipe.weights} knows {', '.join(start.classes.names)}; the data have {', '.join(model.classes.names)}: "
+        + (f"{', '.join(left)} starts anew" if left else "all its weights are used, as there are as many classes")
+    ]
+
+
+def balance(model: SemanticModel, recipe: Recipe, pictures: Dataset) -> torch.Tensor | None:
+    """Set the model's criterion; the weights with which pictures are drawn, or None for all alike."""
+    counts = class_counts(pictures) if recipe.balance != "none" else None
+    weights = None if counts is None or recipe.balance == "rare" else class_weights(counts, recipe.balance)
+    model.criterion = criterion(recipe.loss, weights)
+    return rare_class_weights(counts) if recipe.balance == "rare" and counts is not None else None
+
+
+def course_of(recipe: Recipe, machine: Machine, pictures: Dataset, validated: Dataset) -> Course:
+    """How long the run is, from the number and size of the pictures alone."""
+    epoch_steps = -(-len(pictures) // recipe.batch)
+    trained = len(pictures) * max(recipe.imgsz) ** 2
+    height, width = Resizing(recipe.resize).size(*validated.image(0).shape[1:])
+    every = validation_interval(trained, len(validated) * height * width, recipe.epochs)
+    return Course(recipe.epochs * epoch_steps, epoch_steps, every, machine.accumulate)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Makes the loader of each process."""
+
+    pictures: Dataset
+    recipe: Recipe
+    machine: Machine
+    course: Course
+    multiple: int
+    weights: torch.Tensor | None
+
+    def __call__(self, rank: int, world: int, start: int) -> DataLoader[Batch]:
+        """The batches of a process that are left after `start` steps of the optimiser."""
+        recipe, parts = self.recipe, self.course.accumulate
+        sizes = tuple((side, side) for side in recipe.imgsz)
+        low, high = recipe.scale
+        augment = augmentation(recipe.augment, sizes[0], (low, high), Resizing(recipe.resize))
+        plan = Plan(
+            batch=recipe.batch // parts,
+            steps=self.course.steps * parts,
+            start=start * parts,
+            seed=recipe.seed,
+            workers=self.machine.workers,
+            rank=rank,
+            world=world,
+            multiple=self.multiple,
+            sizes=sizes if len(sizes) > 1 else (),
+            weights=self.weights,
+        )
+        return training_batches(self.pictures, augment, plan=plan)

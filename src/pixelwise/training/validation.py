@@ -1,0 +1,81 @@
+"""Scoring a model during training: whole pictures, at their own size, each once over all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import distributed
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from ..data.dataset import Dataset as Pictures
+from ..data.transforms import resized
+from ..metrics import METRICS
+from ..models.base import SemanticModel
+from ..ops.resize import Resizing
+from ..sample import Batch, Sample, collate
+from ..segmentation import Segmentation
+
+
+class Whole(Dataset[tuple[Batch, Segmentation]]):
+    """Each picture as a batch of its own, resized and padded as the model wants it, with its original truth."""
+
+    def __init__(self, pictures: Pictures, resizing: Resizing, multiple: int) -> None:
+        self.pictures, self.resizing, self.multiple = pictures, resizing, multiple
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> tuple[Batch, Segmentation]:
+        sample = self.pictures[index]
+        assert sample.truth is not None
+        picture = resized(Sample(sample.image, name=sample.name), self.resizing)
+        return collate([picture], self.multiple), sample.truth
+
+
+class Validation:
+    """The scores of a model on a data set, shared out over the processes.
+
+    Args:
+        pictures: what is scored.
+        model: whose resizing and stride hold.
+        workers: processes that load pictures; they live as long as this does. 0: none.
+    """
+
+    def __init__(self, pictures: Pictures, model: SemanticModel, workers: int) -> None:
+        self.whole = Whole(pictures, model.resizing, model.stride)
+        self.workers = workers
+        self._loader: DataLoader[tuple[Batch, Segmentation]] | None = None
+
+    @torch.no_grad()
+    def __call__(self, model: SemanticModel, device: torch.device) -> dict[str, float]:
+        """The main scores of `model`, which is in `eval()`; the same in every process.
+
+        Args:
+            model: float32, on `device`; its batch statistics are made those of process 0.
+            device: where it computes.
+        """
+        together = distributed.is_available() and distributed.is_initialized()
+        if together:
+            for buffer in model.buffers():
+                distributed.broadcast(buffer, 0)
+        metric = METRICS[model.task](model.classes)
+        for batch, truth in self._batches(together):
+            found = model.decode(model(batch.images.to(device)), [truth.size])[0]
+            metric.update(found.to("cpu"), truth)
+        metric.reduce()
+        scores: dict[str, float] = metric.scores()
+        return scores
+
+    def _batches(self, together: bool) -> DataLoader[tuple[Batch, Segmentation]]:
+        """One loader for the whole run: its workers start once."""
+        if self._loader is None:
+            rank, world = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
+            share: Sequence[int] = range(rank, len(self.whole), world)
+            self._loader = DataLoader(
+                Subset(self.whole, share),
+                batch_size=None,
+                num_workers=self.workers if len(share) > 8 else 0,
+                persistent_workers=bool(self.workers) and len(share) > 8,
+            )
+        return self._loader

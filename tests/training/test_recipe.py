@@ -1,0 +1,80 @@
+"""The recipe: its YAML, its coercions and its errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pixelwise.training.recipe import Machine, Recipe
+
+
+def test_yaml_round_trip(tmp_path):
+    recipe = Recipe("cells: #1 é", classes=("background", "cell"), void=(255,), lr=1e-5, backbone=None, scale=(1, 1.5))
+    recipe.to_yaml(tmp_path / "recipe.yaml")
+    assert Recipe.from_yaml(tmp_path / "recipe.yaml") == recipe
+    text = (tmp_path / "recipe.yaml").read_text("utf-8")
+    assert all(f"{name}:" in text for name in recipe.to_dict()), "the file must say every key"
+
+
+def test_text_becomes_the_type_of_the_field():
+    given = {"data": "d", "epochs": "3", "lr": "1e-4", "scale": "0.5,2", "imgsz": "64", "void": "0,255"}
+    recipe = Recipe.from_dict({**given, "classes": "a, b", "backbone": "none", "resize": "none"})
+    assert (recipe.epochs, recipe.lr, recipe.scale, recipe.imgsz) == (3, 1e-4, (0.5, 2.0), (64,))
+    assert (recipe.void, recipe.classes, recipe.backbone, recipe.resize) == ((0, 255), ("a", "b"), None, None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"epoch": 3}, "no key 'epoch': did you mean 'epochs'"),
+        ({"zzz": 3}, "no key 'zzz': there are: data, format"),
+        ({"epochs": "many"}, "epochs is 'many': it must be a whole number"),
+        ({"epochs": 0}, "epochs is 0: it must be 1 or more"),
+        ({"epochs": 2.5}, "epochs is 2.5: it must be a whole number"),
+        ({"epochs": True}, "epochs is True"),
+        ({"schedule": "polly"}, "did you mean 'poly'"),
+        ({"optimizer": "adam"}, "one of adamw, sgd"),
+        ({"balance": "all"}, "none, median, enet, inverse-sqrt, rare"),
+        ({"lr": "nan"}, "lr is nan: it must be above 0"),
+        ({"scale": (2.0, 0.5)}, "the smaller first"),
+        ({"imgsz": ()}, "imgsz is ()"),
+        ({"warmup": 1.0}, "a share of the steps"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_what_is_wrong_is_said(wrong, said):
+    with pytest.raises(ValueError, match=r".+") as caught:
+        Recipe.from_dict({"data": "d", **wrong})
+    assert said in str(caught.value)
+
+
+def test_data_must_be_given():
+    with pytest.raises(ValueError, match="give data"):
+        Recipe.from_dict({})
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "\x00", "just text"])
+def test_a_file_that_is_no_recipe_is_named(tmp_path, text):
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"recipe\.yaml"):
+        Recipe.from_yaml(tmp_path / "recipe.yaml")
+
+
+def test_yaml_makes_no_objects(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(f"data: !!python/object/apply:os.mkdir [{tmp_path}/made]\n")
+    with pytest.raises(ValueError, match="no YAML file"):
+        Recipe.from_yaml(tmp_path / "recipe.yaml")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"device": "gpu0"}, {"devices": 0}, {"workers": -1}, {"loggers": "csv,tensorbord"}])
+def test_a_machine_that_cannot_be(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Machine(**wrong)
+
+
+def test_needs_no_torch():
+    code = "import sys, pixelwise.training.recipe; assert 'torch' not in sys.modules and 'lightning' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
