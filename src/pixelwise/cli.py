@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -124,10 +123,10 @@ def _train_flags(verb: argparse.ArgumentParser) -> None:
             default = "" if field.default is dataclasses.MISSING else f" (default: {_shown(field.default)})"
             text = f"{field.metadata['help']}{default}".replace("%", "%%")
             group.add_argument(f"--{field.name.replace('_', '-')}", default=argparse.SUPPRESS, help=text)
-    where = verb.add_argument_group("where")
-    where.add_argument("--project", default="runs", help="folder of all runs (default: %(default)s)")
-    where.add_argument("--name", help="folder of this run below it (default: train, train2, …)")
-    where.add_argument("--resume", action="store_true", help="continue the run called NAME (the last one if not given)")
+    verb.add_argument(
+        "--out", type=Path, help="folder of the run (default: runs/train, or the next free runs/train2, …)"
+    )
+    verb.add_argument("--resume", action="store_true", help="continue the run in --out, or the newest in runs/")
 
 
 def _evaluate_flags(verb: argparse.ArgumentParser) -> None:
@@ -178,27 +177,15 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from .training.checkpoint import RECIPE, claim_folder
     from .training.run import train
 
     given = {key: value for key, value in vars(options).items() if value is not None}
     machine = Machine(**{f.name: given[f.name] for f in dataclasses.fields(Machine) if f.name in given})
     changes = {f.name: given[f.name] for f in dataclasses.fields(Recipe) if f.name in given}
-    if machine.nodes > 1 and not options.name:
-        raise ValueError("with --nodes every machine must use the same folder: give it with --name")
-    out = Path(options.project) / (options.name or "train")
-    if options.resume and not options.name:
-        out = max(out.parent.glob("train*/state.pt"), key=lambda p: p.stat().st_mtime, default=out / "x").parent
-    if options.recipe:
-        recipe = Recipe.from_yaml(options.recipe, changes)
-    elif options.resume:
-        recipe = Recipe.from_yaml(out / "recipe.yaml", changes)
-    else:
-        recipe = Recipe.from_dict(changes)
-    if not options.name and not options.resume:
-        out = _free(out)
-    if machine.devices > 1:  # the other processes of this machine run this same command and must find the same folder
-        out = Path(os.environ.setdefault("PIXELWISE_RUN", str(out)))
-    train(recipe, machine=machine, out=out, resume=options.resume)
+    file = options.recipe or (claim_folder(options.out, resume=True) / RECIPE if options.resume else None)
+    recipe = Recipe.from_yaml(file, changes) if file else Recipe.from_dict(changes)
+    train(recipe, machine=machine, out=options.out, resume=options.resume)
     return DONE
 
 
@@ -269,11 +256,3 @@ def _checkpoint(model: str) -> Path:
     """The checkpoint itself, or the best one of a run's folder."""
     path = Path(model)
     return path / "best.safetensors" if path.is_dir() else path
-
-
-def _free(folder: Path) -> Path:
-    """The folder, or the first of folder2, folder3, … that does not exist."""
-    number, free = 2, folder
-    while free.exists():
-        free, number = folder.with_name(f"{folder.name}{number}"), number + 1
-    return free
