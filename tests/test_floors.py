@@ -15,7 +15,7 @@ FLOORS = (
     ("layers", "losses", "metrics", "data", "postprocess"),
     ("models",),
     ("weights",),
-    ("inference", "evaluation", "drawing", "pages", "inspection", "export", "training"),
+    ("inference", "evaluation", "drawing", "legend", "pages", "inspection", "export", "training"),
     ("cli", "demo", "server", "__main__", "__init__"),
 )
 LEVEL = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -38,7 +38,8 @@ def imports(path: Path) -> Iterator[tuple[str, int]]:
             found = [base] if base != "pixelwise" else [f"{base}.{alias.name}" for alias in node.names]
         else:
             continue
-        yield from ((name.removeprefix("pixelwise."), node.lineno) for name in found if name.startswith("pixelwise."))
+        below = [name.removeprefix("pixelwise.") for name in found if name.startswith("pixelwise.")]
+        yield from ((name, node.lineno) for name in below if not name.startswith("__"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
