@@ -104,28 +104,25 @@ def errors(
     known = true_map != VOID
     if of is not None:
         wanted = truth.classes.index(of)
-        here, there = found_map == wanted, true_map == wanted
-        kinds = [
-            ("right", RIGHT, here & there),
-            ("false alarm", FALSE_ALARM, here & ~there),
-            ("missed", MISSED, there & ~here),
-        ]
+        found_map, true_map = found_map == wanted, true_map == wanted
+        here, there, expected = found_map, true_map, {"right", "false alarm", "missed"}
     else:
-        nothing = -1 if truth.classes.background is None else truth.classes.background
+        nothing = VOID if truth.classes.background is None else truth.classes.background
         here, there = (found_map != nothing) & (found_map != VOID), true_map != nothing
-        same = found_map == true_map
-        kinds = [
-            ("right", RIGHT, here & there & same),
-            ("false alarm", FALSE_ALARM, here & ~there),
-            ("missed", MISSED, there & ~here),
-            ("confused", CONFUSED, here & there & ~same),
-        ]
+        expected = {"right", "confused"} if nothing == VOID else {"right", "false alarm", "missed"}
+    same = found_map == true_map
+    kinds = (
+        ("right", RIGHT, here & there & same),
+        ("false alarm", FALSE_ALARM, here & ~there),
+        ("missed", MISSED, there & ~here),
+        ("confused", CONFUSED, here & there & ~same),
+    )
     grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
     entries = []
     for name, color, where in kinds:
         where = where & known
-        grey[where] = _mixed(grey[where], np.array(color), 0.35 if name == "right" else 0.75)
-        if where.any() or name in ("right", "false alarm", "missed"):
+        grey[where] = _mixed(grey[where], np.array(color), 0.3 if name == "right" else 0.75)
+        if name in expected or where.any():
             entries.append((color, f"{name} {where.sum() / max(1, known.sum()):.1%}"))
     return add_legend(grey, entries) if legend else grey
 
@@ -193,7 +190,7 @@ def _entries(result: Segmentation) -> list[tuple[Color, str]]:
         if label != classes.background:
             countable = classes.things[label] or number > 1
             entries.append(
-                (classes.colors[label], f"{classes.names[label]} ×{number}" if countable else classes.names[label])
+                (classes.colors[label], f"{classes.names[label]} ({number})" if countable else classes.names[label])
             )
     return entries
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -13,6 +14,11 @@ from .classes import Color
 
 Pixels: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 """(H, W, 3) uint8 RGB."""
+
+Font: TypeAlias = "ImageFont.FreeTypeFont | ImageFont.ImageFont"
+
+SYSTEM_FONTS = ("DejaVuSans.ttf", "Arial Unicode.ttf", "arial.ttf")
+"""Where letters come from that Pillow's own font lacks: it has those of ASCII."""
 
 PAPER: Color = (255, 255, 255)
 INK: Color = (32, 32, 32)
@@ -33,8 +39,9 @@ def add_legend(picture: Pixels, entries: Sequence[tuple[Color, str]]) -> Pixels:
     if not entries:
         return picture
     size = text_size(*picture.shape[:2])
-    font, gap = ImageFont.load_default(size), size // 2
-    lengths = [round(2 * size + font.getlength(text)) + gap for _, text in entries]
+    font, texts = _lettered([text for _, text in entries], size)
+    gap = size // 2
+    lengths = [round(2 * size + font.getlength(text)) + gap for text in texts]
     width = max(picture.shape[1], max(lengths) + gap)
     places, x, y = [], gap, gap
     for length in lengths:
@@ -44,7 +51,7 @@ def add_legend(picture: Pixels, entries: Sequence[tuple[Color, str]]) -> Pixels:
         x += length + gap
     ground = Image.new("RGB", (width, y + size + gap), PAPER)
     draw = ImageDraw.Draw(ground)
-    for (x, y), (color, text) in zip(places, entries, strict=True):
+    for (x, y), (color, _), text in zip(places, entries, texts, strict=True):
         draw.rectangle((x, y, x + round(1.4 * size), y + size - 1), fill=color, outline=INK)
         draw.text((x + 2 * size, y + size / 2), text, fill=INK, font=font, anchor="lm")
     return stack(picture, np.asarray(ground))
@@ -53,9 +60,11 @@ def add_legend(picture: Pixels, entries: Sequence[tuple[Color, str]]) -> Pixels:
 def add_caption(picture: Pixels, text: str) -> Pixels:
     """The picture with a line of text above it, cut short where it does not fit."""
     size = text_size(*picture.shape[:2])
-    font, gap = ImageFont.load_default(size), size // 3
-    while len(text) > 1 and font.getlength(text) > max(picture.shape[1], 8 * size) - 2 * gap:
-        text = text.rstrip("…")[:-1] + "…"
+    font, (text,) = _lettered([text], size)
+    gap, whole, length = size // 3, text, len(text)
+    while length > 1 and font.getlength(text) > max(picture.shape[1], 8 * size) - 2 * gap:
+        length -= 1
+        text = whole[:length] + "..."
     width = max(picture.shape[1], round(font.getlength(text)) + 2 * gap)
     ground = Image.new("RGB", (width, size + 2 * gap), PAPER)
     ImageDraw.Draw(ground).text((gap, gap + size / 2), text, fill=INK, font=font, anchor="lm")
@@ -67,3 +76,16 @@ def stack(*pictures: Pixels) -> Pixels:
     width = max(picture.shape[1] for picture in pictures)
     rows = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures]
     return np.concatenate(rows)
+
+
+def _lettered(texts: Sequence[str], size: int) -> tuple[Font, list[str]]:
+    """A font that has the letters of the texts; where there is none, the texts in ASCII."""
+    if all(text.isascii() for text in texts):
+        return ImageFont.load_default(size), list(texts)
+    for name in SYSTEM_FONTS:
+        try:
+            return ImageFont.truetype(name, size), list(texts)
+        except OSError:
+            continue
+    plain = [unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or "?" for text in texts]
+    return ImageFont.load_default(size), plain

@@ -49,9 +49,8 @@ class Predictor:
         precision: "fp32", or "bf16" for the model's own arithmetic, faster where the hardware has it.
 
     Raises:
-        RuntimeError: when the device is not there.
         TypeError: when the model cannot do what is asked for.
-        ValueError: for values that make no sense.
+        ValueError: for values that make no sense, and for a device that is not there.
     """
 
     def __init__(
@@ -205,8 +204,7 @@ def available(device: str | torch.device) -> torch.device:
     """The device of that name, or the best one for "auto".
 
     Raises:
-        RuntimeError: when it is not there.
-        ValueError: when no device is called so.
+        ValueError: when it is not there, or no device is called so.
     """
     gpus = torch.cuda.device_count()
     if device == "auto":
@@ -218,7 +216,7 @@ def available(device: str | torch.device) -> torch.device:
     if wanted is None or wanted.type not in ("cpu", "cuda"):
         raise ValueError(f"device is {str(device)!r}: it must be 'auto', 'cpu', 'cuda' or 'cuda:N'")
     if wanted.type == "cuda" and (wanted.index or 0) >= gpus:
-        raise RuntimeError(
+        raise ValueError(
             f"device {str(device)!r} was asked for, but PyTorch {torch.__version__} sees {gpus} GPUs here: "
             "say device='cpu' or 'auto', or install a PyTorch that fits the GPU's driver"
         )

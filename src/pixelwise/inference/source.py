@@ -12,6 +12,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ..data.image import read_image
+
 Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | np.ndarray[Any, Any] | Tensor"
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -26,8 +28,6 @@ def picture(source: Picture) -> Tensor:
         OSError: for a file that cannot be read.
     """
     if isinstance(source, str | os.PathLike):
-        from ..data.image import read_image
-
         return read_image(source)
     if isinstance(source, Image.Image):
         return picture(np.array(ImageOps.exif_transpose(source).convert("RGB")))
