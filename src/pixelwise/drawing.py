@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from .classes import VOID, Color
-from .inference.source import Picture, picture
+from .data.source import Picture, picture
 from .legend import PAPER, Pixels, add_caption, add_legend, stack
 from .segmentation import Segmentation
 

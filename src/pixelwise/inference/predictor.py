@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
 
-import cv2
 import torch
 from torch import Tensor, nn
 
 from ..classes import VOID
+from ..data.geometry import scaled
+from ..data.source import Picture, picture
 from ..models.base import Model, SemanticModel, SemanticOutputs
 from ..sample import Sample, collate
 from ..segmentation import Segmentation
 from .augmentation import View, views
-from .source import Picture, picture
 from .tiles import Bands, Tiling, blended, regrouped, resized
 
 WHOLE = 1536 * 1536
@@ -86,7 +86,7 @@ class Predictor:
         with _evaluating(self.model):
             if not isinstance(self.model, SemanticModel):
                 height, width = image.shape[1:]
-                shown = _resized_picture(image, self.model.resizing.size(height, width))
+                shown = _scaled(image, self.model.resizing.size(height, width))
                 return self.model.decode(self._outputs(shown), [(height, width)])[0].to("cpu")
             return self._most_probable(self._bands(image))
 
@@ -120,7 +120,7 @@ class Predictor:
         """The class probabilities of one view."""
         size = image.shape[1], image.shape[2]
         seen = view.size(*self.model.resizing.size(*size))
-        shown = _resized_picture(image, seen)
+        shown = _scaled(image, seen)
 
         def logits(rows: slice, columns: slice) -> Tensor:
             tile = view.flip(shown[:, rows, columns])
@@ -223,14 +223,8 @@ def available(device: str | torch.device) -> torch.device:
     return wanted
 
 
-def _resized_picture(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """(3, H, W) uint8 resized, over the area of each new pixel where it shrinks."""
-    height, width = image.shape[1:]
-    if (height, width) == size:
-        return image
-    how = cv2.INTER_AREA if size[0] < height or size[1] < width else cv2.INTER_LINEAR
-    rows = cv2.resize(image.permute(1, 2, 0).contiguous().cpu().numpy(), size[::-1], interpolation=how)
-    return torch.from_numpy(rows).permute(2, 0, 1)
+def _scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return torch.from_numpy(scaled(image.permute(1, 2, 0).cpu().numpy(), size)).permute(2, 0, 1)
 
 
 @contextmanager
