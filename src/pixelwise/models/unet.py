@@ -73,7 +73,7 @@ class BackboneNetwork(nn.Module):
     def __init__(self, backbone: str, num_classes: int, width: int) -> None:
         super().__init__()
         self.backbone = Backbone(backbone)
-        last = {stride: k for k, stride in enumerate(self.backbone.strides)}  # of several maps of a size the deepest
+        last = {stride: k for k, stride in enumerate(self.backbone.strides) if stride > 1}  # the last of equal ones
         deepest = max(last)
         self.steps = sorted((s for s in {1, 2, 4, 8, 16, *last} if s < deepest), reverse=True)
         self.skips = [last.get(stride) for stride in self.steps]

