@@ -7,13 +7,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..data.dataset import Dataset
 from ..ops.files import write_aside
 from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..data.records import Dataset
 
 BEST, LAST, STATE, RECIPE, METRICS, LOG = (
     "best.safetensors",
@@ -130,12 +132,12 @@ def check_recipe(recipe: Recipe, path: Path) -> None:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """A hash over the names of the records and the sizes of their files: the same wherever the folder lies."""
+    """A hash over the names of the records and the sizes of their files; the same wherever the folder lies."""
     digest = hashlib.sha256()
     for record in sorted(dataset.records, key=lambda record: record.name):
         values = [getattr(record, f.name) for f in fields(record)]
         sizes = [value.stat().st_size for value in values if isinstance(value, Path)]
-        digest.update(f"{record.name} {sizes}\n".encode())
+        digest.update(f"{record.name} {sizes} ".encode() + record.annotations + b"\n")
     return digest.hexdigest()[:16]
 
 

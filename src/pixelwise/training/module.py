@@ -15,7 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD, AdamW, Optimizer
 from torch.utils.data import DataLoader
 
-from ..metrics import MAIN_SCORE
+from ..metrics import METRICS
 from ..models.base import SemanticModel
 from ..sample import Batch
 from ..weights import checkpoint
@@ -161,6 +161,7 @@ class Keeper(Callback):
     ) -> None:
         self.trainee, self.state, self.validation = trainee, trainee.state, validation
         self.folder, self.record, self.journal = folder, record, journal
+        self.score = METRICS[trainee.model.task].MAIN_SCORE
         self.pending: list[tuple[int, tuple[str, ...], dict[str, Tensor]]] = []
         self.stopped_by: int | None = None
         self.handlers: dict[int, Any] = {}
@@ -245,8 +246,8 @@ class Keeper(Callback):
 
     def shown(self) -> dict[str, float]:
         """What stands behind the progress bar."""
-        best = best_row(self.state.rows, MAIN_SCORE)
-        score = {f"best {MAIN_SCORE}": best[MAIN_SCORE]} if best else {}
+        best = best_row(self.state.rows, self.score)
+        score = {f"best {self.score}": best[self.score]} if best else {}
         return {**{k: v for k, v in self.means().items() if k == "loss"}, **score, "waiting": self.share_waiting()}
 
     def share_waiting(self) -> float:
@@ -266,7 +267,7 @@ class Keeper(Callback):
             row |= self.validation(trainee.average.model, trainee.device)
         state.rows.append(row)
         state.sums = {}
-        best = best_row(state.rows, MAIN_SCORE)
+        best = best_row(state.rows, self.score)
         stale = best is not None and 0 < recipe.patience <= epoch - best["epoch"]
         state.finished = last or stale
         self.save(trainer, best=best is row)
@@ -274,11 +275,11 @@ class Keeper(Callback):
             logger.log_metrics({k: v for k, v in row.items() if k != "step"}, step=state.step)
         if self.journal:
             self.journal.write(state.rows)
-            self.journal.say(told(row, best is row))
+            self.journal.say(told(row, self.score, best is row))
         if stale and not last:
             trainer.should_stop = True
             if self.journal:
-                self.journal.say(f"stopped: no better {MAIN_SCORE} for {recipe.patience} epochs")
+                self.journal.say(f"stopped: no better {self.score} for {recipe.patience} epochs")
         self.began, self.waited = time.monotonic(), trainee.waiting.seconds if trainee.waiting else 0.0
 
     def save(self, trainer: Trainer, best: bool = False) -> None:
@@ -303,9 +304,9 @@ class Keeper(Callback):
         state.save(self.folder / STATE)
 
 
-def told(row: dict[str, float], best: bool) -> str:
+def told(row: dict[str, float], name: str, best: bool) -> str:
     """One line about an epoch."""
-    score = f", {MAIN_SCORE} {row[MAIN_SCORE]:.4f}{' (best)' if best else ''}" if MAIN_SCORE in row else ""
+    score = f", {name} {row[name]:.4f}{' (best)' if best else ''}" if name in row else ""
     return (
         f"epoch {row['epoch']:g}: loss {row['loss']:.4f}{score}, {row['seconds']:.1f} s, "
         f"{row['waiting']:.0%} of it waiting for pictures"

@@ -11,8 +11,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from ..classes import Classes
-from ..data.dataset import Dataset, available_splits, open_dataset
+from ..data.dataset import available_splits, open_dataset
 from ..data.loader import Plan, class_counts, rare_class_weights, training_batches
+from ..data.records import Dataset
 from ..data.transforms import augmentation
 from ..losses import criterion
 from ..losses.balance import class_weights
@@ -112,7 +113,7 @@ def bf16(machine: Machine) -> bool:
         return machine.precision == "bf16"
     device = device_of(machine)
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device == "cpu" and cpu_multiplies_bf16()
 
 
@@ -147,9 +148,9 @@ def open_splits(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
         raise ValueError(f"{recipe.data} has {len(whole)} picture: training needs 2 at least, one to validate on")
     order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(recipe.seed)).tolist()
     number = max(1, len(whole) // HELD_OUT)
-    held, rest = sorted(order[:number]), sorted(order[number:])
+    rest, held = (tuple(whole.records[i] for i in sorted(part)) for part in (order[number:], order[:number]))
     note = f"no pictures are set aside as val: {number} of {len(whole)} are held out for validation"
-    return whole.subset(rest), whole.subset(held), [*whole.notes, note]
+    return replace(whole, records=rest), replace(whole, records=held), [*whole.notes, note]
 
 
 def make_model(recipe: Recipe, classes: Classes) -> tuple[SemanticModel, list[str]]:
@@ -159,36 +160,38 @@ def make_model(recipe: Recipe, classes: Classes) -> tuple[SemanticModel, list[st
         ValueError: for a model, backbone or starting weights that do not fit.
     """
     torch.manual_seed(recipe.seed)
-    pretrained = recipe.backbone is not None and recipe.weights is None
-    model = create(recipe.model, classes=classes, backbone=recipe.backbone, pretrained=pretrained)
+    if recipe.weights is not None:
+        model, notes = begin_from(recipe.weights, recipe, classes)
+    else:
+        pretrained = recipe.backbone is not None
+        model = create(recipe.model, classes=classes, backbone=recipe.backbone, pretrained=pretrained)
+        notes = []
     model.resizing = Resizing(recipe.resize)
-    return model, begin_from(model, recipe) if recipe.weights else []
+    return model, notes
 
 
-def begin_from(model: SemanticModel, recipe: Recipe) -> list[str]:
-    """Fill the model with the weights of a checkpoint; what has another shape, as the head for other classes, stays.
+def begin_from(path: str, recipe: Recipe, classes: Classes) -> tuple[SemanticModel, list[str]]:
+    """A model made as that of a checkpoint, with its weights; the head for other classes is new.
 
     Raises:
-        ValueError: when the checkpoint is of another method or backbone.
+        ValueError: when the checkpoint is of another method or backbone than the recipe.
     """
-    assert recipe.weights is not None
-    start = load(recipe.weights)
-    given, wanted = ((m.architecture, m.arguments.get("backbone")) for m in (start, model))
-    if given != wanted:
+    start = load(path)
+    backbone = start.arguments.get("backbone")
+    if (start.architecture, backbone) != (recipe.model, recipe.backbone):
         raise ValueError(
-            f"{recipe.weights} is a {given[0]} with backbone {given[1]}, but the recipe asks for a {wanted[0]} with "
-            f"backbone {wanted[1]}: use --model {given[0]} --backbone {given[1]}"
+            f"{path} is a {start.architecture} with the backbone {backbone}, but the recipe asks for {recipe.model} with "
+            f"{recipe.backbone}: use --model {start.architecture} --backbone {str(backbone).lower()}"
         )
+    model = create(start.architecture, classes=classes, **start.arguments)
     old, new = start.state_dict(), model.state_dict()
-    fitting = {name: value for name, value in old.items() if name in new and new[name].shape == value.shape}
-    model.load_state_dict(fitting, strict=False)
-    if start.classes.names == model.classes.names:
-        return []
-    left = sorted({name.rpartition(".")[0] for name in new.keys() - fitting.keys()})
-    return [
-        f"{recipe.weights} knows {', '.join(start.classes.names)}; the data have {', '.join(model.classes.names)}: "
-        + (f"{', '.join(left)} starts anew" if left else "all its weights are used, as there are as many classes")
-    ]
+    same = start.classes.names == classes.names
+    left = [name for name in new if new[name].shape != old[name].shape or (".head." in f".{name}" and not same)]
+    model.load_state_dict({name: value for name, value in old.items() if name not in left}, strict=False)
+    if same:
+        return model, []
+    knows, has = (", ".join(names) for names in (start.classes.names, classes.names))
+    return model, [f"{path} knows {knows}, the data have {has}: these weights start anew: {', '.join(left)}"]
 
 
 def balance(model: SemanticModel, recipe: Recipe, pictures: Dataset) -> torch.Tensor | None:

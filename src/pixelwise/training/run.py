@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..data.dataset import Dataset
-from ..metrics import MAIN_SCORE
+from ..data.records import Dataset
+from ..metrics import METRICS
+from ..models import MODELS
 from .checkpoint import (
     BEST,
     FOLDER_VARIABLE,
@@ -89,8 +90,9 @@ def train(
         fit(recipe, machine, folder, state, progress)
     elif progress:
         print(f"{folder} is finished after {state.step} steps: nothing is left to do")
-    scores = best_row(state.rows, MAIN_SCORE) or {}
-    return Training(folder / BEST, folder / LAST, dict(scores), folder)
+    metric = METRICS[MODELS[recipe.model].task]
+    best = best_row(state.rows, metric.MAIN_SCORE) or {}
+    return Training(folder / BEST, folder / LAST, {k: v for k, v in best.items() if k in metric.DEFINITIONS}, folder)
 
 
 def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: bool) -> None:

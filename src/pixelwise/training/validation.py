@@ -8,7 +8,7 @@ import torch
 from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from ..data.dataset import Dataset as Pictures
+from ..data.records import Dataset as Pictures
 from ..data.transforms import resized
 from ..metrics import METRICS
 from ..models.base import SemanticModel
