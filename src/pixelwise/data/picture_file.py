@@ -34,6 +34,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", "
 MAX_PIXELS = 500_000_000
 """Pictures that claim more pixels than this are refused before they are decoded."""
 
+DEEP = ("I", "F", "u2", "u4", "i2", "i4", "f4", "f8")
+"""What `Header.mode` starts with where a number has more than 8 bits."""
+
 _KINDS: tuple[tuple[bytes, str, type[ImageFile.ImageFile]], ...] = (
     (b"\xff\xd8\xff", "JPEG", JpegImagePlugin.JpegImageFile),
     (b"\x89PNG\r\n\x1a\n", "PNG", PngImagePlugin.PngImageFile),

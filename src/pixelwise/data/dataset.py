@@ -1,0 +1,98 @@
+"""Opening data of any format, found by looking."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+from ..classes import Classes
+from ..ops.names import nearest
+from . import coco, label_map, mask_folder, voc
+from .picture_file import missing
+from .records import Dataset as Dataset
+from .records import Record as Record
+
+FORMATS: dict[str, ModuleType] = {
+    "voc": voc,
+    "coco": coco,
+    "label-map": label_map,
+    "mask-folder": mask_folder,
+}
+"""Each has `detect`, `available`, `read` and `write`. Where several fit, the first is taken: it asks for the most."""
+
+
+def open_dataset(
+    path: str | os.PathLike[str],
+    *,
+    split: str | None = "train",
+    format: str | None = None,
+    classes: Classes | Sequence[str] | str | None = None,
+    void: int | Sequence[int] | None = None,
+    colors: Mapping[str, Sequence[int]] | str | None = None,
+) -> Dataset:
+    """Pictures with their truth, from a folder (or a list of pairs, or a COCO file).
+
+    What was recognised is in the `notes` of the result: nothing about masks is guessed in silence. The meaning of mask
+    values is learnt from all splits, so that each split of the data has the same classes.
+
+    Args:
+        path: the data.
+        split: "train", "val", "test" or what else the data have; None for everything.
+        format: a key of `FORMATS`, where looking does not tell.
+        classes: names in the order of their numbers, as a sequence or separated by commas; of masks with two values or
+            with objects, one name is enough.
+        void: mask values that belong to no class, beside 255.
+        colors: which colour in the masks is which class: {"road": (128, 64, 128)} or "road=128,64,128;sky=…".
+
+    Raises:
+        FileNotFoundError: there is no such path; the error names the nearest.
+        ValueError: for an unknown format or split, for data in no known format, pictures without masks, masks whose
+            values cannot be told.
+
+    >>> open_dataset("cells", split="val", classes="background,cell")  # doctest: +SKIP
+    """
+    path = Path(path)
+    fits = _fits(path, format)
+    name = next(iter(fits))
+    data: Dataset = FORMATS[name].read(path, split, classes=classes, void=void, colors=colors)
+    if not data.records:
+        raise ValueError(f"{path} has no pictures in the split {split!r}")
+    others = [other for other in fits if other != name]
+    if others:
+        also = f"it also fits {' and '.join(others)}: say --format {others[0]} to read it so"
+        data = replace(data, notes=(f"the data fit {name} ({fits[name]}) and are read as such; {also}", *data.notes))
+    return data
+
+
+def available_splits(path: str | os.PathLike[str], format: str | None = None) -> tuple[str, ...]:
+    """The splits that `open_dataset` can be asked for, train first.
+
+    Raises:
+        FileNotFoundError, ValueError: as `open_dataset`.
+    """
+    path = Path(path)
+    found: tuple[str, ...] = FORMATS[next(iter(_fits(path, format)))].available(path)
+    return found
+
+
+def _fits(path: Path, format: str | None) -> dict[str, str]:
+    """The formats that fit, best first, and why each does."""
+    if not path.exists():
+        raise missing(path)
+    if format is not None:
+        if format not in FORMATS:
+            raise ValueError(f"there is no data format {format!r}; {nearest(format, FORMATS)}")
+        return {format: "as stated"}
+    if path.is_dir() and not any(path.iterdir()):
+        raise ValueError(f"{path} is empty: it should hold pictures and their masks")
+    fits = {name: why for name, module in FORMATS.items() if (why := module.detect(path))}
+    if not fits:
+        raise ValueError(
+            f"{path} holds no pictures with masks in a known way. Wanted: images/ and masks/, each with train/ and val/ "
+            "or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt with a picture and a mask on "
+            "each line; JPEGImages/ and SegmentationClass/ (VOC); or annotations/instances_train.json (COCO)"
+        )
+    return fits

@@ -1,0 +1,206 @@
+"""Pictures and, for each, a label map: 0 is background, and each object has a number of its own, usually in 16 bits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..classes import Classes
+from ..ops.files import write_aside
+from ..segmentation import Segmentation
+from . import class_names
+from .image import read_values
+from .mask_folder import copy_image, found_pairs, write_png
+from .pairs import find_pairs
+from .picture_file import DEEP, Array, read_header
+from .records import Dataset, Record, short_names
+from .splits import canonical, choose, names
+
+VOID_ID = 65535
+"""What `write` gives to pixels that belong to no segment."""
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """Reads the truth of a record from its label map.
+
+    Attributes:
+        classes: a background, and one thing (of several things, `NAME.json` beside the map says which is which).
+        void: numbers that are no objects.
+    """
+
+    classes: Classes
+    void: tuple[int, ...] = ()
+
+    def __call__(self, record: Record) -> Segmentation:
+        assert record.mask is not None
+        found = read_values(record.mask)
+        if found.ndim == 3:
+            raise ValueError(f"{record.mask} is in colours: a label map holds one number a pixel")
+        if int(found.min()) < 0:
+            raise ValueError(
+                f"{record.mask} holds {int(found.min())}: a label map holds 0 for background, then 1, 2, …"
+            )
+        numbers = np.setdiff1d(np.unique(found), self.void)
+        labels = _labels(record.mask, self.classes, numbers)
+        ids = torch.from_numpy(_rank(found, numbers))
+        return Segmentation(self.classes, torch.tensor(labels, dtype=torch.int64), ids=ids)
+
+
+def detect(path: Path) -> str | None:
+    """How pictures and masks lie, when the masks are of 16 bits or more; None otherwise."""
+    found = find_pairs(path)
+    if not found:
+        return None
+    header = read_header(found.pairs[0].mask)
+    return f"{found.layout}; 16-bit masks" if header.mode.startswith(DEEP) else None
+
+
+def available(path: Path) -> tuple[str, ...]:
+    """The splits that can be asked for."""
+    return names(found_pairs(path))
+
+
+def read(
+    path: Path,
+    split: str | None,
+    *,
+    classes: Classes | Sequence[str] | str | None = None,
+    void: int | Sequence[int] | None = None,
+    colors: Mapping[str, Sequence[int]] | str | None = None,
+) -> Dataset:
+    """The pictures of a split, each object a segment of its own, the background another.
+
+    Args:
+        path: the folder.
+        split: "train", "val", …, None for everything.
+        classes: one name, that of the objects, or two, the background's first; more only where `NAME.json` files say
+            which object is which.
+        void: numbers that are no objects.
+        colors: must be None.
+    """
+    if colors is not None:
+        raise ValueError("label maps have numbers, no colours: leave --colors away, or state --format mask-folder")
+    found = found_pairs(path)
+    chosen, note = choose(found, split)
+    known = class_names.stated(found.root, classes, void)
+    if known.classes is None:
+        named, said = class_names.two_classes("object", thing=True), "; name them with --classes"
+    elif len(known.classes) == 1:
+        named, said = class_names.two_classes(known.classes.names[0], thing=True), f" ({known.source})"
+    else:
+        old, said = known.classes, f" ({known.source})"
+        background = 0 if old.background is None else old.background
+        things = old.things if any(old.things) else tuple(k != background for k in range(len(old)))
+        named = Classes(old.names, old.colors, things, background)
+    objects = [named.names[k] for k in range(len(named)) if k != named.background]
+    nothing = named.names[named.background or 0]
+    recognised = f"masks hold a number for each object: 0 is read as {nothing!r}, the others as "
+    return Dataset(
+        named,
+        tuple(Record(found.name(pair), pair.image, pair.mask) for pair in chosen),
+        canonical(split),
+        "label-map",
+        (
+            found.layout,
+            f"{recognised}{' or '.join(map(repr, objects))}{said}",
+            *found.notes,
+            *((note,) if note else ()),
+        ),
+        LabelMaps(named, known.void),
+    )
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """`images/NAME`, copied, `masks/NAME.png` (16 bit), `SPLIT.txt` and `classes.json`; void pixels become 65535.
+
+    Where there are more classes than a background and one thing, `masks/NAME.json` names the class of each number.
+    Where masks overlap, the higher score lies on top; crowds become void.
+
+    Raises:
+        ValueError: a picture has more than 65534 segments.
+    """
+    called = short_names(dataset.records)
+    classes = dataset.classes
+    for i, name in enumerate(called):
+        truth = without_overlap(dataset.truth(i))
+        copy_image(dataset.records[i].image, path / "images" / name)
+        numbers, labels = _numbers(truth)
+        if len(labels) >= VOID_ID:
+            raise ValueError(f"{name} has {len(labels)} objects: a 16-bit label map holds {VOID_ID - 1}")
+        write_png(path / "masks" / f"{name}.png", numbers)
+        if len(classes) > 2 or classes.background is None:
+            with write_aside(path / "masks" / f"{name}.json") as aside:
+                aside.write_text(json.dumps({n: classes.names[k] for n, k in labels.items()}), encoding="utf-8")
+    if dataset.split:
+        with write_aside(path / f"{dataset.split}.txt") as aside:
+            aside.write_text("".join(f"{name}\n" for name in called), encoding="utf-8")
+    with write_aside(path / "classes.json") as aside:
+        class_names.write_classes(classes, (VOID_ID,), aside)
+
+
+def without_overlap(truth: Segmentation) -> Segmentation:
+    """The truth as `ids`, the background a segment of its own; what is covered by another is lost, crowds are void."""
+    if truth.ids is not None:
+        return truth
+    assert truth.crowd is not None and truth.masks is not None
+    ids = truth.panoptic_map().clone()
+    ids[truth.masks[truth.crowd].any(0)] = 0
+    kept = torch.unique(ids[ids > 0]).long() - 1
+    table = torch.zeros(len(truth) + 1, dtype=torch.int32)
+    background = truth.classes.background
+    free = ~truth.masks.any(0)
+    first = int(background is not None and bool(free.any()))
+    table[kept + 1] = torch.arange(1, len(kept) + 1, dtype=torch.int32) + first
+    ids = table[ids]
+    if first:
+        ids[free] = 1
+    labels = truth.labels[kept]
+    return Segmentation(truth.classes, torch.cat([torch.full((first,), background or 0), labels]), ids=ids)
+
+
+def _rank(found: Array, numbers: Array) -> Array:
+    """The place of each pixel's number among `numbers`, counted from 1; 0 where it is none of them."""
+    high = int(found.max())
+    if high < 1 << 20:
+        table = np.zeros(high + 1, np.int32)
+        table[numbers] = np.arange(1, len(numbers) + 1)
+        return np.asarray(table[found])
+    place = np.searchsorted(numbers, found).clip(max=len(numbers) - 1)
+    return np.where(numbers[place] == found, place + 1, 0).astype(np.int32)
+
+
+def _labels(mask: Path, classes: Classes, numbers: Array) -> list[int]:
+    beside, background = mask.with_suffix(".json"), classes.background
+    if len(classes) == 2 and background is not None:
+        return [background if number == 0 else 1 - background for number in numbers.tolist()]
+    if not beside.is_file():
+        raise ValueError(
+            f"{mask}: with the classes {', '.join(classes.names)} it takes {beside.name}, which names the class "
+            'of each object, as {"1": "car"}; or give --classes one name'
+        )
+    try:
+        given = json.loads(beside.read_text(encoding="utf-8"))
+        at = background if background is not None else -1
+        return [classes.index(given[str(n)]) if str(n) in given or n else at for n in numbers.tolist()]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{beside} should name the class of each number of {mask.name}: {error}") from error
+
+
+def _numbers(truth: Segmentation) -> tuple[Array, dict[int, int]]:
+    """Ids for a file (background 0, void 65535), and the class of each number but those two."""
+    labels, background = truth.labels.tolist(), truth.classes.background
+    table = np.zeros(len(labels) + 1, np.uint16)
+    named: dict[int, int] = {}
+    table[0] = VOID_ID
+    for n, label in enumerate(labels):
+        if label != background:
+            table[n + 1] = len(named) + 1
+            named[len(named) + 1] = label
+    assert truth.ids is not None
+    return table[truth.ids.numpy()], named

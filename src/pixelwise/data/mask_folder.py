@@ -1,0 +1,128 @@
+"""Pictures and, for each, a mask whose values or colours are its classes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from ..classes import VOID, Classes
+from ..ops.files import write_aside
+from ..segmentation import Segmentation
+from . import class_names, pairs, splits
+from .mask_values import MaskValues, recognise
+from .picture_file import Array, read_palette
+from .records import Dataset, Record, few, short_names
+
+
+@dataclass(frozen=True)
+class ClassMaps:
+    """Reads the truth of a record from its mask."""
+
+    values: MaskValues
+
+    def __call__(self, record: Record) -> Segmentation:
+        assert record.mask is not None
+        return Segmentation.from_class_map(self.values.class_map(record.mask), self.values.classes)
+
+
+def detect(path: Path) -> str | None:
+    """How pictures and masks lie in this folder; None when there are no such pairs."""
+    found = pairs.find_pairs(path)
+    return found.layout if found else None
+
+
+def available(path: Path) -> tuple[str, ...]:
+    """The splits that can be asked for."""
+    return splits.names(found_pairs(path))
+
+
+def read(
+    path: Path,
+    split: str | None,
+    *,
+    classes: Classes | Sequence[str] | str | None = None,
+    void: int | Sequence[int] | None = None,
+    colors: Mapping[str, Sequence[int]] | str | None = None,
+) -> Dataset:
+    """The pictures of a split with their class masks; what the values mean is learnt from the masks of all splits.
+
+    Raises:
+        ValueError: no pictures, pictures without masks, or masks whose values do not fit (see `mask_values.recognise`).
+    """
+    found = found_pairs(path)
+    chosen, note = splits.choose(found, split)
+    known = class_names.stated(found.root, classes, void, colors)
+    values, notes = recognise([pair.mask for pair in found.pairs], known)
+    if not known.classes and not values.colors:
+        values = _with_palette(values, read_palette(found.pairs[0].mask))
+    return Dataset(
+        values.classes,
+        tuple(Record(found.name(pair), pair.image, pair.mask) for pair in chosen),
+        splits.canonical(split),
+        "mask-folder",
+        (found.layout, *notes, *found.notes, *((note,) if note else ())),
+        ClassMaps(values),
+    )
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """`images/SPLIT/NAME`, copied, `masks/SPLIT/NAME.png`, 8-bit class numbers with 255 for void, and `classes.json`.
+
+    Without a split the files lie directly in `images` and `masks`. Segments that overlap lose what others cover.
+    """
+    below = dataset.split or ""
+    for i, name in enumerate(short_names(dataset.records)):
+        copy_image(dataset.records[i].image, path / "images" / below / name)
+        write_png(path / "masks" / below / f"{name}.png", dataset.truth(i).class_map())
+    with write_aside(path / "classes.json") as aside:
+        class_names.write_classes(dataset.classes, (VOID,), aside)
+
+
+def found_pairs(path: Path) -> pairs.Pairs:
+    """The pairs of a folder; an error when there are none, or when pictures have no mask."""
+    found = pairs.find_pairs(path)
+    if found is None:
+        raise ValueError(
+            f"{path} holds no pictures with masks: wanted images/ and masks/, each with train/ and val/ or not; "
+            "train/ and val/ with images/ and masks/; a.jpg beside a.png; or train.txt, a picture and its mask a line"
+        )
+    if found.alone:
+        names = few(image.relative_to(found.root).as_posix() for image in found.alone)
+        number, total = len(found.alone), len(found.alone) + len(found.pairs)
+        raise ValueError(
+            f"{path}: {number} of {total} pictures have no mask: {names}; "
+            "add a mask (all 0 where there is nothing to see), or move these pictures away"
+        )
+    return found
+
+
+def copy_image(source: Path, target: Path) -> None:
+    """The picture's file as it is, under a new name (without suffix): no pixel changes."""
+    with write_aside(target.with_name(target.name + source.suffix.lower())) as aside:
+        shutil.copyfile(source, aside)
+
+
+def write_png(path: Path, values: Tensor | Array) -> None:
+    """(H, W) of uint8 or uint16 as a grey PNG."""
+    array = values.cpu().numpy() if isinstance(values, Tensor) else values
+    whole, data = cv2.imencode(".png", np.ascontiguousarray(array))
+    if not whole:
+        raise ValueError(f"cannot make a PNG of {array.shape} {array.dtype} for {path}")
+    with write_aside(path) as aside:
+        aside.write_bytes(data.tobytes())
+
+
+def _with_palette(values: MaskValues, palette: Sequence[tuple[int, int, int]]) -> MaskValues:
+    """The classes in the colours that the masks themselves give them."""
+    index = {k: value for value, k in values.values if k != VOID}
+    colors = [palette[index[k]] for k in range(len(values.classes)) if index.get(k, len(palette)) < len(palette)]
+    if len(set(colors)) < len(values.classes):
+        return values
+    old = values.classes
+    return MaskValues(Classes(old.names, tuple(colors), old.things, old.background), values.values)

@@ -1,0 +1,307 @@
+"""What the numbers and colours in masks mean: recognised where that is safe, said in words, and held to afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..classes import MAX_CLASSES, VOID, Classes, Color
+from .class_names import Stated, make_classes, two_classes
+from .image import read_values
+from .picture_file import Array, read_header, read_palette
+from .records import few
+
+SCANNED_MASKS = 200
+SCANNED_PIXELS = 60_000_000
+"""To learn what masks hold, at most so many of them are read, evenly spaced, and about so many pixels in all."""
+
+_UNKNOWN = 254
+_MANY = 64
+
+
+@dataclass(frozen=True)
+class MaskValues:
+    """How the numbers of masks become classes.
+
+    Attributes:
+        classes: what they become.
+        values: (value in the mask, class or VOID), of masks that hold numbers or the indices of a palette.
+        colors: (colour in the mask, class or VOID), of masks that are pictures; then `values` are not looked at.
+    """
+
+    classes: Classes
+    values: tuple[tuple[int, int], ...] = ()
+    colors: tuple[tuple[Color, int], ...] = ()
+
+    def class_map(self, path: Path) -> Tensor:
+        """(H, W) uint8: the class of each pixel of a mask's file, 255 where it is void.
+
+        Raises:
+            FileNotFoundError, ValueError: the file cannot be read, or holds a value that means nothing.
+        """
+        found = read_values(path)
+        class_map = self._from_colors(path, found) if self.colors else self._from_values(path, found)
+        return torch.from_numpy(class_map)
+
+    def _from_values(self, path: Path, found: Array) -> Array:
+        if found.ndim == 3:
+            raise ValueError(f"{path} is a mask in colours, unlike the others: state --colors name=r,g,b;…")
+        known = dict(self.values)
+        if found.dtype != np.uint8:
+            low, high = int(found.min()), int(found.max())
+            if low < 0 or high > 65535:
+                raise ValueError(f"{path} holds {low if low < 0 else high}: a mask holds 0 to 65535")
+            found = found.astype(np.uint16)
+        size = 256 if found.dtype == np.uint8 else 65536
+        table = np.full(size, _UNKNOWN, np.uint8)
+        for value, k in known.items():
+            if value < size:
+                table[value] = k
+        class_map = cv2.LUT(found, table) if size == 256 else table[found]
+        if not set(range(size)) <= set(known):
+            suspects = np.unique(found[class_map == _UNKNOWN]).tolist()
+            wrong = [value for value in suspects if value not in known]
+            if wrong:
+                raise ValueError(
+                    f"{path} holds {few(wrong)}, which {'are no classes' if len(wrong) > 1 else 'is no class'}: "
+                    f"allowed are {self._allowed()}; name all classes with --classes, or say --void {wrong[0]}"
+                )
+        return np.asarray(class_map)
+
+    def _allowed(self) -> str:
+        return few((f"{v} ({self.classes.names[k] if k != VOID else 'void'})" for v, k in sorted(self.values)), 12)
+
+    def _from_colors(self, path: Path, found: Array) -> Array:
+        packed = pack(path, found)
+        class_map = np.full(packed.shape, _UNKNOWN, np.uint8)
+        unknown = np.ones(packed.shape, bool)
+        for color, k in self.colors:
+            here = packed == _number(color)
+            class_map[here] = k
+            unknown &= ~here
+        if unknown.any():
+            color = _color(int(packed[unknown][0]))
+            close = min(self.colors, key=lambda pair: sum((a - b) ** 2 for a, b in zip(pair[0], color, strict=True)))
+            raise ValueError(
+                f"{path} holds the colour {color} at {int(unknown.sum())} pixels, which means nothing: "
+                f"the nearest known one is {close[0]}; state it with --colors, or save masks as PNG, without blurred edges"
+            )
+        return class_map
+
+
+def recognise(masks: Sequence[Path], stated: Stated) -> tuple[MaskValues, tuple[str, ...]]:
+    """What the numbers in these masks mean, and what to tell people about it.
+
+    255 is void, unless masks hold nothing but 0 and 255, which are then two classes. In turn: colours as stated; 0 and
+    255; 0 and 1; numbers 0 to C - 1; numbers 1 to C (one is taken off); as many values as there are names, in ascending
+    order; grey edges between 0 and 255, cut in the middle. Anything else is an error.
+
+    Raises:
+        ValueError: there are no masks, they hold one value only, values that do not fit the stated classes, or so many
+            that they cannot be classes.
+    """
+    if not masks:
+        raise ValueError("there are no masks to learn the classes from")
+    if stated.colors:
+        colors = dict(stated.colors)
+        classes = stated.classes or Classes.numbered(len(set(colors.values()) - {VOID}))
+        read = few((f"{c} as {classes.names[k]!r}" if k != VOID else f"{c} as void" for c, k in colors.items()), 12)
+        return MaskValues(classes, colors=stated.colors), (f"mask colours are read {stated.source}: {read}",)
+    counts, first = _scan(masks)
+    if isinstance(next(iter(counts)), tuple):
+        return _from_colors(counts, first, stated)  # type: ignore[arg-type]
+    return _from_numbers(counts, first, stated)  # type: ignore[arg-type]
+
+
+def pack(path: Path, found: Array) -> Array:
+    """(H, W) int32: red, green and blue of each pixel in one number; of palette masks, the indices' colours."""
+    if found.ndim == 3:
+        red, green, blue = (found[..., k].astype(np.int32) for k in range(3))
+        return np.asarray((red << 16) + (green << 8) + blue)
+    palette = read_palette(path)
+    grey = palette or tuple((v, v, v) for v in range(256))
+    table = np.array([_number(color) for color in grey] + [-1] * (65536 - len(grey)), np.int32)
+    return np.asarray(table[found])
+
+
+def _number(color: Color) -> int:
+    return (color[0] << 16) + (color[1] << 8) + color[2]
+
+
+def _color(number: int) -> Color:
+    return number >> 16, number >> 8 & 255, number & 255
+
+
+def _scan(masks: Sequence[Path]) -> tuple[Counter[int] | Counter[Color], dict[int | Color, Path]]:
+    """How many pixels hold each value (or colour, when any mask is in colours), and the first file where it stands."""
+    height, width = read_header(masks[0]).size
+    number = min(len(masks), SCANNED_MASKS, max(20, SCANNED_PIXELS // (height * width)))
+    chosen = [masks[k * len(masks) // number] for k in range(number)]
+    numbers: Counter[int] = Counter()
+    colors: Counter[Color] = Counter()
+    first: dict[int | Color, Path] = {}
+    for path in chosen:
+        found = read_values(path)
+        if found.ndim == 3:
+            packed, pixels = np.unique(pack(path, found), return_counts=True)
+            shades = [_color(number) for number in packed[: 4 * _MANY].tolist()]
+            colors.update(dict(zip(shades, pixels.tolist(), strict=False)))
+            first = {**dict.fromkeys(shades, path), **first}
+        else:
+            values, pixels = _count(found)
+            numbers.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
+            first = {**dict.fromkeys(values.tolist(), path), **first}
+    if colors:
+        colors.update({(v, v, v): n for v, n in numbers.items() if v < 256})
+        first |= {(v, v, v): first[v] for v in numbers}
+        return colors, first
+    return numbers, first
+
+
+def _count(found: Array) -> tuple[Array, Array]:
+    if found.dtype != np.uint8:
+        return np.unique(found, return_counts=True)
+    pixels = np.bincount(found.ravel(), minlength=256)
+    return pixels.nonzero()[0], pixels[pixels > 0]
+
+
+def _from_colors(
+    counts: Counter[Color], first: dict[int | Color, Path], stated: Stated
+) -> tuple[MaskValues, tuple[str, ...]]:
+    found = sorted(counts)
+    if len(found) > _MANY:
+        raise ValueError(
+            f"{first[found[1]]}: the masks hold more than {_MANY} different colours, so that edges are blurred "
+            'or this is no mask: save masks as PNG without smoothing, or state --colors "name=r,g,b;name=r,g,b"'
+        )
+    if stated.classes is not None:
+        example = ";".join(f"{n}={r},{g},{b}" for n, (r, g, b) in zip(stated.classes.names, found, strict=False))
+        raise ValueError(
+            f"{first[found[0]]}: the masks are in colours ({few(found, 12)}), and nobody said which is which class: "
+            f'state it, for example --colors "{example}"'
+        )
+    names = ("background", "foreground") if len(found) == 2 and found[0] == (0, 0, 0) else ()
+    classes = make_classes(names or ["#%02x%02x%02x" % color for color in found], colors=found)  # noqa: UP031
+    read = few((f"{color} as {name!r}" for color, name in zip(found, classes.names, strict=True)), 12)
+    note = f'masks are in colours: read {read}; name them with --colors "name=r,g,b;…"'
+    return MaskValues(classes, colors=tuple((color, k) for k, color in enumerate(found))), (note,)
+
+
+def _from_numbers(
+    counts: Counter[int], first: dict[int | Color, Path], stated: Stated
+) -> tuple[MaskValues, tuple[str, ...]]:
+    void = set(stated.void)
+    names = stated.classes
+    body = sorted(set(counts) - void)
+    source = f" ({stated.source})" if stated.source else "; name them with --classes"
+    if stated.values:
+        assert names is not None
+        return _checked(
+            MaskValues(names, stated.values), counts, first, void, f"masks hold {few(body, 12)}: read {{}}{source}"
+        )
+    if names is None or len(names) <= 2:
+        two = two_classes() if names is None else names if len(names) == 2 else two_classes(names.names[0])
+        middle = sum(n for v, n in counts.items() if 32 <= v < 224 and v not in void)
+        if {0, 255} <= set(body) and len(body) > 16 and body[-1] == 255 and middle < 0.05 * counts.total():
+            grey = sum(counts[v] for v in body if 0 < v < 255)
+            note = (
+                f"masks hold 0 and 255 and grey edges ({grey / counts.total():.1%} of the pixels): "
+                f"below 128 is read as {two.names[0]!r}, the rest as {two.names[1]!r}{source}"
+            )
+            return MaskValues(two, tuple((v, int(v >= 128)) for v in range(256) if v not in void) + _voids(void)), (
+                note,
+            )
+        if 255 in body and set(body) <= {0, 255}:
+            return _checked(
+                MaskValues(two, ((0, 0), (255, 1))), counts, first, void, f"masks hold {_and(body)}: read {{}}{source}"
+            )
+        if set(body) <= {0, 1, 255} and (names is not None or 1 in body):
+            return _checked(
+                MaskValues(two, ((0, 0), (1, 1))),
+                counts,
+                first,
+                void | {255},
+                f"masks hold {_and(body)}: read {{}}{source}",
+            )
+    plain = [v for v in body if v != 255]
+    values, how = _numbering(body, plain, first, names, void)
+    classes = names or Classes.numbered(max(k for k in values.values() if k != VOID) + 1)
+    note = f"masks hold {few(body, 12)}: read {how}{source}"
+    return _checked(MaskValues(classes, tuple(values.items())), counts, first, void | ({255} - set(values)), note)
+
+
+def _numbering(
+    body: list[int], plain: list[int], first: dict[int | Color, Path], names: Classes | None, void: set[int]
+) -> tuple[dict[int, int], str]:
+    """Which class each value is, and that in words."""
+    number = len(names) if names else None
+    if not plain or (number is None and plain == [0]):
+        raise ValueError(
+            f"{first[body[0]] if body else next(iter(first.values()))}: the masks hold nothing but "
+            f"{_and(body or sorted(void))}: there is nothing to tell apart; is this the folder of the masks?"
+        )
+    if number is None and len(plain) > MAX_CLASSES * 3 // 4:
+        raise ValueError(
+            f"{first[plain[1]]}: the masks hold {len(plain)} different values, too many for classes: is this a grey "
+            "picture, or a mask with blurred edges (JPEG)? Save masks as PNG; say --format label-map where each object has "
+            "a number of its own"
+        )
+    high = plain[-1]
+    shifted = plain[0] >= 1 and (high == number if number else plain == list(range(1, high + 1)))
+    if shifted:
+        return {
+            v: v - 1 for v in range(1, high + 1)
+        }, f"as classes 0 to {high - 1}, shifted by one, because there is no 0"
+    if number is not None and high < number:
+        return {v: v for v in range(number)}, "as they are"
+    if number is not None and number in (len(body), len(plain)):
+        chosen = body if number == len(body) else plain
+        assert names is not None
+        pairs = zip(chosen, names.names, strict=True)
+        return {v: k for k, v in enumerate(chosen)}, "in ascending order, " + few(
+            (f"{v} as {n!r}" for v, n in pairs), 12
+        )
+    if number is not None:
+        wrong = next(v for v in plain if v >= number)
+        raise ValueError(
+            f"{first[wrong]} holds {wrong}, but the {number} classes are numbered 0 to {number - 1} and 255 is void: "
+            f"name all classes, or say --void {wrong}"
+        )
+    if high >= 3 * len(body):
+        return {v: k for k, v in enumerate(body)}, f"as classes 0 to {len(body) - 1}, in ascending order"
+    if high >= MAX_CLASSES:
+        raise ValueError(
+            f"{first[high]} holds {high}: a class map holds at most 0 to {MAX_CLASSES - 1}; is it a label map?"
+        )
+    return {v: v for v in range(high + 1)}, "as class numbers"
+
+
+def _checked(
+    values: MaskValues, counts: Counter[int], first: dict[int | Color, Path], void: set[int], note: str
+) -> tuple[MaskValues, tuple[str, ...]]:
+    known = dict(values.values) | dict(_voids(void)) | ({255: VOID} if 255 not in dict(values.values) else {})
+    wrong = sorted(set(counts) - set(known))
+    if wrong:
+        raise ValueError(
+            f"{first[wrong[0]]} holds {few(wrong)}, which means nothing: known are {few(sorted(known), 12)}; "
+            f"name all classes, or say --void {wrong[0]}"
+        )
+    read = few((f"{v} as {values.classes.names[k]!r}" for v, k in values.values if v in counts), 12)
+    voids = sorted(v for v in known if known[v] == VOID and v in counts)
+    notes = (note.replace("%s", read),) + ((f"{_and(voids)} is void: not learnt, not counted",) if voids else ())
+    return MaskValues(values.classes, tuple(known.items())), notes
+
+
+def _voids(void: set[int]) -> tuple[tuple[int, int], ...]:
+    return tuple((value, VOID) for value in sorted(void))
+
+
+def _and(values: Sequence[int]) -> str:
+    return " and ".join(map(str, values)) if len(values) < 3 else few(values, 12)

@@ -1,0 +1,112 @@
+"""A data set: which pictures there are, and how to get at what is where in each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from ..classes import Classes
+from ..sample import Sample
+from ..segmentation import Segmentation
+from .image import read_image
+from .picture_file import read_header
+
+
+@dataclass(frozen=True)
+class Record:
+    """One picture of a data set.
+
+    Attributes:
+        name: the path below the data set's folder, without the suffix; no two are alike.
+        image: the picture's file.
+        mask: the file that holds its truth, where each picture has one.
+        annotations: its truth as JSON, where one file holds those of all pictures.
+    """
+
+    name: str
+    image: Path
+    mask: Path | None = None
+    annotations: bytes = b""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Pictures with their truth, read from their files each time they are asked for.
+
+    Attributes:
+        classes: what the truths distinguish.
+        records: one a picture.
+        split: "train", "val", …, or None for everything.
+        format: the format it was read from, a key of `FORMATS`.
+        notes: what was recognised when it was opened, in sentences for people.
+        truths: reads the truth of one record.
+    """
+
+    classes: Classes
+    records: tuple[Record, ...]
+    split: str | None
+    format: str
+    notes: tuple[str, ...]
+    truths: Callable[[Record], Segmentation]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, i: int) -> Sample:
+        """Picture i with its truth.
+
+        Raises:
+            FileNotFoundError, ValueError: a file is missing, broken, or holds what it may not; the mask has another
+                size than the picture as it is shown. A mask that was drawn on the stored pixels of a photo that EXIF
+                turns is such a mask too: which of the two is right, only its maker knows.
+        """
+        record, image, truth = self.records[i], self.image(i), self.truth(i)
+        if truth.size != tuple(image.shape[1:]):
+            raise ValueError(_mismatch(record, tuple(image.shape[1:]), truth.size))
+        return Sample(image, truth, record.name)
+
+    def image(self, i: int) -> Tensor:
+        """(3, H, W) uint8 RGB: picture i alone."""
+        return read_image(self.records[i].image)
+
+    def truth(self, i: int) -> Segmentation:
+        """What is where in picture i, without reading the picture."""
+        return self.truths(self.records[i])
+
+
+def short_names(records: Iterable[Record]) -> list[str]:
+    """For each record a name without folders: the last part where these differ, else the parts joined by `_`.
+
+    Raises:
+        ValueError: for two records that would still get the same name.
+    """
+    names = [record.name for record in records]
+    last = [name.rpartition("/")[2] for name in names]
+    chosen = last if len(set(last)) == len(last) else [name.replace("/", "_") for name in names]
+    if len(set(chosen)) < len(chosen):
+        twice = Counter(chosen).most_common(1)[0][0]
+        raise ValueError(f"two pictures would be called {twice!r}: give them different names")
+    return chosen
+
+
+def few(things: Iterable[object], number: int = 5) -> str:
+    """The first few of them in words: `a, b, c, … (12 in all)`."""
+    every = [str(thing) for thing in things]
+    return ", ".join(every[:number]) + (f", … ({len(every)} in all)" if len(every) > number else "")
+
+
+def _mismatch(record: Record, image: tuple[int, ...], truth: tuple[int, int]) -> str:
+    header = read_header(record.image)
+    what = (
+        f"{record.image} is {image[1]}x{image[0]}, but its mask {record.mask or 'annotation'} is {truth[1]}x{truth[0]}"
+    )
+    if header.orientation != 1 and truth == header.stored:
+        return (
+            f"{what}: the mask fits the photo as stored, before its EXIF orientation ({header.orientation}) turns it; "
+            "turn the mask too, or remove the orientation from the photo"
+        )
+    return f"{what}: they must have the same size"

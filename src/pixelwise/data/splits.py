@@ -1,0 +1,91 @@
+"""Which pictures are for training and which for validation: as folders or lists say, or else drawn by their names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from .pairs import SPLITS, Pair, Pairs, read_lines, text_files
+from .records import few
+
+VALIDATION_SHARE = 0.2
+"""The share of the pictures that is kept for validation where the data have no splits of their own."""
+
+
+def canonical(split: str | None) -> str | None:
+    """`train`, `val` or `test` for what people call these; any other name as it is."""
+    return split if split is None else SPLITS.get(split.lower(), split)
+
+
+def ordered(splits: Iterable[str]) -> list[str]:
+    """Train, val, test, and then the others by name."""
+    return sorted(splits, key=lambda name: (("train", "val", "test", name).index(name), name))
+
+
+def choose(found: Pairs, split: str | None) -> tuple[tuple[Pair, ...], str | None]:
+    """The pairs of one split, and what to tell people about how they were split.
+
+    Folders and list files decide; where there are none, every picture is drawn by a hash of its name: a fifth is "val",
+    the rest "train", the same ones each time.
+
+    Raises:
+        ValueError: there is no such split.
+    """
+    if not found.pairs:
+        return (), None
+    by_split = _by_split(found)
+    note = None
+    if by_split is None:
+        ranked = sorted(found.pairs, key=lambda pair: hashlib.sha256(found.name(pair).encode()).digest())
+        held_out = set(ranked[: max(1, round(VALIDATION_SHARE * len(ranked)))] if len(ranked) > 1 else [])
+        by_split = {
+            "train": tuple(pair for pair in found.pairs if pair not in held_out),
+            "val": tuple(pair for pair in found.pairs if pair in held_out),
+        }
+        note = (
+            f"the data have no splits: {len(held_out)} of {len(ranked)} pictures are kept for validation, "
+            "chosen by a hash of their names"
+        )
+    if split is None:
+        return found.pairs, None
+    split = canonical(split) or split
+    if split not in by_split:
+        raise ValueError(f"{found.root} has no split {split!r}; there are: {', '.join(by_split)}")
+    return by_split[split], note
+
+
+def names(found: Pairs) -> tuple[str, ...]:
+    """The names of the splits that `choose` knows: train and val where the data have none of their own."""
+    return tuple(_by_split(found) or ("train", "val"))
+
+
+def _by_split(found: Pairs) -> dict[str, tuple[Pair, ...]] | None:
+    groups: dict[str, list[Pair]] = defaultdict(list)
+    for pair in found.pairs:
+        if pair.split:
+            groups[pair.split].append(pair)
+    chosen = groups or _listed_splits(found)
+    return {name: tuple(chosen[name]) for name in ordered(chosen)} if chosen else None
+
+
+def _listed_splits(found: Pairs) -> dict[str, list[Pair]]:
+    """Lists of names, one a line, in the root or in `splits/`: train.txt, val.txt, …"""
+    known: dict[str, Pair] = {}
+    for pair in found.pairs:
+        relative = found.name(pair)
+        for name in (relative, relative.partition("/")[2], pair.image.stem):
+            known.setdefault(name, pair)
+    groups: dict[str, list[Pair]] = {}
+    for path in text_files(found.root, ".txt"):
+        listed = [PurePosixPath(line.split()[0]) for line in read_lines(path)]
+        names = [str(name) if str(name) in known else str(name.with_suffix("")) for name in listed]
+        there = [known[name] for name in names if name in known]
+        lost = [name for name in names if name not in known]
+        split = SPLITS.get(path.stem.lower(), path.stem)
+        if lost and (there or path.stem.lower() in SPLITS):
+            raise ValueError(f"{path} lists pictures that are not there, or have no mask: {few(lost)}")
+        if there:
+            groups[split] = list(dict.fromkeys(there))
+    return groups
