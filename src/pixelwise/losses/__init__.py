@@ -77,9 +77,8 @@ def _make(name: str, weights: Tensor | None) -> nn.Module:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(f"there is no loss called {name!r}: {hint}there are: {', '.join(LOSSES)}")
     make = LOSSES[name]
-    if isinstance(make, type) and issubclass(make, ClassWeighted):
-        return make(weights=weights)
-    return make()
+    weighted = isinstance(make, type) and issubclass(make, ClassWeighted)
+    return make(weights=weights) if weighted else make()
 
 
 def _factor(text: str, name: str) -> float:

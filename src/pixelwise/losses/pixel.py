@@ -52,13 +52,19 @@ class ClassWeighted(nn.Module):
             raise ValueError(f"class weights are one number a class, finite and 0 or more, not {values.tolist()}")
         self.register_buffer("weights", values, persistent=False)
 
+    def of_classes(self, num_classes: int, device: torch.device) -> Tensor:
+        """(C,) float32; a ValueError where there are weights for another number of classes."""
+        if self.weights is None:
+            return torch.ones(num_classes, device=device)
+        if len(self.weights) != num_classes:
+            raise ValueError(f"{len(self.weights)} class weights for logits of {num_classes} classes: give one a class")
+        return self.weights
+
     def of_pixels(self, target: Tensor, num_classes: int) -> Tensor:
         """(B, H, W) float32: the weight of each pixel's class, 0 where void."""
         if self.weights is None:
             return (target != VOID).float()
-        if len(self.weights) != num_classes:
-            raise ValueError(f"{len(self.weights)} class weights for logits of {num_classes} classes: give one a class")
-        return F.pad(self.weights, (0, VOID + 1 - num_classes))[target]
+        return F.pad(self.of_classes(num_classes, target.device), (0, VOID + 1 - num_classes))[target]
 
 
 class CrossEntropy(ClassWeighted):
@@ -140,8 +146,7 @@ class SigmoidFocal(ClassWeighted):
         """(B, C, H, W) logits and (B, H, W) classes → {"sigmoid_focal": scalar}."""
         logits = full_precision(logits, target)
         num_classes = logits.shape[1]
-        weights = torch.ones_like(logits[0, :, 0, 0]) if self.weights is None else self.weights
-        self.of_pixels(target[:0], num_classes)
+        weights = self.of_classes(num_classes, target.device)
         valid = target != VOID
         truth = target[:, None] == torch.arange(num_classes, device=target.device)[:, None, None]
         entropy = F.binary_cross_entropy_with_logits(logits, truth.to(logits.dtype), reduction="none")

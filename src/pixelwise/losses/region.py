@@ -16,6 +16,7 @@ SMOOTH = {"usual": 1.0, "smp": 0.0, "squared": 0.0, "milesial": 1e-6}
 """The forms of `Dice`, and what each adds to numerator and denominator unless told otherwise."""
 
 EPSILON = 1e-7  # smaller denominators are taken as this
+LARGEST = 2**31 - 1  # of the bits of a float32
 
 
 class Dice(nn.Module):
@@ -107,10 +108,14 @@ class Lovasz(nn.Module):
 
 def _regions(logits: Tensor, target: Tensor, squared: bool = False) -> tuple[Tensor, Tensor, Tensor]:
     """Σ p·y, Σ p (or Σ p²) and Σ y of each class, (C,) each, over the pixels of the batch that are not void."""
-    probability = full_precision(logits, target).softmax(1) * (target != VOID)[:, None]
-    truth = target[:, None] == torch.arange(logits.shape[1], device=target.device)[:, None, None]
+    valid = target != VOID
+    probability = full_precision(logits, target).softmax(1) * valid[:, None]
+    index = target.masked_fill(~valid, 0)  # where the probability is 0 now, so any class will do
+    rows = probability.new_zeros(*target.shape[:2], logits.shape[1])
+    both = rows.scatter_add(2, index, probability.gather(1, index[:, None])[:, 0])
+    true = rows.scatter_add(2, index, valid.to(probability.dtype))
     found = probability.square() if squared else probability
-    return (probability * truth).sum((0, 2, 3)), found.sum((0, 2, 3)), truth.sum((0, 2, 3)).to(probability.dtype)
+    return both.sum((0, 1)), found.sum((0, 2, 3)), true.sum((0, 1))
 
 
 def _lovasz(probability: Tensor, target: Tensor, c: int) -> Tensor:
@@ -124,7 +129,9 @@ def _lovasz(probability: Tensor, target: Tensor, c: int) -> Tensor:
     truth = target == c
     errors = torch.where(truth, 1 - probability, probability).masked_fill(void, 0)
     with torch.no_grad():
-        order = errors.masked_fill(void, -1).argsort(descending=True)
+        # The bits of floats from 0 up sort as the floats do, and whole numbers sort four times as fast on a CPU.
+        bits = errors.float().view(torch.int32).long()
+        order = (LARGEST - bits).masked_fill(void, LARGEST + 1).argsort(stable=True)
         right, other = truth[order], ~truth[order]
         missed, alarms = right.cumsum(0), other.cumsum(0)
         total = missed[-1]
