@@ -15,6 +15,7 @@ from .training.recipe import Machine, Recipe
 
 if TYPE_CHECKING:
     from .data.dataset import Dataset
+    from .inference.predictor import Predictor
 
 DONE, SOME_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -191,10 +192,9 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from .evaluation import evaluate
-    from .weights.checkpoint import load
 
     data = _open(options)
-    result = evaluate(load(_checkpoint(options.model)), data, **_predicting(options))
+    result = evaluate(_predictor(options), data)
     result.write(options.out)
     print(json.dumps(result.to_dict(), indent=2, allow_nan=False) if options.json else result.table())
     print(f"page: {options.out / 'index.html'}", file=sys.stderr)
@@ -203,12 +203,9 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     from .inference.files import predict_files
-    from .weights.checkpoint import load
 
     formats = tuple(part.strip() for part in options.write.split(","))
-    done = predict_files(
-        load(_checkpoint(options.model)), options.source, options.out, formats=formats, **_predicting(options)
-    )
+    done = predict_files(_predictor(options), options.source, options.out, formats=formats)
     print(done.summary())
     return SOME_FAILED if done.failed else DONE
 
@@ -241,15 +238,23 @@ def _open(options: argparse.Namespace) -> Dataset:
     return data
 
 
-def _predicting(options: argparse.Namespace) -> dict[str, Any]:
+def _predictor(options: argparse.Namespace) -> Predictor:
+    from .inference.predictor import Predictor
+    from .weights.checkpoint import load
+
     try:
         scales = tuple(float(part) for part in options.scales.split(","))
     except ValueError:
         raise ValueError(f"--scales is {options.scales!r}: it must be numbers like 0.75,1,1.25") from None
-    return {
-        "scales": scales,
-        **{name: getattr(options, name) for name in ("device", "flip", "tile", "overlap", "precision")},
-    }
+    return Predictor(
+        load(_checkpoint(options.model)),
+        device=options.device,
+        flip=options.flip,
+        scales=scales,
+        tile=options.tile,
+        overlap=options.overlap,
+        precision=options.precision,
+    )
 
 
 def _checkpoint(model: str) -> Path:

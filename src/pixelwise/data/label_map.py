@@ -126,22 +126,32 @@ def write(dataset: Dataset, path: Path) -> None:
         ValueError: a picture has more than 65534 segments.
     """
     called = short_names(dataset.records)
-    classes = dataset.classes
     for i, name in enumerate(called):
-        truth = without_overlap(dataset.truth(i))
         copy_image(dataset.records[i].image, path / "images" / name)
-        numbers, labels = _numbers(truth)
-        if len(labels) >= VOID_ID:
-            raise ValueError(f"{name} has {len(labels)} objects: a 16-bit label map holds {VOID_ID - 1}")
-        write_png(path / "masks" / f"{name}.png", numbers)
-        if len(classes) > 2 or classes.background is None:
-            with write_aside(path / "masks" / f"{name}.json") as aside:
-                aside.write_text(json.dumps({n: classes.names[k] for n, k in labels.items()}), encoding="utf-8")
+        write_map(dataset.truth(i), path / "masks" / f"{name}.png")
     if dataset.split:
         with write_aside(path / f"{dataset.split}.txt") as aside:
             aside.write_text("".join(f"{name}\n" for name in called), encoding="utf-8")
     with write_aside(path / "classes.json") as aside:
-        class_names.write_classes(classes, (VOID_ID,), aside)
+        class_names.write_classes(dataset.classes, (VOID_ID,), aside)
+
+
+def write_map(truth: Segmentation, path: Path) -> None:
+    """One label map, a 16-bit PNG: background 0, void 65535, the other segments 1, 2, ….
+
+    Where there are more classes than a background and one thing, a JSON file beside it names the class of each number.
+
+    Raises:
+        ValueError: there are more than 65534 segments.
+    """
+    truth = without_overlap(truth)
+    numbers, labels = _numbers(truth)
+    if len(labels) >= VOID_ID:
+        raise ValueError(f"{path.stem} has {len(labels)} objects: a 16-bit label map holds {VOID_ID - 1}")
+    write_png(path, numbers)
+    if len(truth.classes) > 2 or truth.classes.background is None:
+        with write_aside(path.with_suffix(".json")) as aside:
+            aside.write_text(json.dumps({n: truth.classes.names[k] for n, k in labels.items()}), encoding="utf-8")
 
 
 def without_overlap(truth: Segmentation) -> Segmentation:

@@ -27,6 +27,9 @@ TILE = 1024
 BAND = 512
 """Rows of class probabilities that are kept at once."""
 
+FAILURES = (OSError, ValueError, RuntimeError, MemoryError)
+"""What one picture may raise without ending the work on the others."""
+
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 

@@ -1,0 +1,287 @@
+"""How good a model is on pictures with truth: scores with intervals, per class and per picture, and what failed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import distributed
+from tqdm import tqdm
+
+from .classes import Classes
+from .data.records import Dataset
+from .data.source import read_ahead
+from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
+from .inference.predictor import FAILURES, Predictor
+from .legend import Pixels, add_legend
+from .metrics import METRICS
+from .models.base import Model
+from .ops.files import write_aside
+from .pages import Page
+from .sample import Sample
+from .segmentation import Segmentation
+
+WORST = 6
+"""So many of the worst pictures are drawn."""
+
+Row = dict[str, str | int | float]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The scores of one model on one data set.
+
+    Attributes:
+        classes: what is told apart, in the order of the model.
+        main: the name of the score that models are compared by.
+        scores: of the whole data set.
+        intervals: for each score where it lies for 95 % of the data sets drawn from these pictures (bootstrap).
+        per_class: a row a class.
+        per_picture: a row a picture, the scores of it alone.
+        failures: name and reason for each picture that could not be read or computed. Where its truth can be read, all
+            of it counts as missed, so that a failure never improves a score.
+        definitions: what each score means.
+        predictor, dataset: what was evaluated on what.
+    """
+
+    classes: Classes
+    main: str
+    scores: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    per_class: Sequence[Row]
+    per_picture: Sequence[Row]
+    failures: Sequence[tuple[str, str]]
+    definitions: Mapping[str, str]
+    predictor: Predictor = field(repr=False)
+    dataset: Dataset = field(repr=False)
+
+    def table(self) -> str:
+        """The scores for a terminal."""
+        lines = [_columns([list(self.per_class[0]), *(list(row.values()) for row in self.per_class)]), ""]
+        rows = [[name, value, _interval(self.intervals.get(name))] for name, value in self.scores.items()]
+        lines += [_columns([["", "score", "95 % interval"], *rows]), "", self._summary()]
+        lines += [f"failed: {name}: {reason}" for name, reason in self.failures]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain lists and numbers for strict JSON: what is undefined is null."""
+        record = {
+            "pictures": len(self.dataset),
+            "failures": [{"name": name, "reason": reason} for name, reason in self.failures],
+            "main": self.main,
+            "scores": dict(self.scores),
+            "intervals": {name: list(ends) for name, ends in self.intervals.items()},
+            "per_class": list(self.per_class),
+            "per_picture": list(self.per_picture),
+            "classes": self.classes.to_dict(),
+            "definitions": dict(self.definitions),
+        }
+        plain: dict[str, Any] = _without_nan(record)
+        return plain
+
+    def write(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes `index.html`, `metrics.json`, `per_class.csv`, `per_picture.csv` and `worst/`, pictures of the worst.
+
+        Returns:
+            The page.
+
+        Raises:
+            OSError: names the file that cannot be written.
+        """
+        folder = Path(folder)
+        with write_aside(folder / "metrics.json") as aside:
+            aside.write_text(json.dumps(self.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
+        for name, rows in (("per_class", self.per_class), ("per_picture", self.per_picture)):
+            with write_aside(folder / f"{name}.csv") as aside, aside.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+        worst = self.worst()
+        for n, (pixels, caption) in enumerate(worst):
+            name = caption.partition(":")[0].replace("/", "_")
+            with write_aside(folder / "worst" / f"{n + 1}-{name}.jpg") as aside:
+                aside.write_bytes(cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]))[1].tobytes())
+        return self._page(worst).write(folder / "index.html")
+
+    def worst(self, number: int = WORST) -> list[tuple[Pixels, str]]:
+        """The worst pictures by their main score, those that failed left out: the picture, what is true, what was
+        found, and the errors; with a caption each."""
+        failed = {name for name, _ in self.failures}
+        rows = [row for row in self.per_picture if row["name"] not in failed and not math.isnan(float(row[self.main]))]
+        rows.sort(key=lambda row: float(row[self.main]))
+        places = {record.name: i for i, record in enumerate(self.dataset.records)}
+        return [
+            (
+                _side_by_side(_scored(self.dataset[places[str(row["name"])]], self.classes), self.predictor),
+                f"{row['name']}: {self.main} {float(row[self.main]):.3f}",
+            )
+            for row in rows[:number]
+        ]
+
+    def _summary(self) -> str:
+        number, failed = len(self.dataset), len(self.failures)
+        return f"{number} pictures, {failed} failed" + ("; what they hold counts as missed" if failed else "")
+
+    def _page(self, worst: Sequence[tuple[Pixels, str]]) -> Page:
+        page = Page(f"Evaluation: {self.main} {self.scores[self.main]:.3f}").text(self._summary())
+        if self.failures:
+            page.findings(("error", f"{name}: {reason}") for name, reason in self.failures)
+        rows = [(name, value, _interval(self.intervals.get(name))) for name, value in self.scores.items()]
+        page.heading("Scores").table(("score", "value", "95 % interval, bootstrap over pictures"), rows)
+        page.heading("Classes").table(list(self.per_class[0]), [list(row.values()) for row in self.per_class])
+        if worst:
+            page.heading("The worst pictures").text("The picture, what is true, what was found, what is wrong.")
+            page.pictures(worst)
+        page.heading("What the scores mean").table(("score", "definition"), list(self.definitions.items()))
+        return page
+
+
+def evaluate(model: Model | Predictor, dataset: Dataset, *, seed: int = 0, progress: bool = True) -> Evaluation:
+    """Scores a model on each picture of a data set, at the picture's own size.
+
+    Pictures are read in a second thread while the model computes. Where `torch.distributed` is initialised, each
+    process takes its share, and every process gets the same result.
+
+    Args:
+        model: a model, or a `Predictor` that says on which device, with which flips, scales and tiles.
+        dataset: from `pixelwise.open_dataset`, of the classes of the model, in any order.
+        seed: of the bootstrap.
+        progress: whether a bar is shown on a terminal.
+
+    Raises:
+        TypeError: when this is no data set.
+        ValueError: for a data set without pictures, for other classes than the model's, when no picture at all could
+            be scored.
+    """
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"evaluate takes a data set, pixelwise.open_dataset(path, split='val'), not {dataset!r}")
+    if not len(dataset):
+        raise ValueError("the data set has no pictures: there is nothing to score")
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    classes = _common_classes(predictor.model.classes, dataset.classes)
+    metric = METRICS[predictor.model.task](classes)
+    together = distributed.is_available() and distributed.is_initialized()
+    rank, world = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
+    share = range(rank, len(dataset), world)
+    failures: list[tuple[str, str]] = []
+    hidden = None if progress and rank == 0 else True
+    for i, sample in tqdm(read_ahead(share, dataset.__getitem__), "evaluate", len(share), disable=hidden):
+        name = dataset.records[i].name
+        try:
+            scored = _scored(sample(), classes)
+            assert scored.truth is not None
+            found = replace(predictor(scored.image), classes=classes)
+        except FAILURES as error:
+            failures.append((name, str(error)))
+            _count_as_missed(metric, dataset, i)
+        else:
+            metric.update(found, scored.truth, name)
+    metric.reduce()
+    if together:
+        gathered: list[Any] = [None] * world
+        distributed.all_gather_object(gathered, failures)
+        failures = [failure for some in gathered for failure in some]
+    if len(failures) == len(dataset):
+        raise ValueError(f"not one of {len(dataset)} pictures could be scored; {failures[0][0]}: {failures[0][1]}")
+    return Evaluation(
+        classes,
+        metric.MAIN_SCORE,
+        metric.scores(),
+        metric.intervals(np.random.default_rng(seed)),
+        metric.per_class(),
+        metric.per_picture(),
+        tuple(failures),
+        metric.DEFINITIONS,
+        predictor,
+        dataset,
+    )
+
+
+def _common_classes(model: Classes, data: Classes) -> Classes:
+    """The classes in the order of the model; those of the data where nobody has named the model's."""
+    if model.names == Classes.numbered(len(data)).names:
+        return data
+    if set(model.names) == set(data.names):
+        return model
+    only = [sorted(set(a.names) - set(b.names)) for a, b in ((model, data), (data, model))]
+    raise ValueError(
+        f"the model tells {len(model)} classes apart ({', '.join(model.names)}), "
+        f"the data set {len(data)} ({', '.join(data.names)}); "
+        f"only the model has {', '.join(only[0]) or 'none'}, only the data {', '.join(only[1]) or 'none'}: "
+        "open the data set with the names of the model (classes=…), in the order of the values in its masks"
+    )
+
+
+def _scored(sample: Sample, classes: Classes) -> Sample:
+    """The sample with its truth in the order of `classes`."""
+    truth = sample.truth
+    if truth is None:
+        raise ValueError(f"{sample.name} has no truth: there is nothing to compare with")
+    return Sample(sample.image, _ordered(truth, classes), sample.name)
+
+
+def _ordered(truth: Segmentation, classes: Classes) -> Segmentation:
+    order = torch.tensor([classes.index(name) for name in truth.classes.names])
+    return replace(truth, classes=classes, labels=order[truth.labels])
+
+
+def _count_as_missed(metric: Any, dataset: Dataset, i: int) -> None:
+    """All of a picture's truth as not found, as far as its truth can be read."""
+    try:
+        truth = _ordered(dataset.truth(i), metric.classes)
+    except FAILURES:
+        return
+    nothing = Segmentation(metric.classes, truth.labels[:0], ids=torch.zeros(truth.size, dtype=torch.int32))
+    metric.update(nothing, truth, dataset.records[i].name)
+
+
+def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
+    """Picture, truth, found and errors, with one legend."""
+    truth = sample.truth
+    assert truth is not None
+    found = replace(predictor(sample.image), classes=truth.classes)
+    pixels: Pixels = sample.image.permute(1, 2, 0).numpy()
+    views = {
+        "picture": pixels,
+        "true": draw(pixels, truth, legend=False),
+        "found": draw(pixels, found, legend=False),
+        "errors": errors(pixels, found, truth, legend=False),
+    }
+    classes = truth.classes
+    present = sorted({*truth.labels.tolist(), *found.labels.tolist()} - {classes.background})
+    entries = [(classes.colors[label], classes.names[label]) for label in present]
+    entries += [(RIGHT, "right"), (CONFUSED, "confused")] if len(classes) > 2 else [(RIGHT, "right")]
+    entries += [(FALSE_ALARM, "false alarm"), (MISSED, "missed")] if classes.background is not None else []
+    side = min(384, max(192, *pixels.shape[:2]))
+    return add_legend(sheet(list(views.values()), len(views), captions=list(views), side=side), entries)
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None or math.isnan(ends[0]) else f"{ends[0]:.4f} to {ends[1]:.4f}"
+
+
+def _columns(rows: Sequence[Sequence[object]]) -> str:
+    """Lines of aligned columns: the first to the left, the others to the right."""
+    cells = [[f"{value:.4f}" if isinstance(value, float) else str(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        for row in cells
+    )
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
