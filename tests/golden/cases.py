@@ -10,13 +10,12 @@ from pixelwise.models.base import SemanticModel
 
 SMALL: dict[str, list[dict[str, Any]]] = {
     "unet": [
-        {"width": 4},
-        {"width": 4, "in_channels": 1},
+        {"width": 8},
+        {"width": 8, "in_channels": 1},
         {"backbone": "resnet18", "width": 16},
         {"backbone": "tf_efficientnet_lite0", "width": 16},
-        {"backbone": "convnext_atto", "width": 16},
     ],
-    "unet_padded": [{"width": 4}, {"width": 4, "bilinear": True}],
+    "unet_padded": [{"width": 8}, {"width": 8, "bilinear": True}],
 }
 """Arguments for speed, and the variants worth a test; a model that is not here is made with its defaults."""
 

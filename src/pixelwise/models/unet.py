@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from ..layers.backbone import Backbone
 from ..layers.conv import double_conv, double_valid_conv, init_he
 from ..layers.normalize import Normalize
+from ..losses.border import border_weights
 from ..losses.pixel import CrossEntropy
 from ..ops.pad import centre, mirror, pad_to
 from ..segmentation import Segmentation
@@ -192,8 +193,6 @@ class UNet(SemanticModel):
             return dict(self.criterion(outputs.logits, target))
         if not isinstance(self.criterion, CrossEntropy):
             raise TypeError(f"border_weight needs the loss 'ce', not {type(self.criterion).__name__}")
-        from ..losses.border import border_weights
-
         borders = torch.stack([centre(border_weights(truth, self.border_weight), size) for truth in truths])
         return dict(self.criterion(outputs.logits, target, borders.to(target.device)))
 

@@ -1,0 +1,152 @@
+"""What every model promises: each name in MODELS goes through all of this, so that the next method gets it for free."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from cases import CASES, make
+
+import pixelwise
+from pixelwise.classes import VOID, Classes
+from pixelwise.models import MODELS
+from pixelwise.models.base import Model
+from pixelwise.ops.resize import Resizing, resize
+from pixelwise.sample import Sample, collate
+from pixelwise.segmentation import Segmentation
+from pixelwise.weights.checkpoint import save
+
+pytestmark = pytest.mark.slow
+THREE = Classes.numbered(3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small networks lose more by threads that wait for each other than they win."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module", params=CASES)
+def model(request) -> Model:
+    torch.manual_seed(0)
+    return make(request.param)
+
+
+def sample(height: int, width: int, seed: int = 0, truth: torch.Tensor | None = None) -> Sample:
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
+    if truth is None:
+        truth = torch.randint(0, 4, (height, width), dtype=torch.uint8, generator=generator)
+        truth[truth == 3] = VOID
+    return Sample(image, Segmentation.from_class_map(truth, THREE))
+
+
+def run(model: Model, samples: list[Sample]):
+    """The outputs as `predict` makes them, and the batch."""
+    batch = collate(samples, model.stride)
+    with torch.no_grad():
+        return model.eval()(batch.images), batch
+
+
+def test_every_model_is_here():
+    assert {name for name, _ in CASES.values()} == set(MODELS)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (97, 41)])
+def test_any_size_in_the_same_size_out(model, size):
+    outputs, _ = run(model, [sample(*size)])
+    (found,) = model.decode(outputs, [size])
+    assert isinstance(found, Segmentation)
+    assert found.size == size
+    assert found.classes == model.classes
+    assert all(math.isfinite(score) for score in found.scores.tolist())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 50)])
+def test_forward_takes_pictures_that_nobody_padded(model, size):
+    images = sample(*size).image[None] / 255
+    with torch.no_grad():
+        outputs = model.eval()(images)
+    assert model.decode(outputs, [size])[0].size == size
+
+
+def test_a_batch_of_mixed_sizes_comes_back_in_the_sizes_it_had(model):
+    sizes = [(40, 33), (21, 64), (1, 1)]
+    outputs, batch = run(model, [sample(*size, seed=k) for k, size in enumerate(sizes)])
+    assert [found.size for found in model.decode(outputs, batch.sizes)] == sizes
+
+
+def test_resizing_is_undone(model):
+    size = (60, 90)
+    model.resizing = Resizing(short_side=32)
+    try:
+        small = resize(sample(*size).image[None] / 255, model.resizing.size(*size))
+        assert small.shape[-2:] == (32, 48)
+        with torch.no_grad():
+            outputs = model.eval()(small)
+        assert model.decode(outputs, [size])[0].size == size
+    finally:
+        model.resizing = Resizing()
+
+
+def test_the_type_does_not_depend_on_the_mode(model):
+    batch = collate([sample(32, 32), sample(32, 32, seed=1)], model.stride)
+    kinds = []
+    for mode in (True, False):
+        outputs = model.train(mode)(batch.images)
+        parts = model.loss(outputs, batch.truths)
+        kinds.append((type(outputs), [type(value) for value in outputs], sorted(parts)))
+    assert kinds[0] == kinds[1]
+
+
+def test_a_step_of_training_reaches_every_parameter(model):
+    batch = collate([sample(32, 32), sample(32, 32, seed=1)], model.stride)
+    model.train().zero_grad()
+    parts = model.loss(model(batch.images), batch.truths)
+    assert all(part.ndim == 0 and part.isfinite() for part in parts.values())
+    torch.stack(list(parts.values())).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, f"{name} has no gradient"
+        assert parameter.grad.isfinite().all(), name
+    assert any(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("value", [0, VOID], ids=["background", "void"])
+def test_an_image_with_nothing_in_it(model, value):
+    empty = torch.full((32, 32), value, dtype=torch.uint8)
+    batch = collate([sample(32, 32, k, empty) for k in range(2)], model.stride)
+    model.train().zero_grad()
+    parts = model.loss(model(batch.images), batch.truths)
+    total = torch.stack(list(parts.values())).sum()
+    total.backward()
+    assert total.isfinite()
+    assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
+
+
+def test_saved_and_loaded_it_says_the_same(model, tmp_path):
+    model.classes = Classes(("ground", "tree", "house"), things=(False, True, True), background=0)
+    model.resizing = Resizing(long_side=512)
+    try:
+        save(model, tmp_path / "model.safetensors", {"recipe": {"epochs": 3}})
+        loaded = pixelwise.load(tmp_path / "model.safetensors")
+        outputs, _ = run(model, [sample(50, 70)])
+        again, _ = run(loaded, [sample(50, 70)])
+        assert type(loaded) is type(model)
+        assert (loaded.classes, loaded.resizing) == (model.classes, model.resizing)
+        assert loaded.record["recipe"] == {"epochs": 3}
+        assert model.decode(outputs, [(50, 70)]) == loaded.decode(again, [(50, 70)])
+    finally:
+        model.classes, model.resizing = THREE, Resizing()
+
+
+def test_export(model):
+    images = sample(32, 64).image[None] / 255
+    program = torch.export.export(model.eval(), (images,))
+    with torch.no_grad():
+        for found, wanted in zip(program.module()(images), model(images), strict=True):
+            if isinstance(wanted, torch.Tensor):
+                torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
