@@ -24,7 +24,7 @@ WHOLE = 1536 * 1536
 TILE = 1024
 """Side of the tiles of larger pictures, pixels."""
 
-BAND = 512
+BAND = 256
 """Rows of class probabilities that are kept at once."""
 
 FAILURES = (OSError, ValueError, RuntimeError, MemoryError)

@@ -99,7 +99,7 @@ def blended(compute: Callable[[slice, slice], Tensor], size: tuple[int, int], ti
         if kept is not None:
             band[:, : kept.shape[1]] += kept
         yield band[:, : end - top]
-        kept = band[:, end - top :]
+        kept = band[:, end - top :].clone()  # not a view, which would keep the whole band
 
 
 def resized(bands: Bands, size: tuple[int, int], target: tuple[int, int], rows: int) -> Bands:
@@ -124,19 +124,20 @@ def resized(bands: Bands, size: tuple[int, int], target: tuple[int, int], rows: 
             upper, lower = ((index[part] - first).to(kept.device) for index in (above, below))
             yield torch.lerp(kept[:, upper], kept[:, lower], (row - above)[part, None].to(kept))
         unused = (int(above[end]) if end < target[0] else first + kept.shape[1]) - first
-        first, done, kept = first + min(unused, kept.shape[1]), end, kept[:, unused:]
+        first, done, kept = first + min(unused, kept.shape[1]), end, kept[:, unused:].clone()
 
 
 def regrouped(bands: Bands, rows: int) -> Bands:
     """The same rows in bands of `rows` rows; the last may have fewer."""
-    kept: list[Tensor] = []
+    pieces: list[Tensor] = []
+    wanted = rows
     for band in bands:
-        kept.append(band)
-        if sum(piece.shape[1] for piece in kept) >= rows:
-            *full, rest = torch.cat(kept, 1).split(rows, 1)
-            yield from full
-            kept = [rest]
-            if rest.shape[1] == rows:
-                yield kept.pop()
-    if kept:
-        yield torch.cat(kept, 1)
+        while band.shape[1]:
+            pieces.append(band[:, :wanted])
+            band, wanted = band[:, wanted:], wanted - pieces[-1].shape[1]
+            if not wanted:
+                yield torch.cat(pieces, 1) if len(pieces) > 1 else pieces[0]
+                pieces, wanted = [], rows
+        pieces = [piece.clone() for piece in pieces]  # not views, which would keep the whole band
+    if pieces:
+        yield torch.cat(pieces, 1)

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+import pixelwise
+from pixelwise.classes import Classes
+from pixelwise.inference import predictor as module
+from pixelwise.inference.predictor import Predictor, available, predict
+from pixelwise.models.base import Model, SemanticModel, SemanticOutputs
+from pixelwise.ops.resize import Resizing
+from pixelwise.sample import Sample, collate
+
+
+class Small(SemanticModel):
+    """A convolution and a pooling on a grid of eight: it sees up to eleven pixels around each."""
+
+    stride = 8
+
+    def __init__(self, num_classes: int = 3, symmetric: bool = False) -> None:
+        super().__init__(num_classes)
+        torch.manual_seed(0)
+        self.convolution = nn.Conv2d(3, num_classes, 9, padding=4)
+        if symmetric:
+            weight = self.convolution.weight.detach()
+            self.convolution.weight.data = (weight + weight.flip(-1) + weight.flip(-2) + weight.flip(-1, -2)) / 4
+        self.dropout = nn.Dropout(0.9)
+
+    def forward(self, images: Tensor) -> SemanticOutputs:
+        maps = 5 * self.convolution(images)
+        coarse = nn.functional.interpolate(nn.functional.avg_pool2d(maps, 8), scale_factor=8.0, mode="nearest")
+        return SemanticOutputs(self.dropout(maps + coarse))
+
+
+class Squares(Model):
+    """Finds two overlapping squares in every picture."""
+
+    task = "instance"
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images
+
+    def decode(self, outputs: Tensor, sizes: Sequence[tuple[int, int]]) -> list[pixelwise.Segmentation]:
+        masks = torch.zeros(2, *sizes[0], dtype=torch.bool)
+        masks[0, :6, :6] = masks[1, 3:9, 3:9] = True
+        return [pixelwise.Segmentation(self.classes, torch.tensor([0, 1]), torch.tensor([0.9, 0.6]), masks=masks)]
+
+
+def noise(height: int, width: int) -> Tensor:
+    return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def by_hand(model: SemanticModel, shown: Tensor, size: tuple[int, int]) -> Tensor:
+    with torch.no_grad():
+        logits = model.eval()(collate([Sample(shown)], model.stride).images).logits
+    logits = logits[:, :, : shown.shape[1], : shown.shape[2]]
+    return nn.functional.interpolate(logits, size, mode="bilinear", align_corners=False)[0].softmax(0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (3, 17), (64, 64)])
+def test_results_have_the_size_of_the_picture_and_are_what_the_model_decodes(size):
+    model, image = Small().eval(), noise(*size)
+    found = predict(model, image)
+    assert found.size == size
+    (decoded,) = model.decode(model(collate([Sample(image)], 8).images), [size])
+    assert torch.equal(found.class_map(), decoded.class_map())
+    torch.testing.assert_close(found.scores, decoded.scores.detach())
+
+
+@pytest.mark.parametrize(
+    "resizing", [Resizing(), Resizing(short_side=97), Resizing(short_side=311), Resizing(None, 80)]
+)
+def test_tiles_give_what_the_whole_gives(resizing):
+    model, image = Small(), noise(203, 310)
+    model.resizing = resizing
+    shown = module._scaled(image, resizing.size(203, 310))
+    whole = by_hand(model, shown, (203, 310))
+    for tile in (None, 64, 1000):  # 12 pixels next to an inner edge do not count: the model sees 11
+        found = Predictor(model, tile=tile, overlap=0.5).probabilities(image)
+        torch.testing.assert_close(found, whole, atol=1e-4, rtol=0)
+    assert (found.sum(0) - 1).abs().max() < 1e-5
+
+
+def test_large_pictures_are_tiled_and_kept_in_bands_by_themselves(monkeypatch):
+    model, image = Small(), noise(250, 200)
+    whole = Predictor(model).probabilities(image)
+    monkeypatch.setattr(module, "WHOLE", 100 * 100)
+    monkeypatch.setattr(module, "TILE", 96)
+    monkeypatch.setattr(module, "BAND", 50)
+    tiled = Predictor(model, flip=True, overlap=0.4)
+    shapes = [tuple(images.shape[-2:]) for images in _seen(model, lambda: tiled(image))]
+    assert len(shapes) == 2 * 4 * 3
+    assert max(shapes) <= (96, 96)
+    with torch.inference_mode():
+        assert {band.shape[1] for band in tiled._bands(image)} == {50}
+    torch.testing.assert_close(Predictor(model, overlap=0.4).probabilities(image), whole, atol=1e-5, rtol=0)
+
+
+def test_flips_are_averaged_exactly():
+    image, mirrored = noise(64, 48), noise(64, 48).flip(-1)
+    plain = Predictor(Small())
+    mean = (plain.probabilities(image) + plain.probabilities(mirrored).flip(-1)) / 2
+    torch.testing.assert_close(Predictor(Small(), flip=True).probabilities(image), mean)
+    both = Predictor(Small(), flip="both")
+    torch.testing.assert_close(both.probabilities(image.flip(-2)).flip(-2), both.probabilities(image))
+    symmetric = Small(symmetric=True)
+    torch.testing.assert_close(
+        Predictor(symmetric, flip="both").probabilities(image), Predictor(symmetric).probabilities(image)
+    )
+
+
+def test_scales_are_averaged_exactly():
+    model, image = Small(), noise(64, 48)
+    views = [by_hand(model, module._scaled(image, size), (64, 48)) for size in ((32, 24), (64, 48), (96, 72))]
+    found = Predictor(model, scales=(0.5, 1, 1.5)).probabilities(image)
+    torch.testing.assert_close(found, sum(views) / 3, atol=1e-5, rtol=0)
+
+
+def test_all_kinds_of_sources_give_the_same(tmp_path):
+    image = noise(20, 30)
+    rows = image.permute(1, 2, 0).numpy()
+    Image.fromarray(rows).save(tmp_path / "a.png")
+    sources = [tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(rows), rows, image]
+    first, *others = predict(Small(), sources)
+    assert all(other == first for other in others)
+    assert first == predict(Small(), image)
+
+
+def test_the_mode_of_each_module_stays():
+    model = Small().train()
+    model.convolution.eval()
+    first, second = predict(model, noise(16, 16)), predict(model, noise(16, 16))
+    assert first == second
+    assert model.training
+    assert model.dropout.training
+    assert not model.convolution.training
+
+
+def test_bfloat16_is_close():
+    image = noise(64, 64)
+    exact = Predictor(Small()).probabilities(image)
+    close = Predictor(Small(), precision="bf16").probabilities(image)
+    assert close.dtype == torch.float32
+    assert not torch.equal(close, exact)
+    assert (close - exact).abs().max() < 0.1
+
+
+def test_instance_models_predict_but_have_no_probabilities():
+    found = predict(Squares(2), noise(20, 20))
+    assert found.masks is not None
+    assert found.size == (20, 20)
+    with pytest.raises(TypeError, match="instance"):
+        Predictor(Squares(2)).probabilities(noise(20, 20))
+    for options in ({"flip": True}, {"scales": (0.5,)}, {"tile": 64}):
+        with pytest.raises(TypeError, match="semantic models"):
+            Predictor(Squares(2), **options)
+
+
+def test_a_model_whose_classes_are_not_its_outputs():
+    model = Small(3)
+    model.classes = Classes(("background", "cell"))
+    with pytest.raises(ValueError, match="gives 3 classes, but names 2"):
+        predict(model, noise(8, 8))
+
+
+def test_devices_that_are_not_there():
+    assert available("cpu") == torch.device("cpu")
+    assert available("auto").type in ("cpu", "cuda")
+    with pytest.raises(ValueError, match=r"'cuda:99' was asked for, but PyTorch .* sees \d+ GPUs here"):
+        predict(Small(), noise(8, 8), device="cuda:99")
+    with pytest.raises(ValueError, match="'gpu'"):
+        predict(Small(), noise(8, 8), device="gpu")
+    with pytest.raises(ValueError, match="'fp16'"):
+        predict(Small(), noise(8, 8), precision="fp16")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu_when_one_is_asked_for():
+    with pytest.raises(ValueError, match="sees 0 GPUs"):
+        predict(Small(), noise(8, 8), device="cuda")
+
+
+@pytest.mark.slow
+def test_predicting_imports_nothing_that_it_does_not_need():
+    code = (
+        "import sys, numpy, pixelwise\n"
+        "from pixelwise.models.base import SemanticModel, SemanticOutputs\n"
+        "class Plain(SemanticModel):\n"
+        "    def forward(self, images): return SemanticOutputs(images[:, :2])\n"
+        "pixelwise.predict(Plain(2), numpy.zeros((9, 9, 3), numpy.uint8))\n"
+        "print([name for name in ('lightning', 'torchvision', 'timm', 'tensorboard') if name in sys.modules])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_memory_stays_far_below_the_probabilities_of_the_whole_picture():
+    """6000×1000 pixels of 40 classes: the probabilities would take 960 MB."""
+    code = (
+        "import resource, torch, pixelwise\n"
+        "from pixelwise.models.base import SemanticModel, SemanticOutputs\n"
+        "class Plain(SemanticModel):\n"
+        "    def forward(self, images): return SemanticOutputs(images.mean(1, keepdim=True).expand(-1, 40, -1, -1))\n"
+        "pixelwise.predict(Plain(40), torch.zeros(3, 64, 64, dtype=torch.uint8))\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "assert pixelwise.predict(Plain(40), torch.zeros(3, 6000, 1000, dtype=torch.uint8)).size == (6000, 1000)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 700, f"{run.stdout} MB"
+
+
+def _seen(model: nn.Module, run) -> list[Tensor]:
+    seen: list[Tensor] = []
+    hook = model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    run()
+    hook.remove()
+    return seen
+
+
+def test_sources_may_be_grey_arrays():
+    assert predict(Small(), np.zeros((5, 6), np.uint8)).size == (5, 6)
