@@ -1,1 +1,323 @@
-def detect(p): return None
+"""COCO instances: one JSON file for all pictures, each object a polygon or run lengths, crowds marked.
+
+Lin et al., "Microsoft COCO: Common Objects in Context", 2014. Found are `annotations/instances_train2017.json` beside
+`train2017/`, Roboflow's `train/_annotations.coco.json`, and a JSON file beside `images/`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+
+from ..classes import Classes, palette
+from ..ops.files import write_aside
+from ..ops.masks import decode_runs, encode_runs, rasterise, runs_from_text, runs_to_text
+from ..ops.names import nearest
+from ..segmentation import Segmentation
+from .mask_folder import copy_image
+from .pairs import SPLITS
+from .picture_file import read_header
+from .records import Dataset, Record, few, short_names
+from .splits import canonical, hashed, ordered
+
+_KEYS = (b'"images"', b'"annotations"', b'"categories"')
+_LIKELY = re.compile(r"(?i)instances.*|.*coco.*|annotations?.*|labels|(train|val|valid|test)[^a-z]*")
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Reads the truth of a record from its annotations."""
+
+    classes: Classes
+
+    def __call__(self, record: Record) -> Segmentation:
+        found = json.loads(record.annotations)
+        height, width = found["size"]
+        masks = torch.zeros(len(found["objects"]), height, width, dtype=torch.bool)
+        for n, thing in enumerate(found["objects"]):
+            try:
+                masks[n] = _mask(thing["segmentation"], height, width)
+            except ValueError as error:
+                raise ValueError(f"annotation {thing['id']} of {record.image}: {error}") from error
+        labels = torch.tensor([thing["label"] for thing in found["objects"]], dtype=torch.int64)
+        crowd = torch.tensor([thing["crowd"] for thing in found["objects"]], dtype=torch.bool)
+        return Segmentation(self.classes, labels, masks=masks, crowd=crowd)
+
+
+def detect(path: Path) -> str | None:
+    """Which JSON files look like COCO's, or None."""
+    found = _files(path)
+    return f"COCO annotations in {few(file.name for _, file in found)}" if found else None
+
+
+def available(path: Path) -> tuple[str, ...]:
+    """The splits that can be asked for."""
+    return ordered({split for split, _ in _need_files(path) if split}) or ("train", "val")
+
+
+def read(
+    path: Path,
+    split: str | None,
+    *,
+    classes: Classes | Sequence[str] | str | None = None,
+    void: int | Sequence[int] | None = None,
+    colors: Mapping[str, Sequence[int]] | str | None = None,
+) -> Dataset:
+    """The pictures of a split; the classes are a background and the categories in the order of their numbers.
+
+    Args:
+        path: the data set's folder, or one JSON file.
+        split: "train", "val", …, None for everything.
+        classes: the categories to keep, in this order, with the background's name before them or not; all by default.
+        void: must be None.
+        colors: must be None.
+
+    Raises:
+        ValueError: a file is no such JSON, names pictures that are not there or lie outside the data, or annotations of
+            pictures and categories that it does not have. What a single polygon or run length has wrong, `truth` says.
+    """
+    if void is not None or colors is not None:
+        raise ValueError("COCO annotations have no mask values: leave --void and --colors away")
+    root = path.parent if path.is_file() else path
+    files = _need_files(path)
+    wanted = canonical(split)
+    own = {part for part, _ in files if part}
+    if wanted is not None and own and wanted not in own:
+        raise ValueError(f"{path} has no split {wanted!r}; there are: {', '.join(ordered(own))}")
+    chosen = [file for part, file in files if wanted is None or not own or part == wanted]
+    if len(chosen) > 1 and wanted is not None:
+        raise ValueError(f"{few(chosen)} are all {wanted!r}: name the one you mean instead of the folder")
+    notes = [f"COCO annotations in {few(file.relative_to(root) for file in chosen)}"]
+    records: list[Record] = []
+    named = None
+    for file in chosen:
+        source = _Source(file, root)
+        kept, said = source.classes(classes)
+        if named not in (None, kept):
+            raise ValueError(f"{file} has other categories than {chosen[0]}: open one split at a time")
+        named = kept
+        some, more = source.records(kept)
+        records += some
+        notes += said + more
+    assert named is not None
+    if wanted and not own:
+        names, note = hashed([record.name for record in records], wanted, root)
+        kept_names = set(names)
+        records, notes = [record for record in records if record.name in kept_names], [*notes, note]
+    return Dataset(named, tuple(records), wanted, "coco", tuple(notes), Objects(named))
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """`annotations/instances_SPLIT.json` and the pictures, copied, in `SPLIT/` (`images/` without a split).
+
+    Every segment but the background becomes an annotation with compressed run lengths, which keep
+    holes and parts exact. Void pixels cannot be told in this format: they become background.
+    """
+    folder = dataset.split or "images"
+    classes = dataset.classes
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for i, name in enumerate(short_names(dataset.records)):
+        truth, source = dataset.truth(i), dataset.records[i].image
+        copy_image(source, path / folder / name)
+        height, width = read_header(source).size
+        file_name = name + source.suffix.lower()
+        images.append({"id": i + 1, "file_name": file_name, "width": width, "height": height})
+        for n, box in enumerate(truth.boxes().tolist()):
+            label = int(truth.labels[n])
+            if label == classes.background:
+                continue
+            runs = encode_runs(truth.mask(n))
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": i + 1,
+                    "category_id": label + int(classes.background != 0),
+                    "segmentation": {"size": [height, width], "counts": runs_to_text(runs)},
+                    "area": sum(runs[1::2]),
+                    "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]],
+                    "iscrowd": int(truth.crowd[n]) if truth.crowd is not None else 0,
+                }
+            )
+    shift = int(classes.background != 0)
+    categories = [{"id": k + shift, "name": n} for k, n in enumerate(classes.names) if k != classes.background]
+    info = {} if classes.background is None else {"classes": classes.to_dict()}
+    whole = {"info": info, "images": images, "annotations": annotations, "categories": categories}
+    with write_aside(path / "annotations" / f"instances{'_' * bool(dataset.split)}{dataset.split or ''}.json") as aside:
+        aside.write_text(json.dumps(whole), encoding="utf-8")
+
+
+class _Source:
+    """One JSON file, checked as far as its structure goes."""
+
+    def __init__(self, file: Path, root: Path) -> None:
+        self.file, self.root = file, root
+        try:
+            found = json.loads(file.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{file} is no JSON: {error}; is it whole?") from error
+        self._check(isinstance(found, dict), "holds no object at its top")
+        for key in ("images", "annotations", "categories"):
+            whole = isinstance(found.get(key), list) and all(isinstance(item, dict) for item in found[key])
+            self._check(whole, f'has no list of objects called "{key}"')
+        self.images, self.annotations = found["images"], found["annotations"]
+        used = {str(item.get("category_id")) for item in self.annotations}
+        above = {
+            item.get("supercategory") for item in found["categories"] if item.get("supercategory") != item.get("name")
+        }
+        categories: dict[int, str] = {}
+        for item in found["categories"]:
+            key, name = item.get("id"), item.get("name")
+            if type(key) is not int or not isinstance(name, str):
+                raise ValueError(f"{file} has a category without a number or name: {str(item)[:80]}")
+            self._check(key not in categories, f"has two categories with the number {key}")
+            if str(key) in used or name not in above:  # Roboflow lists the name of the project as a category
+                categories[key] = name
+        self.categories = dict(sorted(categories.items()))
+        self.written, self.background = _written(found.get("info"))
+
+    def _check(self, fine: bool, what: str) -> None:
+        if not fine:
+            raise ValueError(f"{self.file} {what}: this is not COCO's format of instances")
+
+    def classes(self, wanted: Classes | Sequence[str] | str | None) -> tuple[Classes, list[str]]:
+        """A background and the categories, or those of them that are wanted, and what was left out."""
+        every = list(self.categories.values())
+        self._check(len(set(every)) == len(every), f"has categories of the same name: {few(every)}")
+        if wanted is None and self.written and [n for n in self.written.names if n not in every] == [self.background]:
+            return self.written, []
+        if isinstance(wanted, Classes):
+            chosen = wanted
+        else:
+            names = [n.strip() for n in (wanted.split(",") if isinstance(wanted, str) else wanted or every)]
+            nothing = next(n for n in ("background", "nothing", "no category") if n not in every)
+            if wanted is not None and len(names) > 1 and names[0] not in every:
+                nothing, *names = names
+            colors = ((0, 0, 0), *palette(len(names)))
+            chosen = Classes((nothing, *names), colors, (False, *(True for _ in names)), 0)
+        objects = [name for k, name in enumerate(chosen.names) if k != chosen.background]
+        unknown = next((name for name in objects if name not in every), None)
+        if unknown is not None:
+            raise ValueError(f"{self.file} has no category {unknown!r}; {nearest(unknown, every)}")
+        left = [name for name in every if name not in objects]
+        return chosen, [f"annotations of {few(left)} are left out: they are not among the classes"] * bool(left)
+
+    def records(self, classes: Classes) -> tuple[list[Record], list[str]]:
+        """One for each picture, with the annotations of the classes that are kept."""
+        objects: dict[Any, list[dict[str, Any]]] = {}
+        for item in self.images:
+            size = (item.get("height"), item.get("width"))
+            whole = type(item.get("id")) in (int, str) and isinstance(item.get("file_name"), str)
+            self._check(whole and all(type(n) is int and n > 0 for n in size), f"has a broken entry in images: {item}")
+            self._check(item["id"] not in objects, f"has two pictures with the number {item['id']}")
+            objects[item["id"]] = []
+        boxes = 0
+        for item in self.annotations:
+            number, shape = item.get("id"), item.get("segmentation")
+            key, category = item.get("image_id"), item.get("category_id")
+            self._check(type(key) in (int, str) and key in objects, f"annotation {number}: there is no picture {key!r}")
+            known = type(category) is int and category in self.categories
+            self._check(known, f"annotation {number}: there is no category {category!r}")
+            name = self.categories[category][0]
+            if name not in classes.names:
+                continue
+            if not shape:
+                boxes += 1
+                continue
+            crowd = item.get("iscrowd", 0) in (1, True)
+            thing = {"id": number, "label": classes.names.index(name), "segmentation": shape, "crowd": crowd}
+            objects[key].append(thing)
+        notes = [f"{boxes} annotations have a box and no mask: left out"] if boxes else []
+        if boxes and not any(objects.values()):
+            raise ValueError(
+                f"{self.file}: all {boxes} annotations have a box and no mask: there is nothing to segment"
+            )
+        paths = self._paths()
+        records = []
+        for item in self.images:
+            image = paths[item["file_name"]]
+            truth = {"size": [item["height"], item["width"]], "objects": objects[item["id"]]}
+            name = image.relative_to(self.root).with_suffix("").as_posix()
+            records.append(Record(name, image, annotations=json.dumps(truth).encode()))
+        self._check(len({record.name for record in records}) == len(records), "names a picture twice")
+        return records, notes
+
+    def _paths(self) -> dict[str, Path]:
+        names = [item["file_name"] for item in self.images]
+        for name in names:
+            parts = PurePosixPath(name.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts or ":" in name:
+                raise ValueError(f"{self.file}: the picture {name!r} lies outside the data: name it below the folder")
+        words = [self.file.stem.partition("_")[2], _split_of(self.file) or "", ""]
+        folders = [self.file.parent] if self.file.parent != self.root and self.file.name.startswith("_") else []
+        for base in (self.root, self.root / "images", self.root / "data", self.file.parent.parent):
+            folders += [
+                base / word for word in words if (base / word).is_dir() and (base / word).is_relative_to(self.root)
+            ]
+        counted = [(sum((folder / name).is_file() for name in names[:20]), folder) for folder in dict.fromkeys(folders)]
+        folder = max(counted, key=lambda pair: pair[0])[1]
+        lost = [name for name in names if not (folder / name).is_file()]
+        if lost:
+            raise ValueError(f"{self.file} names pictures that are not in {folder}: {few(lost)}")
+        return {name: folder / name for name in names}
+
+
+def _files(path: Path) -> list[tuple[str | None, Path]]:
+    """The JSON files that look like COCO's, each with its split."""
+    if path.is_file():
+        return [(None, path)] if path.suffix.lower() == ".json" else []
+    roboflow = sorted(path.glob("*/_annotations.coco.json"))
+    files = roboflow or [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
+    likely = [file for file in files if _LIKELY.fullmatch(file.stem) and "panoptic" not in file.name]
+    chosen = [file for file in likely if file.name.startswith("instances")] or likely
+    return [(_split_of(file), file) for file in chosen if _is_coco(file)]
+
+
+def _need_files(path: Path) -> list[tuple[str | None, Path]]:
+    found = _files(path)
+    if not found:
+        raise ValueError(
+            f"{path} holds no COCO annotations: wanted annotations/instances_train.json beside train/, or "
+            "train/_annotations.coco.json, or instances.json beside images/"
+        )
+    return found
+
+
+def _is_coco(file: Path) -> bool:
+    data = file.read_bytes()
+    return all(key in data for key in _KEYS) and b'"segments_info"' not in data
+
+
+def _split_of(file: Path) -> str | None:
+    words = [file.parent.name.lower()] if file.name.startswith("_") else re.split(r"[^a-z]+", file.stem.lower())
+    return next((SPLITS[word] for word in words if word in SPLITS), None)
+
+
+def _mask(shape: Any, height: int, width: int) -> torch.Tensor:
+    if isinstance(shape, list):
+        return rasterise(shape, height, width)
+    if not isinstance(shape, dict) or not isinstance(shape.get("counts"), (list, str)):
+        raise ValueError(f"a segmentation is a list of polygons or has counts and size, not {str(shape)[:60]}")
+    if shape.get("size") != [height, width]:
+        raise ValueError(
+            f"the run lengths are for {shape.get('size')}, but the picture is {[height, width]} (height, width)"
+        )
+    counts = shape["counts"]
+    return decode_runs(runs_from_text(counts) if isinstance(counts, str) else counts, height, width)
+
+
+def _written(info: Any) -> tuple[Classes | None, str | None]:
+    """The classes that `write` left in a file, and the name of their background."""
+    if not isinstance(info, dict) or "classes" not in info:
+        return None, None
+    try:
+        classes = Classes.from_dict(info["classes"])
+        return classes, classes.names[classes.background or 0]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, None

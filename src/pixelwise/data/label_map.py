@@ -48,7 +48,7 @@ class LabelMaps:
             )
         numbers = np.setdiff1d(np.unique(found), self.void)
         labels = _labels(record.mask, self.classes, numbers)
-        ids = torch.from_numpy(_rank(found, numbers))
+        ids = torch.from_numpy(rank(found, numbers))
         return Segmentation(self.classes, torch.tensor(labels, dtype=torch.int64), ids=ids)
 
 
@@ -174,7 +174,7 @@ def without_overlap(truth: Segmentation) -> Segmentation:
     return Segmentation(truth.classes, torch.cat([torch.full((first,), background or 0), labels]), ids=ids)
 
 
-def _rank(found: Array, numbers: Array) -> Array:
+def rank(found: Array, numbers: Array) -> Array:
     """The place of each pixel's number among `numbers`, counted from 1; 0 where it is none of them."""
     high = int(found.max())
     if high < 1 << 20:

@@ -91,7 +91,7 @@ class MaskValues:
             close = min(self.colors, key=lambda pair: sum((a - b) ** 2 for a, b in zip(pair[0], color, strict=True)))
             raise ValueError(
                 f"{path} holds the colour {color} at {int(unknown.sum())} pixels, which means nothing: "
-                f"the nearest known one is {close[0]}; state it with --colors, or save masks as PNG, without blurred edges"
+                f"the nearest known one is {close[0]}; state it with --colors, or save masks as PNG, edges unblurred"
             )
         return class_map
 
@@ -250,8 +250,8 @@ def _numbering(
     if number is None and len(plain) > MAX_CLASSES * 3 // 4:
         raise ValueError(
             f"{first[plain[1]]}: the masks hold {len(plain)} different values, too many for classes: is this a grey "
-            "picture, or a mask with blurred edges (JPEG)? Save masks as PNG; say --format label-map where each object has "
-            "a number of its own"
+            "picture, or a mask with blurred edges (JPEG)? Save masks as PNG; say --format label-map where each "
+            "object has a number of its own"
         )
     high = plain[-1]
     shifted = plain[0] >= 1 and (high == number if number else plain == list(range(1, high + 1)))

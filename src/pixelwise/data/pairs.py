@@ -20,12 +20,9 @@ SPLITS = {
 }
 """What people call their splits, and what they are called here."""
 
-_IMAGES = frozenset("images image imgs img pictures picture photos photo frames inputs input leftimg8bit x".split(" "))  # noqa: SIM905
-_MASKS = frozenset(
-    "masks mask labels label annotations annotation annots annot gt gtfine groundtruth truth segmentations segmentation "  # noqa: SIM905
-    "seg targets target labelids manual y".split(" ")
-)
-_GLUED = re.compile(f"^({'|'.join(SPLITS)})({'|'.join(word for word in sorted(_IMAGES | _MASKS) if len(word) > 1)})$")
+_IMAGE = "images?|imgs?|pictures?|photos?|frames|inputs?|leftimg8bit"
+_MASK = "masks?|labels?|annotations?|annots?|gt|gtfine|ground|truth|groundtruth|segmentations?|seg|targets?|labelids"
+_GLUED = re.compile(f"({'|'.join(SPLITS)})({_IMAGE}|{_MASK})")
 _MASK_ENDING = re.compile(
     r"(?i)([_\-. ](mask|masks|label|labels|gt|seg|segmentation|annotation|groundtruth|truth|l))+$"
 )
@@ -158,12 +155,14 @@ def _meaning(parts: Sequence[str]) -> tuple[str | None, str | None, tuple[str, .
     rest = []
     for part in parts:
         for word in re.split(r"[_\-. ]+", part.lower()):
-            glued = _GLUED.match(word)
+            glued = _GLUED.fullmatch(word)
             for token in glued.groups() if glued else (word,):
                 if token in SPLITS:
                     split = SPLITS[token]
-                elif token in _IMAGES or token in _MASKS:
-                    role = "mask" if role == "mask" or token in _MASKS else "image"
+                elif re.fullmatch(_MASK, token):
+                    role = "mask"
+                elif re.fullmatch(_IMAGE, token):
+                    role = role or "image"
                 elif token:
                     rest.append(token)
     return role, split, tuple(rest)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 
 from .pairs import SPLITS, Pair, Pairs, read_lines, text_files
 from .records import few
@@ -19,9 +19,9 @@ def canonical(split: str | None) -> str | None:
     return split if split is None else SPLITS.get(split.lower(), split)
 
 
-def ordered(splits: Iterable[str]) -> list[str]:
+def ordered(splits: Iterable[str]) -> tuple[str, ...]:
     """Train, val, test, and then the others by name."""
-    return sorted(splits, key=lambda name: (("train", "val", "test", name).index(name), name))
+    return tuple(sorted(splits, key=lambda name: (("train", "val", "test", name).index(name), name)))
 
 
 def choose(found: Pairs, split: str | None) -> tuple[tuple[Pair, ...], str | None]:
@@ -33,27 +33,30 @@ def choose(found: Pairs, split: str | None) -> tuple[tuple[Pair, ...], str | Non
     Raises:
         ValueError: there is no such split.
     """
-    if not found.pairs:
-        return (), None
-    by_split = _by_split(found)
-    note = None
-    if by_split is None:
-        ranked = sorted(found.pairs, key=lambda pair: hashlib.sha256(found.name(pair).encode()).digest())
-        held_out = set(ranked[: max(1, round(VALIDATION_SHARE * len(ranked)))] if len(ranked) > 1 else [])
-        by_split = {
-            "train": tuple(pair for pair in found.pairs if pair not in held_out),
-            "val": tuple(pair for pair in found.pairs if pair in held_out),
-        }
-        note = (
-            f"the data have no splits: {len(held_out)} of {len(ranked)} pictures are kept for validation, "
-            "chosen by a hash of their names"
-        )
     if split is None:
         return found.pairs, None
     split = canonical(split) or split
+    by_split = _by_split(found)
+    if by_split is None:
+        called = {found.name(pair): pair for pair in found.pairs}
+        chosen, note = hashed(list(called), split, found.root)
+        return tuple(called[name] for name in chosen), note
     if split not in by_split:
         raise ValueError(f"{found.root} has no split {split!r}; there are: {', '.join(by_split)}")
-    return by_split[split], note
+    return by_split[split], None
+
+
+def hashed(names: Sequence[str], split: str, root: Path) -> tuple[list[str], str]:
+    """The names of "train" or "val" of data without splits, drawn by a hash of the names, and a note of it."""
+    if split not in ("train", "val"):
+        raise ValueError(f"{root} has no splits of its own: say train or val, which are then drawn, not {split!r}")
+    ranked = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    held_out = set(ranked[: max(1, round(VALIDATION_SHARE * len(ranked)))] if len(ranked) > 1 else [])
+    note = (
+        f"the data have no splits: {len(held_out)} of {len(ranked)} pictures are kept for validation, "
+        "chosen by a hash of their names"
+    )
+    return [name for name in names if (name in held_out) == (split == "val")], note
 
 
 def names(found: Pairs) -> tuple[str, ...]:

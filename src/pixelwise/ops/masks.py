@@ -1,0 +1,102 @@
+"""Masks as run lengths and from polygons, as COCO defines both.
+
+Run lengths go down the columns, from the left one to the right one, and begin with a run of zeros (which may be empty).
+As text, each number from the fourth on is the difference to the one two before it, in characters of 5 bits, the low ones
+first, with a bit that says whether more follow (Lin et al., "Microsoft COCO", 2014, and its `maskApi`). They are decoded
+here rather than by that C code, which trusts its input.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_MOST_CHARACTERS = 12
+
+
+def encode_runs(mask: Tensor) -> list[int]:
+    """(H, W) bool → lengths of the runs of zeros, ones, zeros, … down the columns."""
+    flat = mask.cpu().numpy().T.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    edges = np.concatenate([[0] * (1 + bool(flat.size and flat[0])), changes, [flat.size]])
+    return np.diff(edges).tolist()  # type: ignore[no-any-return]
+
+
+def decode_runs(runs: Sequence[int], height: int, width: int) -> Tensor:
+    """Lengths of runs → (H, W) bool.
+
+    Raises:
+        ValueError: a length is no number or negative, or together they are not `height` · `width`.
+    """
+    if not all(type(run) is int for run in runs) or any(run < 0 for run in runs):
+        raise ValueError(f"run lengths are whole numbers, 0 or more, not {list(runs)[:8]}")
+    if sum(runs) != height * width:
+        raise ValueError(f"the runs cover {sum(runs)} pixels, but a mask of {width}x{height} has {height * width}")
+    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return torch.from_numpy(np.ascontiguousarray(flat.reshape(width, height).T))
+
+
+def runs_to_text(runs: Sequence[int]) -> str:
+    """Lengths of runs → COCO's compressed text."""
+    text = bytearray()
+    for k, run in enumerate(runs):
+        rest = run - runs[k - 2] if k > 2 else run
+        while True:
+            low, rest = rest & 31, rest >> 5
+            done = rest == (-1 if low & 16 else 0)
+            text.append(48 + low + (0 if done else 32))
+            if done:
+                break
+    return text.decode()
+
+
+def runs_from_text(text: str) -> list[int]:
+    """COCO's compressed text → lengths of runs.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    runs: list[int] = []
+    number = shift = 0
+    for character in text:
+        low = ord(character) - 48
+        if not 0 <= low < 64 or shift >= 5 * _MOST_CHARACTERS:
+            raise ValueError(f"this is no run-length text: {text[:20]!r}")
+        number |= (low & 31) << shift
+        shift += 5
+        if not low & 32:
+            number -= (1 << shift) if low & 16 else 0
+            runs.append(number + (runs[-2] if len(runs) > 2 else 0))
+            number = shift = 0
+    if shift:
+        raise ValueError(f"the run-length text ends within a number: {text[-20:]!r}")
+    return runs
+
+
+def rasterise(polygons: Sequence[Sequence[float]], height: int, width: int) -> Tensor:
+    """Polygons, each x1 y1 x2 y2 … in pixels, the origin at the corner of the first pixel → (H, W) bool, their union.
+
+    COCO's own rule for pixels at the border. There are no holes: a polygon inside another adds nothing. An object with
+    holes takes run lengths.
+
+    Raises:
+        ValueError: a polygon has less than three corners, an odd number of coordinates, or one that is not finite or
+            lies further outside than the picture is large.
+    """
+    from pycocotools import mask as coco  # late: only COCO data need it
+
+    for polygon in polygons:
+        if not isinstance(polygon, Sequence) or not all(type(value) in (int, float) for value in polygon):
+            raise ValueError(f"a polygon is a list of numbers, not {str(polygon)[:60]}")
+        if len(polygon) < 6 or len(polygon) % 2:
+            raise ValueError(f"a polygon has {len(polygon)} numbers: it takes x and y of three corners or more")
+        limits = (width, height)
+        for k, value in enumerate(polygon):
+            if not math.isfinite(value) or not -limits[k % 2] - 1 <= value <= 2 * limits[k % 2] + 1:
+                raise ValueError(f"a corner of a polygon lies at {value}, far outside the picture of {width}x{height}")
+    parts = coco.frPyObjects([[float(value) for value in polygon] for polygon in polygons], height, width)
+    return torch.from_numpy(coco.decode(coco.merge(parts)).astype(bool))
