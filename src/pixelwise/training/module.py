@@ -35,13 +35,18 @@ SAVE_SECONDS = 180
 
 
 class Waiting:
-    """A loader that measures for how long one had to wait for it, in seconds."""
+    """A loader that measures for how long, in seconds, one had to wait for it.
 
-    def __init__(self, loader: DataLoader[Batch]) -> None:
-        self.loader, self.seconds = loader, 0.0
+    Args:
+        loader: of a process.
+        parts: that each batch is divided into, to be worked through one after the other.
+    """
+
+    def __init__(self, loader: DataLoader[Batch], parts: int) -> None:
+        self.loader, self.parts, self.seconds = loader, parts, 0.0
 
     def __len__(self) -> int:
-        return len(self.loader)
+        return len(self.loader) * self.parts
 
     def __iter__(self) -> Iterator[Batch]:
         batches = iter(self.loader)
@@ -51,7 +56,9 @@ class Waiting:
             self.seconds += time.perf_counter() - start
             if batch is None:
                 return
-            yield batch
+            size = len(batch) // self.parts
+            for part in (slice(k * size, (k + 1) * size) for k in range(self.parts)):
+                yield Batch(batch.images[part], batch.truths[part], batch.sizes[part], batch.names[part])
 
 
 class Trainee(LightningModule):
@@ -87,7 +94,8 @@ class Trainee(LightningModule):
 
     def train_dataloader(self) -> Waiting:
         """The batches that are left."""
-        self.waiting = Waiting(self.batches(self.trainer.global_rank, self.trainer.world_size, self.start))
+        loader = self.batches(self.trainer.global_rank, self.trainer.world_size, self.start)
+        self.waiting = Waiting(loader, self.course.accumulate)
         return self.waiting
 
     def configure_optimizers(self) -> Optimizer:
@@ -161,7 +169,8 @@ class Keeper(Callback):
     ) -> None:
         self.trainee, self.state, self.validation = trainee, trainee.state, validation
         self.folder, self.record, self.journal = folder, record, journal
-        self.score = METRICS[trainee.model.task].MAIN_SCORE
+        self.metric = METRICS[trainee.model.task]
+        self.score = self.metric.MAIN_SCORE
         self.pending: list[tuple[int, tuple[str, ...], dict[str, Tensor]]] = []
         self.stopped_by: int | None = None
         self.handlers: dict[int, Any] = {}
@@ -296,7 +305,9 @@ class Keeper(Callback):
         for name, value in trainee.model.state_dict().items():
             if value.is_floating_point() and not bool(value.isfinite().all()):
                 raise FloatingPointError(self.diverged(f"the weights {name} are not finite after step {state.step}"))
-        record = {**self.record, "step": state.step, "scores": dict(next(iter(state.rows[-1:]), {}))}
+        row = state.rows[-1] if state.rows else {}
+        scores = {name: value for name, value in row.items() if name in self.metric.DEFINITIONS}
+        record = {**self.record, "step": state.step, "scores": scores}
         for file in (BEST, LAST) if best else (LAST,):
             checkpoint.save(trainee.average.model, self.folder / file, record)
         state.model, state.average = trainee.model.state_dict(), trainee.average.state_dict()

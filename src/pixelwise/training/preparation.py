@@ -137,11 +137,6 @@ def open_splits(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
     splits = available_splits(recipe.data, recipe.format)
     if "train" in splits and "val" in splits:
         pictures, validated = (open_dataset(recipe.data, split=name, **options) for name in ("train", "val"))
-        if pictures.classes != validated.classes:
-            raise ValueError(
-                f"{recipe.data}: the training pictures have the classes {pictures.classes.names}, those for validation "
-                f"{validated.classes.names}: name them with --classes"
-            )
         return pictures, validated, list(pictures.notes)
     whole = open_dataset(recipe.data, split="train" if "train" in splits else None, **options)
     if len(whole) < 2:
@@ -180,8 +175,8 @@ def begin_from(path: str, recipe: Recipe, classes: Classes) -> tuple[SemanticMod
     backbone = start.arguments.get("backbone")
     if (start.architecture, backbone) != (recipe.model, recipe.backbone):
         raise ValueError(
-            f"{path} is a {start.architecture} with the backbone {backbone}, but the recipe asks for {recipe.model} with "
-            f"{recipe.backbone}: use --model {start.architecture} --backbone {str(backbone).lower()}"
+            f"{path} is a {start.architecture} with the backbone {backbone}, but the recipe asks for {recipe.model} "
+            f"with {recipe.backbone}: use --model {start.architecture} --backbone {str(backbone).lower()}"
         )
     model = create(start.architecture, classes=classes, **start.arguments)
     old, new = start.state_dict(), model.state_dict()
@@ -224,14 +219,14 @@ class Batches:
 
     def __call__(self, rank: int, world: int, start: int) -> DataLoader[Batch]:
         """The batches of a process that are left after `start` steps of the optimiser."""
-        recipe, parts = self.recipe, self.course.accumulate
+        recipe = self.recipe
         sizes = tuple((side, side) for side in recipe.imgsz)
         low, high = recipe.scale
         augment = augmentation(recipe.augment, sizes[0], (low, high), Resizing(recipe.resize))
         plan = Plan(
-            batch=recipe.batch // parts,
-            steps=self.course.steps * parts,
-            start=start * parts,
+            batch=recipe.batch,
+            steps=self.course.steps,
+            start=start,
             seed=recipe.seed,
             workers=self.machine.workers,
             rank=rank,

@@ -111,7 +111,8 @@ def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: 
     if journal:
         recipe.to_yaml(folder / RECIPE)
         journal.write(state.rows)
-        for note in [*notes, *remarks, described(machine, state, pictures, validated)]:
+        told = [] if state.step else [*notes, *remarks]
+        for note in [*told, described(machine, state, pictures, validated)]:
             journal.say(note)
     batches = Batches(pictures, recipe, machine, course, model.stride, draws)
     trainee = Trainee(model.to(memory_format=torch.channels_last), recipe, course, state, batches)
