@@ -171,13 +171,13 @@ class _Source:
         above = {
             item.get("supercategory") for item in found["categories"] if item.get("supercategory") != item.get("name")
         }
-        categories: dict[int, str] = {}
+        categories: dict[int, str] = {}  # but for the name of the project, which Roboflow lists as a category too
         for item in found["categories"]:
             key, name = item.get("id"), item.get("name")
             if type(key) is not int or not isinstance(name, str):
                 raise ValueError(f"{file} has a category without a number or name: {str(item)[:80]}")
             self._check(key not in categories, f"has two categories with the number {key}")
-            if str(key) in used or name not in above:  # Roboflow lists the name of the project as a category
+            if str(key) in used or name not in above or item.get("supercategory") != "none":
                 categories[key] = name
         self.categories = dict(sorted(categories.items()))
         self.written, self.background = _written(found.get("info"))
@@ -224,7 +224,7 @@ class _Source:
             self._check(type(key) in (int, str) and key in objects, f"annotation {number}: there is no picture {key!r}")
             known = type(category) is int and category in self.categories
             self._check(known, f"annotation {number}: there is no category {category!r}")
-            name = self.categories[category][0]
+            name = self.categories[category]
             if name not in classes.names:
                 continue
             if not shape:

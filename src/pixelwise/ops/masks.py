@@ -1,9 +1,9 @@
 """Masks as run lengths and from polygons, as COCO defines both.
 
 Run lengths go down the columns, from the left one to the right one, and begin with a run of zeros (which may be empty).
-As text, each number from the fourth on is the difference to the one two before it, in characters of 5 bits, the low ones
-first, with a bit that says whether more follow (Lin et al., "Microsoft COCO", 2014, and its `maskApi`). They are decoded
-here rather than by that C code, which trusts its input.
+As text, each number from the fourth on is the difference to the one two before it, in characters of 5 bits, the low
+ones first, with a bit that says whether more follow (Lin et al., "Microsoft COCO", 2014, and its `maskApi`). They are
+decoded here rather than by that C code, which trusts its input.
 """
 
 from __future__ import annotations
