@@ -95,7 +95,11 @@ def claim_folder(out: str | Path | None, resume: bool) -> Path:
         )
         if not runs or not _holds_run(runs[0]):
             raise FileNotFoundError(f"{out or DEFAULT_FOLDER} holds no run to resume: leave out --resume to start one")
-        return max(runs, key=lambda path: (path / RECIPE).stat().st_mtime)
+        folder = max(runs, key=lambda path: (path / RECIPE).stat().st_mtime)
+        for name in (BEST, LAST, STATE):  # what a killed process was about to write
+            for part in folder.glob(f".{Path(name).stem}-*{Path(name).suffix}"):
+                part.unlink()
+        return folder
     if out and _holds_run(Path(out)):
         raise FileExistsError(
             f"{out} holds a run already: continue it with --resume, or give another folder with --out"
