@@ -22,7 +22,7 @@ AGREED: Color = (240, 228, 66)
 RIGHT: Color = (0, 158, 115)
 FALSE_ALARM: Color = (213, 94, 0)
 MISSED: Color = (0, 114, 178)
-CONFUSED: Color = (204, 121, 167)
+CONFUSED: Color = (240, 228, 66)
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 

@@ -16,13 +16,12 @@ from typing import Any
 import torch
 
 from ..classes import Classes, palette
-from ..ops.files import write_aside
-from ..ops.masks import decode_runs, encode_runs, rasterise, runs_from_text, runs_to_text
+from ..ops.masks import decode_runs, rasterise, runs_from_text
 from ..ops.names import nearest
 from ..segmentation import Segmentation
+from .annotations import Annotations
 from .mask_folder import copy_image
 from .pairs import SPLITS
-from .picture_file import read_header
 from .records import Dataset, Record, few, short_names
 from .splits import canonical, hashed, ordered
 
@@ -120,37 +119,12 @@ def write(dataset: Dataset, path: Path) -> None:
     holes and parts exact. Void pixels cannot be told in this format: they become background.
     """
     folder = dataset.split or "images"
-    classes = dataset.classes
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    annotations = Annotations(dataset.classes, scores=False)
     for i, name in enumerate(short_names(dataset.records)):
-        truth, source = dataset.truth(i), dataset.records[i].image
+        source = dataset.records[i].image
         copy_image(source, path / folder / name)
-        height, width = read_header(source).size
-        file_name = name + source.suffix.lower()
-        images.append({"id": i + 1, "file_name": file_name, "width": width, "height": height})
-        for n, box in enumerate(truth.boxes().tolist()):
-            label = int(truth.labels[n])
-            if label == classes.background:
-                continue
-            runs = encode_runs(truth.mask(n))
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": i + 1,
-                    "category_id": label + int(classes.background != 0),
-                    "segmentation": {"size": [height, width], "counts": runs_to_text(runs)},
-                    "area": sum(runs[1::2]),
-                    "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]],
-                    "iscrowd": int(truth.crowd[n]) if truth.crowd is not None else 0,
-                }
-            )
-    shift = int(classes.background != 0)
-    categories = [{"id": k + shift, "name": n} for k, n in enumerate(classes.names) if k != classes.background]
-    info = {} if classes.background is None else {"classes": classes.to_dict()}
-    whole = {"info": info, "images": images, "annotations": annotations, "categories": categories}
-    with write_aside(path / "annotations" / f"instances{'_' * bool(dataset.split)}{dataset.split or ''}.json") as aside:
-        aside.write_text(json.dumps(whole), encoding="utf-8")
+        annotations.add(name + source.suffix.lower(), dataset.truth(i))
+    annotations.write(path / "annotations" / f"instances{'_' * bool(dataset.split)}{dataset.split or ''}.json")
 
 
 class _Source:

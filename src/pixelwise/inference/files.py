@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..classes import VOID, Color
+from ..data.annotations import Annotations
 from ..data.image import read_image
 from ..data.label_map import write_map
 from ..data.picture_file import SUFFIXES, missing
@@ -26,7 +27,6 @@ from ..models.base import Model
 from ..ops.files import write_aside
 from ..ops.names import nearest
 from ..segmentation import Segmentation
-from .annotations import Annotations
 from .predictor import FAILURES, Predictor
 
 FORMATS = {"overlay": ".jpg", "class-map": ".png", "label-map": ".png", "coco": ".json"}
@@ -92,7 +92,7 @@ def save(
     elif format == "label-map":
         write_map(result, path)
     elif format == "coco":
-        annotated = Annotations(result.classes)
+        annotated = Annotations(result.classes, scores=True)
         annotated.add(path.stem, result)
         annotated.write(path)
     elif image is None:
@@ -133,7 +133,7 @@ def predict_files(
     _check_writable(out)
     done: list[Path] = []
     failed: list[tuple[Path, str]] = []
-    annotated = Annotations(predictor.model.classes)
+    annotated = Annotations(predictor.model.classes, scores=True)
     items = list(pictures.items())
     bar = tqdm(read_ahead(items, _read), "predict", len(items), disable=None if progress else True)
     for (name, path), read in bar:

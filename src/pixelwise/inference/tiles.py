@@ -86,6 +86,9 @@ def blended(compute: Callable[[slice, slice], Tensor], size: tuple[int, int], ti
     height, width = size
     tops, lefts = tiling.starts(height), tiling.starts(width)
     down, across = tiling.weights(height), tiling.weights(width)
+    if len(tops) == len(lefts) == 1:
+        yield compute(slice(0, height), slice(0, width))
+        return
     kept: Tensor | None = None  # (C, h, W): rows that the next row of tiles still adds to
     for top, end, vertical in zip(tops, [*tops[1:], height], down, strict=True):
         band: Tensor | None = None
@@ -94,12 +97,13 @@ def blended(compute: Callable[[slice, slice], Tensor], size: tuple[int, int], ti
             if band is None:
                 band = maps.new_zeros(len(maps), len(vertical), width)
             weights = vertical.to(maps.device)[:, None] * horizontal.to(maps.device)
-            band[:, :, left : left + len(horizontal)] += maps * weights
+            band[:, :, left : left + len(horizontal)].addcmul_(maps, weights)
+            del maps
         assert band is not None
         if kept is not None:
             band[:, : kept.shape[1]] += kept
         yield band[:, : end - top]
-        kept = band[:, end - top :].clone()  # not a view, which would keep the whole band
+        kept = band[:, end - top :].clone()  # a view would keep the whole band in memory
 
 
 def resized(bands: Bands, size: tuple[int, int], target: tuple[int, int], rows: int) -> Bands:
@@ -117,6 +121,7 @@ def resized(bands: Bands, size: tuple[int, int], target: tuple[int, int], rows: 
     first, done, kept = 0, 0, None  # the first row that is kept, and how many rows of the target are done
     for band in bands:
         wide = resize(band[None], (band.shape[1], target[1]))[0]
+        del band
         kept = wide if kept is None else torch.cat([kept, wide], 1)
         end = int((below < first + kept.shape[1]).sum())
         for start in range(done, end, rows):
@@ -136,8 +141,9 @@ def regrouped(bands: Bands, rows: int) -> Bands:
             pieces.append(band[:, :wanted])
             band, wanted = band[:, wanted:], wanted - pieces[-1].shape[1]
             if not wanted:
-                yield torch.cat(pieces, 1) if len(pieces) > 1 else pieces[0]
+                yield torch.cat(pieces, 1)
                 pieces, wanted = [], rows
-        pieces = [piece.clone() for piece in pieces]  # not views, which would keep the whole band
+        del band
+        pieces = [piece.clone() for piece in pieces]  # views would keep the whole band in memory
     if pieces:
         yield torch.cat(pieces, 1)
