@@ -231,9 +231,11 @@ def test_every_score_is_defined() -> None:
 def test_bootstrap_intervals() -> None:
     """Half of the pictures are right and half are wrong: the accuracy of n drawn ones is binomial, σ = 1 / (2 √n)."""
     right, wrong = ([[n, 0], [10, 10], [n, 0]] for n in (10, 0))
-    low, high = bootstrap(np.array([right, wrong] * 50), np.random.default_rng(0), 1000)["pixel accuracy"]
+    intervals = bootstrap(np.array([right, wrong] * 50), np.random.default_rng(0), 1000)
+    low, high = intervals["pixel accuracy"]
     assert low == pytest.approx(0.25 - 1.96 * 0.025, abs=0.01)
     assert high == pytest.approx(0.25 + 1.96 * 0.025, abs=0.01)
+    assert intervals["image-wise mIoU"] == pytest.approx((low, high), abs=1e-12)
     metric = metric_of(random_pairs(np.random.default_rng(2), 8, 3), 3)
     intervals = metric.intervals(np.random.default_rng(0), draws=200)
     assert set(intervals) == set(metric.scores())

@@ -125,13 +125,11 @@ def _lovasz(probability: Tensor, target: Tensor, c: int) -> Tensor:
     pixel after the other is taken for wrong, worst first. They are computed as quotients of counts, not as differences,
     which in float32 would lose what one pixel among millions does.
     """
-    void = target == VOID
     truth = target == c
-    errors = torch.where(truth, 1 - probability, probability).masked_fill(void, 0)
+    errors = torch.where(truth, 1 - probability, probability).masked_fill(target == VOID, 0)
     with torch.no_grad():
         # The bits of floats from 0 up sort as the floats do, and whole numbers sort four times as fast on a CPU.
-        bits = errors.float().view(torch.int32).long()
-        order = (LARGEST - bits).masked_fill(void, LARGEST + 1).argsort(stable=True)
+        order = (LARGEST - errors.float().view(torch.int32).long()).argsort(stable=True)
         right, other = truth[order], ~truth[order]
         missed, alarms = right.cumsum(0), other.cumsum(0)
         total = missed[-1]
