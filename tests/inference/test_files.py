@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pixelwise.classes import Classes
+from pixelwise.data.dataset import open_dataset
+from pixelwise.inference.files import find_pictures, predict_files, save
+from pixelwise.models.base import SemanticModel, SemanticOutputs
+from pixelwise.segmentation import Segmentation
+
+CELLS = Classes(("background", "cell"), background=0, things=(False, True))
+STREET = Classes(("road", "car", "sky"), things=(False, True, False))
+
+
+class Threshold(SemanticModel):
+    """Bright pixels are cells."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.classes = CELLS
+
+    def forward(self, images: Tensor) -> SemanticOutputs:
+        bright = 50 * (images.mean(1, keepdim=True) - 0.5)
+        return SemanticOutputs(torch.cat([-bright, bright], 1))
+
+
+def picture(path: Path, size: tuple[int, int] = (20, 30)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.zeros((*size, 3), np.uint8)
+    pixels[: size[0] // 2, : size[1] // 3] = 255
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def panoptic() -> Segmentation:
+    ids = torch.ones(6, 8, dtype=torch.int32)
+    ids[:2, :3], ids[3:, :3], ids[0, 7] = 2, 3, 0
+    return Segmentation(STREET, torch.tensor([0, 1, 1]), torch.tensor([0.9, 0.8, 0.7]), ids=ids)
+
+
+def instances() -> Segmentation:
+    masks = torch.zeros(2, 6, 8, dtype=torch.bool)
+    masks[0, :4, :4] = masks[1, 2:, 2:] = True
+    return Segmentation(CELLS, torch.tensor([1, 1]), torch.tensor([0.9, 0.6]), masks=masks)
+
+
+def test_a_class_map_is_a_palette_picture_of_indices(tmp_path):
+    result = panoptic()
+    save(result, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as found:
+        assert found.mode == "P"
+        assert torch.equal(torch.from_numpy(np.array(found)), result.class_map())
+        flat = found.getpalette()
+    assert tuple(tuple(flat[3 * k : 3 * k + 3]) for k in range(3)) == STREET.colors
+
+
+@pytest.mark.parametrize("result", [panoptic(), instances()], ids=["panoptic", "instances"])
+def test_every_format_can_be_written(result, tmp_path):
+    picture(tmp_path / "a.png", (6, 8))
+    save(result, tmp_path / "found.jpg", image=tmp_path / "a.png")
+    save(result, tmp_path / "found.json")
+    save(result, tmp_path / "numbers.png", "label-map")
+    save(result, tmp_path / "classes.png", "class-map")
+    assert {path.name for path in tmp_path.iterdir()} >= {"found.jpg", "found.json", "numbers.png", "classes.png"}
+    with Image.open(tmp_path / "numbers.png") as numbers:
+        assert np.array(numbers).dtype == np.uint16
+    with Image.open(tmp_path / "found.jpg") as drawn:
+        assert drawn.width >= 8
+
+
+def test_class_maps_are_read_back_equal(tmp_path):
+    paths = [picture(tmp_path / "images" / "train" / f"{n}.png", (20, 30 + n)) for n in range(3)]
+    predict_files(Threshold(), paths, tmp_path / "found", formats=("class-map",))
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "found" / "class-map").rename(tmp_path / "masks" / "train")
+    data = open_dataset(tmp_path, split="train", classes="background,cell")
+    assert data.format == "mask-folder"
+    for i in range(3):
+        assert int(data.truth(i).class_map().sum()) == 10 * ((30 + i) // 3)
+
+
+def test_label_maps_are_read_back_equal(tmp_path):
+    picture(tmp_path / "images" / "a.png", (6, 8))
+    result = panoptic()
+    save(result, tmp_path / "masks" / "a.png", "label-map")
+    data = open_dataset(tmp_path, split=None, format="label-map", classes=STREET, void=65535)
+    truth = data.truth(0)
+    assert torch.equal(truth.class_map(), result.class_map())
+    assert len(truth) == 3
+
+
+def test_coco_is_read_back_equal(tmp_path):
+    picture(tmp_path / "images" / "a.png", (6, 8))
+    result = instances()
+    save(result, tmp_path / "instances.json", "coco")
+    record = json.loads((tmp_path / "instances.json").read_text())
+    record["images"][0]["file_name"] = "a.png"
+    (tmp_path / "instances.json").write_text(json.dumps(record))
+    truth = open_dataset(tmp_path, split=None, format="coco").truth(0)
+    assert torch.equal(truth.masks, result.masks)
+    assert truth.classes == CELLS
+    assert [item["score"] for item in record["annotations"]] == pytest.approx([0.9, 0.6])
+
+
+def test_a_folder_of_real_pictures(nuclei_sample, tmp_path, capsys):
+    sources = sorted((nuclei_sample / "images").glob("*"))[:3]
+    done = predict_files(Threshold(), sources, tmp_path, formats=("overlay", "class-map", "label-map", "coco"))
+    assert len(done.done) == 3
+    assert not done.failed
+    for folder, suffixes in {"overlay": {".jpg"}, "class-map": {".png"}, "label-map": {".png"}}.items():
+        written = sorted((tmp_path / folder).iterdir())
+        assert [path.stem for path in written] == [path.stem for path in sources]
+        assert {path.suffix for path in written} == suffixes
+    found = json.loads((tmp_path / "coco.json").read_text())
+    assert [image["file_name"] for image in found["images"]] == [path.name for path in sources]
+    assert {item["category_id"] for item in found["annotations"]} <= {1}
+    assert "3 of 3 pictures done" in done.summary()
+
+
+def test_a_bad_picture_is_reported_and_skipped(tmp_path, capsys):
+    good, bad = picture(tmp_path / "in" / "a.png"), picture(tmp_path / "in" / "b.png")
+    bad.write_bytes(bad.read_bytes()[:60])
+    (tmp_path / "in" / "c.jpg").write_text("no picture")
+    last = picture(tmp_path / "in" / "d.png")
+    done = predict_files(Threshold(), tmp_path / "in", tmp_path / "out")
+    assert done.done == (good, last)
+    assert [path.name for path, _ in done.failed] == ["b.png", "c.jpg"]
+    assert "c.jpg is no picture" in done.summary()
+    assert "skipped" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out" / "class-map").iterdir()) == ["a.png", "d.png"]
+
+
+def test_folders_and_patterns_keep_what_lies_below_them(tmp_path):
+    for name in ("a.png", "x/b.png", "x/y/c.tif", ".hidden/d.png", "out/old.png"):
+        picture(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    out = tmp_path / "out"
+    assert list(find_pictures([tmp_path], out)) == ["a", "x/b", "x/y/c"]
+    assert list(find_pictures([f"{tmp_path}/x/**/*"], out)) == ["b", "y/c"]
+    assert list(find_pictures([f"{tmp_path}/*.png", tmp_path / "a.png"], out)) == ["a"]
+
+
+def test_two_sources_that_would_write_the_same_file(tmp_path):
+    first, second = picture(tmp_path / "x" / "a.png"), picture(tmp_path / "y" / "a.jpg")
+    with pytest.raises(ValueError, match="would both be written as 'a'"):
+        predict_files(Threshold(), [first, second], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert list(find_pictures([tmp_path], tmp_path / "out")) == ["x/a", "y/a"]
+
+
+def test_sources_without_pictures(tmp_path):
+    (tmp_path / "empty").mkdir()
+    picture(tmp_path / "cells.png")
+    with pytest.raises(ValueError, match="empty holds no pictures"):
+        find_pictures([tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match=r"no file fits the pattern .*\*\.tif"):
+        find_pictures([f"{tmp_path}/*.tif"], tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match=r"did you mean 'cells\.png'"):
+        find_pictures([tmp_path / "cell.png"], tmp_path / "out")
+    with pytest.raises(ValueError, match="no pictures to predict"):
+        find_pictures([], tmp_path / "out")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    source = picture(tmp_path / "a.png")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="cannot write into the folder .*file"):
+        predict_files(Threshold(), source, tmp_path / "file")
+    with pytest.raises(OSError, match="cannot write .*file"):
+        save(panoptic(), tmp_path / "file" / "a.png")
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path):
+    """A limit on the size of files stands for the end of the disk: both fail in the middle of a write."""
+    noise = torch.randint(0, 3, (300, 300), dtype=torch.uint8)
+    result = Segmentation.from_class_map(noise, STREET)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for name in ("a.png", "a.json"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            with pytest.raises(OSError, match=f"cannot write .*{name}"):
+                save(result, tmp_path / name)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_formats_that_there_are_not(tmp_path):
+    with pytest.raises(ValueError, match="'clas-map'.*did you mean 'class-map'"):
+        save(panoptic(), tmp_path / "a.png", "clas-map")
+    with pytest.raises(ValueError, match="the suffix does not tell"):
+        save(panoptic(), tmp_path / "a.xyz")
+    with pytest.raises(ValueError, match="not as '.xyz'"):
+        save(panoptic(), tmp_path / "a.xyz", "class-map")
+    with pytest.raises(ValueError, match="an overlay needs the picture"):
+        save(panoptic(), tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match="no format was given"):
+        predict_files(Threshold(), picture(tmp_path / "a.png"), tmp_path / "out", formats=())
