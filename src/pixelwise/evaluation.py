@@ -216,7 +216,7 @@ def _common_classes(model: Classes, data: Classes) -> Classes:
     raise ValueError(
         f"the model tells {len(model)} classes apart ({', '.join(model.names)}), "
         f"the data set {len(data)} ({', '.join(data.names)}); "
-        f"only the model has {', '.join(only[0]) or 'none'}, only the data {', '.join(only[1]) or 'none'}: "
+        f"only the model has {', '.join(only[0]) or 'none'}, only the data have {', '.join(only[1]) or 'none'}: "
         "open the data set with the names of the model (classes=…), in the order of the values in its masks"
     )
 
