@@ -1,0 +1,142 @@
+"""Augmentation, one thread: a 1024×2048 picture with its mask to a 512×512 training crop.
+
+    python benchmarks/augment.py [--picture STREET.jpg]
+
+Everybody gets the picture decoded and gives picture and mask; pixelwise takes a `Sample` and gives a checked `Sample`.
+Writes benchmarks/results/augment.txt. albumentations is compared where it is installed.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
+
+import argparse
+import platform
+import warnings
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from pixelwise import Classes, Sample, Segmentation
+from pixelwise.data.geometry import Elastic
+from pixelwise.data.transforms import Augmentation, Jitter
+from quiet import compare
+
+HEIGHT, WIDTH, SIZE, CLASSES = 1024, 2048, 512, 19
+STEPS = ("scale, crop, flip", "+ colour jitter", "+ elastic deformation")
+RESULTS = Path(__file__).parent / "results" / "augment.txt"
+Call = Callable[[], object]
+
+
+def street(path: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """A picture (H, W, 3), from a file or made of smooth regions with fine texture; and a class map (H, W), uint8."""
+    rng = np.random.default_rng(0)
+    regions = rng.normal(size=(16, 32, CLASSES)).astype(np.float32)
+    planes = [cv2.resize(regions[..., k], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC) for k in range(CLASSES)]
+    class_map = np.argmax(planes, 0).astype(np.uint8)
+    if path is not None:
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        return cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), class_map
+    texture = cv2.GaussianBlur(rng.normal(0, 60, (HEIGHT, WIDTH, 3)), (0, 0), 1.5)
+    colors = rng.integers(30, 220, (CLASSES, 3))
+    return (colors[class_map] + texture).clip(0, 255).astype(np.uint8), class_map
+
+
+def torchvision(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
+    image = tv_tensors.Image(torch.from_numpy(picture).permute(2, 0, 1).contiguous())
+    mask = tv_tensors.Mask(torch.from_numpy(class_map))
+    fill = {tv_tensors.Image: 0, tv_tensors.Mask: 255}
+    transforms = [
+        v2.ScaleJitter((HEIGHT, WIDTH), (0.5, 2.0), antialias=True),
+        v2.RandomCrop(SIZE, pad_if_needed=True, fill=fill),
+        v2.RandomHorizontalFlip(),
+        *[v2.ColorJitter(0.4, 0.4, 0.4, 0.1)] * (steps > 0),
+        *[v2.ElasticTransform(alpha=50.0, sigma=5.0, fill=fill)] * (steps > 1),
+    ]
+    composed = v2.Compose(transforms)
+    return lambda: composed(image, mask)
+
+
+def albumentations(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
+    import albumentations as A
+
+    transforms = [
+        A.RandomScale((-0.5, 1.0), p=1),
+        A.PadIfNeeded(SIZE, SIZE, fill=0, fill_mask=255),
+        A.RandomCrop(SIZE, SIZE),
+        A.HorizontalFlip(),
+        *[A.ColorJitter((0.6, 1.4), (0.6, 1.4), (0.6, 1.4), (-0.1, 0.1), p=1)] * (steps > 0),
+        *[A.ElasticTransform(alpha=50, sigma=5, p=1)] * (steps > 1),
+    ]
+    composed = A.Compose(transforms)
+    return lambda: composed(image=picture, mask=class_map)
+
+
+def pixelwise(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
+    truth = Segmentation.from_class_map(torch.from_numpy(class_map), Classes.numbered(CLASSES))
+    sample = Sample(torch.from_numpy(picture).permute(2, 0, 1), truth)
+    augment = Augmentation(
+        (SIZE, SIZE),
+        scale=(0.5, 2.0),
+        jitter=Jitter(0.4, 0.4, 0.4, 0.1) if steps > 0 else None,
+        # The displacements of alpha 50 and sigma 5: 1.6 pixels, correlated over three times the sigma.
+        elastic=Elastic(spacing=15, sigma=1.6) if steps > 1 else None,
+    )
+    rng = np.random.default_rng(0)
+    return lambda: augment(sample, rng)
+
+
+def machine() -> str:
+    told = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("model name", "flags"))]
+    name = told[0].split(":")[1].strip() if told else platform.processor()
+    features = [word for word in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if told and word in told[1].split()]
+    versions = []
+    for package in ("torchvision", "albumentations", "opencv-python-headless", "numpy"):
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            versions.append(f"{package} not installed")
+    return f"{name}, {os.cpu_count()} cores ({', '.join(features)}); one thread; {', '.join(versions)}"
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--picture", type=Path, help="a picture to use instead of a made-up one")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of repeats for each (default: %(default)s)")
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    pair = street(options.picture)
+    peers = {"torchvision.transforms.v2": torchvision}
+    if find_spec("albumentations"):
+        peers["albumentations"] = albumentations
+    lines = [
+        f"A {WIDTH}x{HEIGHT} picture and its mask to a {SIZE}x{SIZE} crop, scale 0.5 to 2",
+        machine(),
+        "Milliseconds of processor time a sample, measured in turns in one run; x: times as fast as torchvision",
+        "",
+    ]
+    for steps, title in enumerate(STEPS):
+        calls = {name: make(*pair, steps) for name, make in (peers | {"pixelwise": pixelwise}).items()}
+        timings = compare(calls, options.seconds)
+        base = timings["torchvision.transforms.v2"]["cpu"]
+        for name, timing in timings.items():
+            noisy = "  (the machine was busy)" if timing["noisy"] else ""
+            lines.append(f"{title:24s}{name:28s}{timing['cpu'] * 1e3:8.2f} ms {base / timing['cpu']:7.1f} x{noisy}")
+            print(lines[-1], flush=True)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
