@@ -197,110 +197,113 @@ def _from_colors(
 def _from_numbers(
     counts: Counter[int], first: dict[int | Color, Path], stated: Stated
 ) -> tuple[MaskValues, tuple[str, ...]]:
+    """The classes, which value is which, and in words what the masks hold and how that is read."""
     void = set(stated.void)
-    names = stated.classes
     body = sorted(set(counts) - void)
-    source = f" ({stated.source})" if stated.source else "; name them with --classes"
-    if stated.values:
-        assert names is not None
-        return _checked(
-            MaskValues(names, stated.values), counts, first, void, f"masks hold {few(body, 12)}: read {{}}{source}"
-        )
-    if names is None or len(names) <= 2:
-        two = two_classes() if names is None else names if len(names) == 2 else two_classes(names.names[0])
-        middle = sum(n for v, n in counts.items() if 32 <= v < 224 and v not in void)
-        if {0, 255} <= set(body) and len(body) > 16 and body[-1] == 255 and middle < 0.05 * counts.total():
-            grey = sum(counts[v] for v in body if 0 < v < 255)
-            note = (
-                f"masks hold 0 and 255 and grey edges ({grey / counts.total():.1%} of the pixels): "
-                f"below 128 is read as {two.names[0]!r}, the rest as {two.names[1]!r}{source}"
-            )
-            return MaskValues(two, tuple((v, int(v >= 128)) for v in range(256) if v not in void) + _voids(void)), (
-                note,
-            )
-        if 255 in body and set(body) <= {0, 255}:
-            return _checked(
-                MaskValues(two, ((0, 0), (255, 1))), counts, first, void, f"masks hold {_and(body)}: read {{}}{source}"
-            )
-        if set(body) <= {0, 1, 255} and (names is not None or 1 in body):
-            return _checked(
-                MaskValues(two, ((0, 0), (1, 1))),
-                counts,
-                first,
-                void | {255},
-                f"masks hold {_and(body)}: read {{}}{source}",
-            )
-    plain = [v for v in body if v != 255]
-    values, how = _numbering(body, plain, first, names, void)
-    classes = names or Classes.numbered(max(k for k in values.values() if k != VOID) + 1)
-    note = f"masks hold {few(body, 12)}: read {how}{source}"
-    return _checked(MaskValues(classes, tuple(values.items())), counts, first, void | ({255} - set(values)), note)
-
-
-def _numbering(
-    body: list[int], plain: list[int], first: dict[int | Color, Path], names: Classes | None, void: set[int]
-) -> tuple[dict[int, int], str]:
-    """Which class each value is, and that in words."""
-    number = len(names) if names else None
-    if not plain or (number is None and plain == [0]):
+    if not body:
         raise ValueError(
-            f"{first[body[0]] if body else next(iter(first.values()))}: the masks hold nothing but "
-            f"{_and(body or sorted(void))}: there is nothing to tell apart; is this the folder of the masks?"
+            f"{next(iter(first.values()))}: the masks hold nothing but {_and(sorted(void))}, which is void"
         )
-    if number is None and len(plain) > MAX_CLASSES * 3 // 4:
-        raise ValueError(
-            f"{first[plain[1]]}: the masks hold {len(plain)} different values, too many for classes: is this a grey "
-            "picture, or a mask with blurred edges (JPEG)? Save masks as PNG; say --format label-map where each "
-            "object has a number of its own"
-        )
-    high = plain[-1]
-    shifted = plain[0] >= 1 and (high == number if number else plain == list(range(1, high + 1)))
-    if shifted:
-        return {
-            v: v - 1 for v in range(1, high + 1)
-        }, f"as classes 0 to {high - 1}, shifted by one, because there is no 0"
-    if number is not None and high < number:
-        return {v: v for v in range(number)}, "as they are"
-    if number is not None and number in (len(body), len(plain)):
-        chosen = body if number == len(body) else plain
-        assert names is not None
-        pairs = zip(chosen, names.names, strict=True)
-        return {v: k for k, v in enumerate(chosen)}, "in ascending order, " + few(
-            (f"{v} as {n!r}" for v, n in pairs), 12
-        )
-    if number is not None:
-        wrong = next(v for v in plain if v >= number)
-        raise ValueError(
-            f"{first[wrong]} holds {wrong}, but the {number} classes are numbered 0 to {number - 1} and 255 is void: "
-            f"name all classes, or say --void {wrong}"
-        )
-    if high >= 3 * len(body):
-        return {v: k for k, v in enumerate(body)}, f"as classes 0 to {len(body) - 1}, in ascending order"
-    if high >= MAX_CLASSES:
-        raise ValueError(
-            f"{first[high]} holds {high}: a class map holds at most 0 to {MAX_CLASSES - 1}; is it a label map?"
-        )
-    return {v: v for v in range(high + 1)}, "as class numbers"
-
-
-def _checked(
-    values: MaskValues, counts: Counter[int], first: dict[int | Color, Path], void: set[int], note: str
-) -> tuple[MaskValues, tuple[str, ...]]:
-    known = dict(values.values) | dict(_voids(void)) | ({255: VOID} if 255 not in dict(values.values) else {})
+    found = (
+        _given(stated)
+        or _two(body, counts, stated.classes)
+        or _named(body, void, first, stated.classes)
+        or _unnamed(body, void, first)
+    )
+    known = {255: VOID} | found.values | dict.fromkeys(void, VOID)
     wrong = sorted(set(counts) - set(known))
     if wrong:
         raise ValueError(
             f"{first[wrong[0]]} holds {few(wrong)}, which means nothing: known are {few(sorted(known), 12)}; "
             f"name all classes, or say --void {wrong[0]}"
         )
-    read = few((f"{v} as {values.classes.names[k]!r}" for v, k in values.values if v in counts), 12)
-    voids = sorted(v for v in known if known[v] == VOID and v in counts)
-    notes = (note.replace("%s", read),) + ((f"{_and(voids)} is void: not learnt, not counted",) if voids else ())
-    return MaskValues(values.classes, tuple(known.items())), notes
+    read = few((f"{v} as {found.classes.names[k]!r}" for v, k in found.values.items() if v in counts), 12)
+    voids = sorted(v for v in counts if known[v] == VOID)
+    source = f" ({stated.source})" if stated.source else "; name them with --classes"
+    notes = [f"masks hold {found.held or _and(sorted(counts))}: read {found.how or read}{source}"]
+    if voids:
+        notes.append(f"{_and(voids)} is void: not learnt, not counted")
+    return MaskValues(found.classes, tuple(sorted(known.items()))), tuple(notes)
 
 
-def _voids(void: set[int]) -> tuple[tuple[int, int], ...]:
-    return tuple((value, VOID) for value in sorted(void))
+@dataclass(frozen=True)
+class _Reading:
+    """One way to read masks: the classes, which value is which, how that is called, and what the masks hold."""
+
+    classes: Classes
+    values: dict[int, int]
+    how: str = ""
+    held: str = ""
+
+
+def _given(stated: Stated) -> _Reading | None:
+    return _Reading(stated.classes, dict(stated.values)) if stated.classes and stated.values else None
+
+
+def _two(body: list[int], counts: Counter[int], names: Classes | None) -> _Reading | None:
+    """Masks of two classes: 0 and 255, with or without grey edges, or 0 and 1."""
+    if names is not None and len(names) > 2:
+        return None
+    two = two_classes() if names is None else names if len(names) == 2 else two_classes(names.names[0])
+    if 255 in body and set(body) <= {0, 255}:
+        return _Reading(two, {0: 0, 255: 1})
+    if set(body) <= {0, 1, 255} and (names is not None or 1 in body):
+        return _Reading(two, {0: 0, 1: 1})
+    between = sum(counts[v] for v in body if 32 <= v < 224)
+    if {0, 255} <= set(body) and body[-1] == 255 and len(body) > 16 and between < 0.05 * counts.total():
+        grey = sum(counts[v] for v in body if 0 < v < 255) / counts.total()
+        how = f"below 128 as {two.names[0]!r}, the rest as {two.names[1]!r}"
+        held = f"0 and 255, and grey edges ({grey:.1%} of the pixels)"
+        return _Reading(two, {v: int(v >= 128) for v in range(256)}, how, held)
+    return None
+
+
+def _named(body: list[int], void: set[int], first: dict[int | Color, Path], names: Classes | None) -> _Reading | None:
+    """Masks of as many classes as somebody named."""
+    if names is None:
+        return None
+    number, plain = len(names), [v for v in body if v != 255]
+    high = max(plain, default=0)
+    if (0 in void and 0 < high <= number) or (0 not in body and high == number):
+        return _Reading(names, {v: v - 1 for v in range(1, number + 1)}, _shifted(number))
+    if high < number:
+        return _Reading(names, {v: v for v in range(number)}, "as they are")
+    if number in (len(body), len(plain)):
+        chosen = body if number == len(body) else plain
+        read = few((f"{v} as {name!r}" for v, name in zip(chosen, names.names, strict=True)), 12)
+        return _Reading(names, {v: k for k, v in enumerate(chosen)}, f"in ascending order, {read}")
+    wrong = next(v for v in plain if v >= number)
+    raise ValueError(
+        f"{first[wrong]} holds {wrong}, but the {number} classes are numbered 0 to {number - 1} and 255 is void: "
+        f"name all classes, or say --void {wrong}"
+    )
+
+
+def _unnamed(body: list[int], void: set[int], first: dict[int | Color, Path]) -> _Reading:
+    """Masks whose classes nobody named: they are numbered."""
+    plain = [v for v in body if v != 255]
+    if plain in ([], [0]):
+        raise ValueError(
+            f"{first[body[0]]}: the masks hold nothing but {_and(body)}: there is nothing to tell apart; "
+            "is this the folder of the masks?"
+        )
+    high = plain[-1]
+    if len(plain) > MAX_CLASSES * 3 // 4 or high > 65535:
+        raise ValueError(
+            f"{first[plain[1]]}: the masks hold {len(body)} different values, too many for classes: is this a grey "
+            "picture, or a mask with blurred edges (JPEG)? Save masks as PNG; say --format label-map where each "
+            "object has a number of its own"
+        )
+    if 0 in void or plain == list(range(1, high + 1)):
+        return _Reading(Classes.numbered(high), {v: v - 1 for v in range(1, high + 1)}, _shifted(high))
+    if high >= 3 * len(body):
+        how = f"as classes 0 to {len(body) - 1}, in ascending order"
+        return _Reading(Classes.numbered(len(body)), {v: k for k, v in enumerate(body)}, how)
+    return _Reading(Classes.numbered(high + 1), {v: v for v in range(high + 1)}, "as class numbers")
+
+
+def _shifted(number: int) -> str:
+    return f"as classes 0 to {number - 1}, shifted by one: there is no 0"
 
 
 def _and(values: Sequence[int]) -> str:

@@ -1,0 +1,75 @@
+"""COCO's own code is the independent answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as coco
+
+from pixelwise.ops.masks import decode_runs, encode_runs, rasterise, runs_from_text, runs_to_text
+
+MASKS = {
+    "noise": np.random.default_rng(0).random((37, 23)) < 0.5,
+    "sparse": np.random.default_rng(1).random((50, 81)) < 0.01,
+    "nothing": np.zeros((5, 7), bool),
+    "everything": np.ones((7, 5), bool),
+    "one pixel": np.ones((1, 1), bool),
+    "a column": np.eye(1, 5000, 17, dtype=bool).T,
+    "a hole": np.pad(np.pad(np.zeros((9, 9), bool), 3, constant_values=True), 400),
+}
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_runs_are_those_of_coco(mask):
+    theirs = coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+    runs = encode_runs(torch.from_numpy(mask))
+    assert runs_to_text(runs) == theirs
+    assert runs_from_text(theirs) == runs
+    assert torch.equal(decode_runs(runs, *mask.shape), torch.from_numpy(mask))
+
+
+def test_runs_of_a_mask_in_the_documentation():
+    assert encode_runs(torch.tensor([[0, 1, 1], [0, 1, 0]]).bool()) == [2, 3, 1]
+    assert encode_runs(torch.tensor([[1, 0]]).bool()) == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("runs", "what"),
+    [([3, 2], "cover 5 pixels"), ([10, -4], "whole numbers"), ([3, 3.0], "whole numbers"), ([10**12], "cover")],
+)
+def test_runs_that_fit_no_mask(runs, what):
+    with pytest.raises(ValueError, match=what):
+        decode_runs(runs, 2, 3)
+
+
+@pytest.mark.parametrize("text", ["é", "o", "P" * 40, "\n", "1oo"])
+def test_text_that_is_no_run_lengths(text):
+    with pytest.raises(ValueError, match="run-length"):
+        runs_from_text(text)
+
+
+def test_polygons_unite():
+    square, far = [1.0, 1, 4, 1, 4, 4, 1, 4], [6.0, 6, 8, 6, 8, 8, 6, 8]
+    inner = [2.0, 2, 3, 2, 3, 3, 2, 3]
+    found = rasterise([square, far, inner], 10, 12)
+    assert found.shape == (10, 12)
+    assert found[1:4, 1:4].all()
+    assert found[6:8, 6:8].all()
+    assert found.sum() == 9 + 4
+
+
+@pytest.mark.parametrize(
+    ("polygon", "what"),
+    [
+        ([1, 1, 4, 1], "4 numbers"),
+        ([1, 1, 4, 1, 4, 4, 1], "7 numbers"),
+        ([1, 1, 4, 1, float("nan"), 4], "nan"),
+        ([1, 1, 4, 1, 1e9, 4], "far outside"),
+        ([1, 1, 4, 1, "4", 4], "list of numbers"),
+        ("abcdef", "list of numbers"),
+    ],
+)
+def test_polygons_that_are_none(polygon, what):
+    with pytest.raises(ValueError, match=what):
+        rasterise([polygon], 10, 10)
