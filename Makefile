@@ -30,7 +30,7 @@ check: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 golden: .venv/installed
-	$(BIN)/python tests/test_golden.py
+	$(BIN)/python tests/golden/accept.py
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/run.py

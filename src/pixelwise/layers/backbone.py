@@ -43,7 +43,11 @@ class Backbone(nn.Module):
             self.options["out_indices"] = tuple(out_indices)
         if output_stride != 32:
             self.options["output_stride"] = output_stride
-        self.config: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict()
+        try:
+            self.config: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict()
+        except RuntimeError:
+            known = timm.list_pretrained(f"{name.split('.')[0]}.*")
+            raise ValueError(f"timm {timm.__version__} has no weights {name!r}: {nearest(name, known)}") from None
         self.net = self._make(timm)
         self.channels: tuple[int, ...] = tuple(self.net.feature_info.channels())
         self.strides: tuple[int, ...] = tuple(self.net.feature_info.reduction())

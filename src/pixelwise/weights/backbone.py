@@ -68,7 +68,7 @@ def _from_timm(backbone: Backbone, path: Path | None) -> None:
     if path is not None:
         read_state_dict(path)  # a file that is no state dict is refused here, before timm opens it
         overlay = {"pretrained_cfg_overlay": {"file": str(path)}}
-    elif not backbone.config["architecture"] or not timm.is_model_pretrained(backbone.name):
+    elif not timm.is_model_pretrained(backbone.name):
         raise ValueError(f"timm {timm.__version__} has no pretrained weights for {backbone.name!r}")
     try:
         net = timm.create_model(backbone.name, pretrained=True, **backbone.options, **overlay)

@@ -69,28 +69,33 @@ def load(path: str | os.PathLike[str]) -> SemanticModel:
         )
     if record.get("format_version") != FORMAT_VERSION:
         raise ValueError(
-            f"{path} has the checkpoint format {record.get('format_version')!r}, written by pixelwise "
-            f"{record.get('versions', {}).get('pixelwise', 'of an unknown version')}; this one reads format "
-            f"{FORMAT_VERSION}: install that version of pixelwise"
+            f"{path} has the checkpoint format {record.get('format_version')!r}, and this pixelwise reads format "
+            f"{FORMAT_VERSION}: install what it was written with, {record.get('versions')}"
         )
     try:
-        model = create(record["architecture"], classes=Classes.from_dict(record["classes"]), **record["arguments"])
-        model.resizing = Resizing(**record["resizing"])
+        model = _make(record)
+        model.load_state_dict(tensors)
     except KeyError as error:
         raise ValueError(f"{path}: its record has no {error}, so the model cannot be made again") from None
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from None
-    if record["normalization"] != (found := model.normalize.to_dict()):
-        raise ValueError(
-            f"{path} was trained on pixels normalised with {record['normalization']}, but {record['architecture']} now "
-            f"has {found}: install the versions it was written with, {record['versions']}"
-        )
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not fit its own record: {error}") from None
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise ValueError(f"{path} does not fit its own record or this installation: {error}") from None
     model.record = record
     return model.eval()
+
+
+def _make(record: Mapping[str, Any]) -> SemanticModel:
+    """The model that a record describes, with random weights; a KeyError names what is missing."""
+    arguments = dict(record["arguments"])
+    if foreign := arguments.keys() & {"classes", "num_classes", "pretrained"}:
+        raise ValueError(f"{', '.join(sorted(foreign))} cannot be among the arguments")
+    model = create(record["architecture"], classes=Classes.from_dict(record["classes"]), **arguments)
+    model.resizing = Resizing(**record["resizing"])
+    if record["normalization"] != (found := model.normalize.to_dict()):
+        raise ValueError(
+            f"it was trained on pixels normalised with {record['normalization']}, but {record['architecture']} has "
+            f"{found} with the versions installed; install {record['versions']}"
+        )
+    return model
 
 
 def _describe(model: SemanticModel) -> dict[str, Any]:

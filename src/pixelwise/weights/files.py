@@ -25,6 +25,9 @@ def existing(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if path.is_file():
         return path
+    if path.is_dir():
+        inside = [p.name for p in sorted(path.glob("*.safetensors"))]
+        raise FileNotFoundError(f"{path} is a folder: give a file in it ({', '.join(inside) or 'it has no weights'})")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} is not there: the folder {path.parent} does not exist")
     files = sorted(p.name for p in path.parent.iterdir() if p.is_file())
@@ -36,8 +39,9 @@ def existing(path: str | os.PathLike[str]) -> Path:
 def is_pickle(path: Path) -> bool:
     """Whether the file starts as pickles do: PyTorch's archives, and bare ones."""
     with path.open("rb") as file:
-        start = file.read(4)
-    return start == b"PK\x03\x04" or (start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05")
+        start = file.read(9)
+    safetensors = start[8:] == b"{"  # after the length of its header, whose bytes may look like anything
+    return not safetensors and start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
