@@ -6,7 +6,20 @@ import pytest
 import torch
 
 from pixelwise.classes import Classes
-from pixelwise.drawing import AGREED, CONFUSED, FALSE_ALARM, FOUND, MISSED, RIGHT, TRUE, boundaries, draw, errors, sheet
+from pixelwise.drawing import (
+    AGREED,
+    CONFUSED,
+    FALSE_ALARM,
+    FOUND,
+    MISSED,
+    RIGHT,
+    TRUE,
+    _entries,
+    boundaries,
+    draw,
+    errors,
+    sheet,
+)
 from pixelwise.segmentation import Segmentation
 
 CELLS = Classes(("background", "cell", "debris"), background=0, things=(False, True, False))
@@ -108,7 +121,7 @@ def test_errors_by_kind():
     drawn = errors(GREY, found, truth, legend=False)
     for color, box, opacity in (
         (FALSE_ALARM, np.s_[0:10, 0:10], 0.75),
-        (RIGHT, np.s_[0:10, 10:20], 0.3),
+        (RIGHT, np.s_[0:10, 10:20], 0.4),
         (MISSED, np.s_[0:10, 20:30], 0.75),
         (CONFUSED, np.s_[10:20, 0:10], 0.75),
     ):
@@ -168,3 +181,11 @@ def test_color_blind_people_can_tell_the_colors_apart(colors, kind):
     for n, one in enumerate(seen):
         for other in seen[:n]:
             assert np.linalg.norm(one - other) > 20
+
+
+def test_the_legend_counts_objects_only_where_they_are_told_apart():
+    assert _entries(class_map((1, 0, 9, 0, 9))) == [(CELLS.colors[1], "cell")]
+    ids = torch.ones(40, 60, dtype=torch.int32)
+    ids[:, 20:40], ids[:, 40:] = 2, 3
+    panoptic = Segmentation(CELLS, torch.tensor([1, 1, 2]), ids=ids)
+    assert _entries(panoptic) == [(CELLS.colors[1], "cell (2)"), (CELLS.colors[2], "debris")]

@@ -121,7 +121,7 @@ def errors(
     entries = []
     for name, color, where in kinds:
         where = where & known
-        grey[where] = _mixed(grey[where], np.array(color), 0.3 if name == "right" else 0.75)
+        grey[where] = _mixed(grey[where], np.array(color), 0.4 if name == "right" else 0.75)
         if name in expected or where.any():
             entries.append((color, f"{name} {where.sum() / max(1, known.sum()):.1%}"))
     return add_legend(grey, entries) if legend else grey
@@ -183,16 +183,14 @@ def _segments(result: Segmentation) -> tuple[np.ndarray[Any, Any], np.ndarray[An
 
 
 def _entries(result: Segmentation) -> list[tuple[Color, str]]:
-    """The classes that are present, in their order; how often, where one can count them."""
-    classes = result.classes
-    entries = []
-    for label, number in sorted(Counter(result.labels.tolist()).items()):
-        if label != classes.background:
-            countable = classes.things[label] or number > 1
-            entries.append(
-                (classes.colors[label], f"{classes.names[label]} ({number})" if countable else classes.names[label])
-            )
-    return entries
+    """The classes that are present, in their order; with the number of objects where these are told apart."""
+    classes, present = result.classes, Counter(result.labels.tolist())
+    apart = result.masks is not None or len(present) < len(result)
+    return [
+        (classes.colors[label], classes.names[label] + (f" ({number})" if apart and classes.things[label] else ""))
+        for label, number in sorted(present.items())
+        if label != classes.background
+    ]
 
 
 def _thickness(height: int, width: int) -> int:
