@@ -5,7 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from pixelwise import Classes, Segmentation
+from pixelwise.data.label_map import without_overlap
+from pixelwise.data.records import Dataset, Record
 
 
 @pytest.fixture
@@ -29,3 +34,43 @@ def photo() -> np.ndarray:
     """A small picture in which no two pixels are alike."""
     values = np.arange(12 * 16 * 3, dtype=np.int64).reshape(12, 16, 3)
     return (values * 37 % 251).astype(np.uint8)
+
+
+@pytest.fixture
+def same():
+    """Checks that two data sets hold the same pictures with the same truth."""
+
+    def same(one, other) -> None:
+        assert one.classes == other.classes
+        assert len(one) == len(other)
+        assert len(one) > 0
+        for i in range(len(one)):
+            assert torch.equal(one.image(i), other.image(i))
+            assert one.truth(i) == other.truth(i)
+
+    return same
+
+
+@pytest.fixture
+def shapes(photo) -> Callable[..., Dataset]:
+    """Three pictures with discs that overlap, objects of several classes on a background: as masks, or as ids."""
+
+    def shapes(folder: Path, carrier: str) -> Dataset:
+        classes = Classes(("nothing", "disc", "square"), ((0, 0, 0), (9, 8, 7), (255, 0, 3)), (False, True, True), 0)
+        truths = {}
+        for k in range(3):
+            Image.fromarray(np.roll(photo, k, 1)).save(folder / f"p{k}.png")
+            rng = np.random.default_rng(k)
+            masks = torch.zeros(k + 1, 12, 16, dtype=torch.bool)
+            for n in range(k + 1):
+                y, x = rng.integers(0, 8, 2)
+                masks[n, y : y + 4, x : x + 5] = True
+                masks[n, y + 1, x + 2] = n % 2 == 0  # every other one has a hole
+            labels = torch.tensor([1 + n % 2 for n in range(k + 1)])
+            crowd = torch.tensor([n == 2 for n in range(k + 1)])
+            truth = Segmentation(classes, labels, masks=masks, crowd=crowd)
+            truths[f"p{k}"] = truth if carrier == "masks" else without_overlap(truth)
+        records = tuple(Record(name, folder / f"{name}.png") for name in truths)
+        return Dataset(classes, records, "train", "shapes", (), lambda record: truths[record.name])
+
+    return shapes

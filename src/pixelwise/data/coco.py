@@ -83,7 +83,7 @@ def read(
     """
     if void is not None or colors is not None:
         raise ValueError("COCO annotations have no mask values: leave --void and --colors away")
-    root = path.parent if path.is_file() else path
+    root = path if path.is_dir() else path.parent.parent if path.parent.name == "annotations" else path.parent
     files = _need_files(path)
     wanted = canonical(split)
     own = {part for part, _ in files if part}
@@ -231,9 +231,8 @@ class _Source:
         words = [self.file.stem.partition("_")[2], _split_of(self.file) or "", ""]
         folders = [self.file.parent] if self.file.parent != self.root and self.file.name.startswith("_") else []
         for base in (self.root, self.root / "images", self.root / "data", self.file.parent.parent):
-            folders += [
-                base / word for word in words if (base / word).is_dir() and (base / word).is_relative_to(self.root)
-            ]
+            below = (base / word for word in words)
+            folders += [place for place in below if place.is_dir() and place.is_relative_to(self.root)]
         counted = [(sum((folder / name).is_file() for name in names[:20]), folder) for folder in dict.fromkeys(folders)]
         folder = max(counted, key=lambda pair: pair[0])[1]
         lost = [name for name in names if not (folder / name).is_file()]
@@ -245,7 +244,7 @@ class _Source:
 def _files(path: Path) -> list[tuple[str | None, Path]]:
     """The JSON files that look like COCO's, each with its split."""
     if path.is_file():
-        return [(None, path)] if path.suffix.lower() == ".json" else []
+        return [(_split_of(path), path)] if path.suffix.lower() == ".json" else []
     roboflow = sorted(path.glob("*/_annotations.coco.json"))
     files = roboflow or [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
     likely = [file for file in files if _LIKELY.fullmatch(file.stem) and "panoptic" not in file.name]

@@ -92,7 +92,7 @@ def _fits(path: Path, format: str | None) -> dict[str, str]:
     if not fits:
         raise ValueError(
             f"{path} holds no pictures with masks in a known way. Wanted: images/ and masks/, each with train/ and "
-            "val/ or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt, a picture and its mask "
+            "val/ or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt, two paths "
             "a line; JPEGImages/ and SegmentationClass/ (VOC); or annotations/instances_train.json (COCO)"
         )
     return fits

@@ -114,7 +114,7 @@ def recognise(masks: Sequence[Path], stated: Stated) -> tuple[MaskValues, tuple[
         classes = stated.classes or Classes.numbered(len(set(colors.values()) - {VOID}))
         read = few((f"{c} as {classes.names[k]!r}" if k != VOID else f"{c} as void" for c, k in colors.items()), 12)
         return MaskValues(classes, colors=stated.colors), (f"mask colours are read {stated.source}: {read}",)
-    counts, first = _scan(masks)
+    counts, first = scan(masks)
     if isinstance(next(iter(counts)), tuple):
         return _from_colors(counts, first, stated)  # type: ignore[arg-type]
     return _from_numbers(counts, first, stated)  # type: ignore[arg-type]
@@ -139,7 +139,7 @@ def _color(number: int) -> Color:
     return number >> 16, number >> 8 & 255, number & 255
 
 
-def _scan(masks: Sequence[Path]) -> tuple[Counter[int] | Counter[Color], dict[int | Color, Path]]:
+def scan(masks: Sequence[Path]) -> tuple[Counter[int] | Counter[Color], dict[int | Color, Path]]:
     """How many pixels hold each value (or colour, when any mask is in colours), and the first file where it stands."""
     height, width = read_header(masks[0]).size
     number = min(len(masks), SCANNED_MASKS, max(20, SCANNED_PIXELS // (height * width)))

@@ -20,7 +20,7 @@ from . import class_names
 from .image import read_values
 from .label_map import rank, without_overlap
 from .mask_folder import copy_image
-from .mask_values import MaskValues, recognise
+from .mask_values import MaskValues, recognise, scan
 from .pairs import read_lines
 from .picture_file import SUFFIXES, Array
 from .records import Dataset, Record, few, short_names
@@ -106,11 +106,10 @@ def read(
         raise ValueError(f"{root}: these have no picture in {_IMAGES} or no mask in {_CLASSES}: {few(lost)}")
     known = class_names.stated(root, classes, void, colors)
     objects = (root / _OBJECTS).is_dir()
-    values, notes = recognise(list(masks.values()), known)
-    if known.classes is None and all(v == k < len(NAMES) for v, k in values.values if k != VOID) and not values.colors:
+    if known.classes is None and not known.colors and _from_the_challenge(list(masks.values())):
         challenge = class_names.make_classes(NAMES, colors=voc_palette()[: len(NAMES)])
-        source = "those of the challenge, because no file names others"
-        values, notes = recognise(list(masks.values()), replace(known, classes=challenge, source=source))
+        known = replace(known, classes=challenge, source="those of the challenge, because no file names others")
+    values, notes = recognise(list(masks.values()), known)
     if objects and not any(values.classes.things):
         things = tuple(k != values.classes.background for k in range(len(values.classes)))
         values = replace(values, classes=replace(values.classes, things=things))
@@ -188,6 +187,12 @@ def _names(root: Path, split: str | None, masks: Mapping[str, Path]) -> tuple[li
     if split not in sets:
         raise ValueError(f"{root} has no split {split!r}; there are: {', '.join(ordered(sets))}")
     return sets[split], None
+
+
+def _from_the_challenge(masks: Sequence[Path]) -> bool:
+    """Whether masks hold what the challenge's may, and more than two values, whose meaning is plain."""
+    held = set(scan(masks)[0]) - {0, VOID}
+    return bool(held) and held <= set(range(len(NAMES)))
 
 
 def _objects(name: str, truth: Segmentation) -> Array:

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+
+import pytest
+import torch
+
+import pixelwise
+from pixelwise.data.dataset import FORMATS, available_splits, open_dataset
+
+
+def test_every_format_has_the_same_functions():
+    for module in FORMATS.values():
+        assert all(callable(getattr(module, name)) for name in ("detect", "available", "read", "write"))
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "number"),
+    [
+        ("nuclei", "label-map", (380, 90)),
+        ("camvid", "mask-folder", (367, 101)),
+        ("membrane", "mask-folder", (19, 5)),
+        ("coco128", "coco", (77, 19)),
+    ],
+)
+def test_real_data_are_recognised(trial_data, name, format, number):
+    path = trial_data(name)
+    assert available_splits(path) == ("train", "val")
+    found = [open_dataset(path, split=split) for split in ("train", "val")]
+    assert [data.format for data in found] == [format] * 2
+    assert tuple(map(len, found)) == number
+    assert found[0].classes == found[1].classes
+    assert not {record.name for record in found[0].records} & {record.name for record in found[1].records}
+    sample = found[1][0]
+    assert sample.truth.size == sample.size
+    assert len(open_dataset(path, split=None)) == sum(number)
+
+
+def test_the_bundled_sample_through_the_front_door(nuclei_sample):
+    data = pixelwise.open_dataset(nuclei_sample, split="val", classes="background,nucleus")
+    assert len(data) == 12
+    assert data.classes.names == ("background", "nucleus")
+    assert data.classes.things == (False, True)
+
+
+def test_when_two_formats_fit_the_notes_say_so(nuclei_sample):
+    note = open_dataset(nuclei_sample).notes[0]
+    assert "fit label-map" in note
+    assert "it also fits mask-folder: say --format mask-folder" in note
+
+
+def test_a_dataset_can_be_sent_to_another_process(nuclei_sample, trial_data):
+    for data in (open_dataset(nuclei_sample), open_dataset(trial_data("coco128")), open_dataset(trial_data("camvid"))):
+        again = pickle.loads(pickle.dumps(data))
+        assert again.classes == data.classes
+        assert again.truth(3) == data.truth(3)
+        assert torch.equal(again.image(3), data.image(3))
+
+
+def test_every_format_written_by_one_is_recognised(nuclei_sample, tmp_path):
+    data = open_dataset(nuclei_sample, split="val")
+    data = replace(data, records=data.records[:3])
+    for name, module in FORMATS.items():
+        module.write(data, tmp_path / name)
+        again = open_dataset(tmp_path / name, split="val")
+        assert again.format == name
+        assert again.classes == data.classes
+        assert torch.equal(again[2].truth.class_map(), data[2].truth.class_map())
+
+
+def test_a_missing_folder_and_the_nearest(tmp_path):
+    (tmp_path / "cells").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"there is no .*celsl; did you mean 'cells'"):
+        open_dataset(tmp_path / "celsl")
+
+
+def test_an_empty_folder(tmp_path):
+    with pytest.raises(ValueError, match="is empty: it should hold pictures and their masks"):
+        open_dataset(tmp_path)
+
+
+def test_pictures_without_any_masks(save, tmp_path, photo):
+    save("a.png", photo)
+    save("b.png", photo)
+    with pytest.raises(ValueError, match="holds no pictures with masks in a known way. Wanted: images/ and masks/"):
+        open_dataset(tmp_path)
+
+
+def test_an_unknown_format(nuclei_sample):
+    with pytest.raises(ValueError, match="no data format 'label_map'; did you mean 'label-map'"):
+        open_dataset(nuclei_sample, format="label_map")
+
+
+@pytest.mark.parametrize("format", ["voc", "coco"])
+def test_a_format_that_does_not_fit(nuclei_sample, format):
+    with pytest.raises(ValueError, match="wanted"):
+        open_dataset(nuclei_sample, format=format)
+
+
+def test_a_split_without_pictures(save, photo, tmp_path):
+    save("images/a.png", photo)
+    save("masks/a.png", photo[..., 0] % 2)
+    assert len(open_dataset(tmp_path, split="train")) == 1
+    with pytest.raises(ValueError, match="has no pictures in the split 'val'"):
+        open_dataset(tmp_path, split="val")
+
+
+def test_a_list_of_pairs_can_be_named_itself(save, photo, tmp_path):
+    save("x/a.png", photo)
+    save("y/a.png", photo[..., 0] % 2)
+    (tmp_path / "mine.txt").write_text("x/a.png y/a.png\n")
+    assert open_dataset(tmp_path / "mine.txt", split=None).records[0].name == "x/a"
