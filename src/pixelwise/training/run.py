@@ -28,6 +28,7 @@ from .checkpoint import (
     claim_folder,
     fingerprint,
 )
+from .depthwise import keep_depthwise_float
 from .journal import Journal
 from .preparation import Batches, balance, bf16, check_machine, course_of, device_of, make_model, open_splits, resolve
 from .recipe import Machine, Recipe
@@ -116,6 +117,8 @@ def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: 
             journal.say(note)
     batches = Batches(pictures, recipe, machine, course, model.stride, draws)
     trainee = Trainee(model.to(memory_format=torch.channels_last), recipe, course, state, batches)
+    if device_of(machine) == "cpu" and bf16(machine):
+        keep_depthwise_float(trainee.model)
     record = {"recipe": recipe.to_dict(), "data": {"fingerprint": seen, "pictures": len(pictures)}}
     keeper = Keeper(trainee, Validation(validated, model, machine.workers), folder, record, journal)
     os.environ[FOLDER_VARIABLE] = str(folder)
