@@ -13,8 +13,11 @@ from pixelwise.data.source import picture, read_ahead
 def test_arrays_of_all_shapes():
     rgb = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     assert torch.equal(picture(rgb).permute(1, 2, 0), torch.from_numpy(rgb))
-    rgba = np.dstack([rgb, np.full((2, 4), 7, np.uint8)])
+    rgba = np.dstack([rgb, np.full((2, 4), 255, np.uint8)])
     assert torch.equal(picture(rgba), picture(rgb))
+    rgba[0, 0, 3] = 0
+    assert picture(rgba)[:, 0, 0].tolist() == [255, 255, 255]
+    assert torch.equal(picture(Image.fromarray(rgba)), picture(rgba))
     grey = rgb[..., 0]
     assert torch.equal(picture(grey), picture(grey[:, :, None]))
     assert (picture(grey).numpy() == grey).all()

@@ -22,6 +22,7 @@ from ..segmentation import Segmentation
 from .annotations import Annotations
 from .mask_folder import copy_image
 from .pairs import SPLITS
+from .picture_file import MAX_PIXELS
 from .records import Dataset, Record, few, short_names
 from .splits import canonical, hashed, ordered
 
@@ -134,7 +135,7 @@ class _Source:
         self.file, self.root = file, root
         try:
             found = json.loads(file.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{file} is no JSON: {error}; is it whole?") from error
         self._check(isinstance(found, dict), "holds no object at its top")
         for key in ("images", "annotations", "categories"):
@@ -188,7 +189,8 @@ class _Source:
         for item in self.images:
             size = (item.get("height"), item.get("width"))
             whole = type(item.get("id")) in (int, str) and isinstance(item.get("file_name"), str)
-            self._check(whole and all(type(n) is int and n > 0 for n in size), f"has a broken entry in images: {item}")
+            whole = whole and all(type(n) is int and n > 0 for n in size) and size[0] * size[1] <= MAX_PIXELS
+            self._check(whole, f"has a broken entry in images: {str(item)[:200]}")
             self._check(item["id"] not in objects, f"has two pictures with the number {item['id']}")
             objects[item["id"]] = []
         boxes = 0

@@ -47,7 +47,7 @@ def read_image(
     if pixels.ndim == 2:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
     elif pixels.shape[2] == 4:
-        pixels = _on_white(pixels)
+        pixels = on_white(pixels)
     return torch.from_numpy(_upright(pixels, header.orientation)).permute(2, 0, 1)
 
 
@@ -87,7 +87,8 @@ def _upright(pixels: Array, orientation: int) -> Array:
     return np.ascontiguousarray(np.flip(pixels, flips))
 
 
-def _on_white(pixels: Array) -> Array:
+def on_white(pixels: Array) -> Array:
+    """(H, W, 4) uint8 RGBA → (H, W, 3): what is transparent shows white paper."""
     alpha = pixels[..., 3:].astype(np.uint16)
     if int(alpha.min()) == 255:
         return np.ascontiguousarray(pixels[..., :3])

@@ -114,10 +114,11 @@ def recognise(masks: Sequence[Path], stated: Stated) -> tuple[MaskValues, tuple[
         classes = stated.classes or Classes.numbered(len(set(colors.values()) - {VOID}))
         read = few((f"{c} as {classes.names[k]!r}" if k != VOID else f"{c} as void" for c, k in colors.items()), 12)
         return MaskValues(classes, colors=stated.colors), (f"mask colours are read {stated.source}: {read}",)
-    counts, first = scan(masks)
-    if isinstance(next(iter(counts)), tuple):
-        return _from_colors(counts, first, stated)  # type: ignore[arg-type]
-    return _from_numbers(counts, first, stated)  # type: ignore[arg-type]
+    chosen = evenly(masks)
+    numbers, shades, first = scan(chosen)
+    values, notes = _from_colors(shades, first, stated) if shades else _from_numbers(numbers, first, stated)
+    seen = f"what masks hold was learnt from {len(chosen)} of the {len(masks)}, evenly spaced"
+    return values, notes + ((seen,) if len(chosen) < len(masks) else ())
 
 
 def pack(path: Path, found: Array) -> Array:
@@ -128,7 +129,7 @@ def pack(path: Path, found: Array) -> Array:
     palette = read_palette(path)
     grey = palette or tuple((v, v, v) for v in range(256))
     table = np.array([_number(color) for color in grey] + [-1] * (65536 - len(grey)), np.int32)
-    return np.asarray(table[found])
+    return np.asarray(table[found.clip(0, 65535)])
 
 
 def _number(color: Color) -> int:
@@ -139,15 +140,19 @@ def _color(number: int) -> Color:
     return number >> 16, number >> 8 & 255, number & 255
 
 
-def scan(masks: Sequence[Path]) -> tuple[Counter[int] | Counter[Color], dict[int | Color, Path]]:
-    """How many pixels hold each value (or colour, when any mask is in colours), and the first file where it stands."""
+def evenly(masks: Sequence[Path]) -> list[Path]:
+    """So many of the masks that looking at them all is quick, at even steps."""
     height, width = read_header(masks[0]).size
     number = min(len(masks), SCANNED_MASKS, max(20, SCANNED_PIXELS // (height * width)))
-    chosen = [masks[k * len(masks) // number] for k in range(number)]
+    return [masks[k * len(masks) // number] for k in range(number)]
+
+
+def scan(masks: Sequence[Path]) -> tuple[Counter[int], Counter[Color], dict[int | Color, Path]]:
+    """How many pixels hold each value, each colour (none, unless any mask is in colours), and the first file of each."""
     numbers: Counter[int] = Counter()
     colors: Counter[Color] = Counter()
     first: dict[int | Color, Path] = {}
-    for path in chosen:
+    for path in masks:
         found = read_values(path)
         if found.ndim == 3:
             packed, pixels = np.unique(pack(path, found), return_counts=True)
@@ -161,8 +166,7 @@ def scan(masks: Sequence[Path]) -> tuple[Counter[int] | Counter[Color], dict[int
     if colors:
         colors.update({(v, v, v): n for v, n in numbers.items() if v < 256})
         first |= {(v, v, v): first[v] for v in numbers}
-        return colors, first
-    return numbers, first
+    return numbers, colors, first
 
 
 def _count(found: Array) -> tuple[Array, Array]:

@@ -92,10 +92,7 @@ def find_pairs(path: Path) -> Pairs | None:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file that say something: no blank ones, no comments."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not text in UTF-8: save it anew") from None
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from .image import read_image
+from .image import on_white, read_image
 
 Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | np.ndarray[Any, Any] | Tensor"
 Item = TypeVar("Item")
@@ -22,6 +22,8 @@ Value = TypeVar("Value")
 def picture(source: Picture) -> Tensor:
     """(3, H, W) uint8 RGB of a path, a PIL picture, an (H, W) or (H, W, 1 | 3 | 4) uint8 array, or a (3, H, W) tensor.
 
+    What is transparent lies on white, as in `read_image`.
+
     Raises:
         TypeError: for anything else, and for numbers that are not uint8.
         ValueError: for another shape.
@@ -30,7 +32,9 @@ def picture(source: Picture) -> Tensor:
     if isinstance(source, str | os.PathLike):
         return read_image(source)
     if isinstance(source, Image.Image):
-        return picture(np.array(ImageOps.exif_transpose(source).convert("RGB")))
+        return picture(
+            np.array(ImageOps.exif_transpose(source).convert("RGBA" if source.has_transparency_data else "RGB"))
+        )
     if not isinstance(source, np.ndarray | Tensor):
         raise TypeError(f"a picture is a path, a PIL picture, an array or a tensor, not {type(source).__name__}")
     if str(source.dtype).removeprefix("torch.") != "uint8":
@@ -45,7 +49,7 @@ def picture(source: Picture) -> Tensor:
         source = source[:, :, None]
     if source.ndim != 3 or source.shape[2] not in (1, 3, 4) or not source.size:
         raise ValueError(f"an array must be (H, W), or (H, W, 3) RGB, not {source.shape}")
-    rgb = source[:, :, :3] if source.shape[2] > 1 else source.repeat(3, axis=2)
+    rgb = on_white(source) if source.shape[2] == 4 else source if source.shape[2] == 3 else source.repeat(3, axis=2)
     return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)
 
 

@@ -20,7 +20,7 @@ from . import class_names
 from .image import read_values
 from .label_map import rank, without_overlap
 from .mask_folder import copy_image
-from .mask_values import MaskValues, recognise, scan
+from .mask_values import MaskValues, evenly, recognise, scan
 from .pairs import read_lines
 from .picture_file import SUFFIXES, Array
 from .records import Dataset, Record, few, short_names
@@ -191,8 +191,9 @@ def _names(root: Path, split: str | None, masks: Mapping[str, Path]) -> tuple[li
 
 def _from_the_challenge(masks: Sequence[Path]) -> bool:
     """Whether masks hold what the challenge's may, and more than two values, whose meaning is plain."""
-    held = set(scan(masks)[0]) - {0, VOID}
-    return bool(held) and held <= set(range(len(NAMES)))
+    numbers, colors, _ = scan(evenly(masks))
+    held = set(numbers) - {0, VOID}
+    return not colors and bool(held) and held <= set(range(len(NAMES)))
 
 
 def _objects(name: str, truth: Segmentation) -> Array:
