@@ -30,6 +30,20 @@ def test_pil_pictures_are_turned_upright_and_made_rgb():
     assert picture(upright)[0].tolist() == [[3, 0], [4, 1], [5, 2]]
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_pil_and_files_agree(mode, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 4), np.uint8)
+    made = Image.fromarray(pixels).convert(mode)
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    made.save(path)
+    assert torch.equal(picture(made), picture(path))
+
+
+def test_deep_pil_pictures_are_refused():
+    with pytest.raises(ValueError, match="'I;16' has no full scale"):
+        picture(Image.fromarray(np.zeros((2, 2), np.uint16)))
+
+
 @pytest.mark.parametrize(
     ("source", "error", "text"),
     [

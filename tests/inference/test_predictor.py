@@ -88,19 +88,33 @@ def test_tiles_give_what_the_whole_gives(resizing):
     assert (found.sum(0) - 1).abs().max() < 1e-5
 
 
+def test_tiles_lie_on_the_grid_of_models_that_pad_by_themselves():
+    class Inside(Small):
+        stride = 1
+
+        def forward(self, images: Tensor) -> SemanticOutputs:
+            height, width = images.shape[-2:]
+            padded = nn.functional.pad(images, (0, -width % 8, 0, -height % 8))
+            return SemanticOutputs(super().forward(padded).logits[..., :height, :width])
+
+    model, image = Inside(), noise(150, 203)
+    whole = Predictor(model).probabilities(image)
+    torch.testing.assert_close(Predictor(model, tile=60, overlap=0.5).probabilities(image), whole, atol=1e-5, rtol=0)
+
+
 def test_large_pictures_are_tiled_and_kept_in_bands_by_themselves(monkeypatch):
     model, image = Small(), noise(250, 200)
     whole = Predictor(model).probabilities(image)
     monkeypatch.setattr(module, "WHOLE", 100 * 100)
     monkeypatch.setattr(module, "TILE", 96)
     monkeypatch.setattr(module, "BAND", 50)
-    tiled = Predictor(model, flip=True, overlap=0.4)
+    tiled = Predictor(model, flip=True, overlap=1 / 3)
     shapes = [tuple(images.shape[-2:]) for images in _seen(model, lambda: tiled(image))]
     assert len(shapes) == 2 * 4 * 3
     assert max(shapes) <= (96, 96)
     with torch.inference_mode():
         assert {band.shape[1] for band in tiled._bands(image)} == {50}
-    torch.testing.assert_close(Predictor(model, overlap=0.4).probabilities(image), whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(Predictor(model, overlap=1 / 3).probabilities(image), whole, atol=1e-5, rtol=0)
 
 
 def test_flips_are_averaged_exactly():

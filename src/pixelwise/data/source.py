@@ -32,9 +32,12 @@ def picture(source: Picture) -> Tensor:
     if isinstance(source, str | os.PathLike):
         return read_image(source)
     if isinstance(source, Image.Image):
-        return picture(
-            np.array(ImageOps.exif_transpose(source).convert("RGBA" if source.has_transparency_data else "RGB"))
-        )
+        if source.mode[0] in "IF":
+            raise ValueError(
+                f"a PIL picture of mode {source.mode!r} has no full scale: give its path, or 8 bits a colour"
+            )
+        upright = ImageOps.exif_transpose(source)
+        return picture(np.array(upright.convert("RGBA" if upright.has_transparency_data else "RGB")))
     if not isinstance(source, np.ndarray | Tensor):
         raise TypeError(f"a picture is a path, a PIL picture, an array or a tensor, not {type(source).__name__}")
     if str(source.dtype).removeprefix("torch.") != "uint8":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
@@ -23,6 +24,10 @@ WHOLE = 1536 * 1536
 
 TILE = 1024
 """Side of the tiles of larger pictures, pixels."""
+
+GRID = 32
+"""Tiles start at multiples of this many pixels (and of the model's stride), where the poolings of networks fall on the
+same pixels as in the whole picture."""
 
 BAND = 256
 """Rows of class probabilities that are kept at once."""
@@ -46,8 +51,8 @@ class Predictor:
         device: "auto" (the first GPU when there is one), "cpu", "cuda", "cuda:1".
         flip: whether to look at the mirrored picture as well; "both" upside down too. Probabilities are averaged.
         scales: factors on height and width to look at the picture with. Probabilities are averaged.
-        tile: side of the tiles that pictures larger than that are cut into, pixels of the resized picture;
-            `TILE` for pictures of more than `WHOLE` pixels when not given.
+        tile: side of the tiles that pictures larger than that are cut into, pixels of the resized picture, rounded up
+            to a multiple of `GRID`; when not given, `TILE` for pictures of more than `WHOLE` pixels.
         overlap: of neighbouring tiles, as a share of their side.
         precision: "fp32", or "bf16" for the model's own arithmetic, faster where the hardware has it.
 
@@ -69,8 +74,9 @@ class Predictor:
     ) -> None:
         self.device = available(device)
         self.views = views(scales, flip)
-        self.tile = None if tile is None else Tiling(tile, overlap, model.stride)
-        self._automatic = Tiling(TILE, overlap, model.stride)
+        grid = math.lcm(model.stride, GRID)
+        self.tile = None if tile is None else Tiling(tile, overlap, grid)
+        self._automatic = Tiling(TILE, overlap, grid)
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}: it must be one of {', '.join(PRECISIONS)}")
         self.precision = precision

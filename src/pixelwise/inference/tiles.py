@@ -21,8 +21,8 @@ class Tiling:
     Attributes:
         side: of a tile, pixels.
         overlap: of neighbours, as a share of the side, 0 ≤ overlap < 1.
-        multiple: tiles start and measure a multiple of this (a model's stride), so that a tile is sampled
-            on the same grid as the whole picture.
+        multiple: tiles start and measure a multiple of this many pixels, so that a model's poolings fall on the same
+            pixels as in the whole picture.
     """
 
     side: int
