@@ -140,6 +140,18 @@ def test_random_maps_are_scored_as_by_torchmetrics() -> None:
         assert scores[name] == pytest.approx(peer.compute().item(), rel=1e-6), name
 
 
+@pytest.mark.parametrize("block", [1, 5, 16, 60, 300])
+def test_pixels_and_whole_blocks_of_them_count_alike(block: int) -> None:
+    """Regions whose edges fall anywhere among the eight pixels that are counted at once, void among them."""
+    rng = np.random.default_rng(block)
+    for h, w in ((1, 1), (3, 5), (1, 8), (97, 211), (64, 128)):
+        rows, columns = (np.sort(rng.integers(0, -(-side // block), side)) for side in (h, w))
+        truth, found = (rng.choice([0, 1, 2, 254, 255], (h, w)).astype(np.uint8)[np.ix_(rows, columns)] for _ in "tf")
+        pairs = Counter(zip(truth.ravel().tolist(), found.ravel().tolist(), strict=True))
+        table = joint_histogram(truth, found)
+        assert {(int(t), int(f)): int(table[t, f]) for t, f in np.argwhere(table)} == pairs
+
+
 @pytest.mark.parametrize("calm", [True, False], ids=["large regions", "noise"])
 def test_counts_are_exact_beyond_what_float32_holds(calm: bool) -> None:
     """OpenCV's histogram is float32, and so would be off by one here."""
