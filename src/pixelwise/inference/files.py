@@ -76,7 +76,7 @@ def save(
               a JSON file beside it names the class of each number.
             - "coco": JSON, run lengths with scores; of a semantic result one annotation a class, background none.
             - "overlay": the picture with the result drawn on it.
-        image: the picture, for "overlay".
+        image: the picture, for "overlay"; its path, for the name of the file in "coco".
 
     Raises:
         OSError: names the file when it cannot be written.
@@ -93,7 +93,7 @@ def save(
         write_map(result, path)
     elif format == "coco":
         annotated = Annotations(result.classes, scores=True)
-        annotated.add(path.stem, result)
+        annotated.add(Path(image).name if isinstance(image, str | os.PathLike) else path.stem, result)
         annotated.write(path)
     elif image is None:
         raise ValueError(f"{path}: an overlay needs the picture too: save(result, path, image=picture)")
