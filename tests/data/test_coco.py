@@ -178,6 +178,8 @@ HOSTILE = {
     "a drive": ({"images": [{**IMAGE, "file_name": "C:\\a.png"}]}, "lies outside the data"),
     "a missing picture": ({"images": [{**IMAGE, "file_name": "b.png"}]}, "names pictures that are not in .*: b.png"),
     "no size": ({"images": [{"id": 5, "file_name": "a.png"}]}, "broken entry in images"),
+    "a size beyond all pictures": ({"images": [{**IMAGE, "width": 10**9}]}, "broken entry in images"),
+    "a category of lists": ({"categories": [{"id": 7, "name": [], "supercategory": []}]}, "without a number or name"),
     "a size of words": ({"images": [{**IMAGE, "width": "16"}]}, "broken entry in images"),
     "two of a number": ({"images": [IMAGE, IMAGE]}, "two pictures with the number 5"),
     "two of a name": ({"images": [IMAGE, {**IMAGE, "id": 6}]}, "names a picture twice"),

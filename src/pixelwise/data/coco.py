@@ -143,10 +143,8 @@ class _Source:
             self._check(whole, f'has no list of objects called "{key}"')
         self.images, self.annotations = found["images"], found["annotations"]
         used = {str(item.get("category_id")) for item in self.annotations}
-        above = {
-            item.get("supercategory") for item in found["categories"] if item.get("supercategory") != item.get("name")
-        }
-        categories: dict[int, str] = {}  # but for the name of the project, which Roboflow lists as a category too
+        above = {str(item.get("supercategory")) for item in found["categories"]}
+        categories: dict[int, str] = {}  # but for the name of the project, which Roboflow lists as one of them
         for item in found["categories"]:
             key, name = item.get("id"), item.get("name")
             if type(key) is not int or not isinstance(name, str):

@@ -148,7 +148,7 @@ def evenly(masks: Sequence[Path]) -> list[Path]:
 
 
 def scan(masks: Sequence[Path]) -> tuple[Counter[int], Counter[Color], dict[int | Color, Path]]:
-    """How many pixels hold each value, each colour (none, unless any mask is in colours), and the first file of each."""
+    """How many pixels hold each value, each colour (none where no mask is in colours), the first file of each."""
     numbers: Counter[int] = Counter()
     colors: Counter[Color] = Counter()
     first: dict[int | Color, Path] = {}
