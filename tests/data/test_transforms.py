@@ -93,17 +93,18 @@ def test_scaling_has_no_bias(scale, elastic):
 
 
 @pytest.mark.parametrize("elastic", [None, Elastic(1000, 0)])
-@pytest.mark.parametrize("scale", [0.2, 0.5, 0.7])
+@pytest.mark.parametrize("scale", [0.2, 0.45, 0.5, 0.55, 0.7])
 def test_shrinking_averages(scale, elastic):
-    """Stripes of one pixel, which a plain bilinear scale turns into moiré, become an even grey."""
+    """Stripes of one pixel, which a plain bilinear scale turns into moiré, become almost even grey."""
     image = torch.zeros(3, 200, 200, dtype=torch.uint8)
     image[:, :, ::2] = 200
-    found = Augmentation((30, 30), (scale, scale), elastic=elastic)(Sample(image), np.random.default_rng(0)).image
-    plain = torch.nn.functional.interpolate(image[None].float(), scale_factor=scale, mode="bilinear")[0]
-    assert abs(float(found.float().mean()) - 100) < 4
-    if scale < 0.5:
-        assert float(found.float().std()) < 25
-    assert float(found.float().std()) <= float(plain.std()) + 1 or scale == 0.5
+    for seed in range(5):
+        found = Augmentation((30, 30), (scale, scale), elastic=elastic)(
+            Sample(image), np.random.default_rng(seed)
+        ).image
+        plain = torch.nn.functional.interpolate(image[None].float(), scale_factor=scale, mode="bilinear")[0]
+        assert abs(float(found.float().mean()) - 100) < 6
+        assert float(found.float().std()) < max(8, 0.75 * float(plain.std()))
 
 
 def test_a_crop_is_a_copy():

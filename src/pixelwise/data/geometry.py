@@ -124,20 +124,16 @@ class Warp:
     def picture(self, pixels: Plane, colored: Callable[[Plane], Plane]) -> Plane:
         """(H, W, 3) uint8 to (*size, 3), bilinear, black outside; `colored` changes the colours of the window."""
         (y0, y1), (x0, x1) = self._box(pixels)
-        window, x, y = pixels[y0:y1, x0:x1], self.x - x0, self.y - y0
-        if self.step > 2:
-            h, w = max(1, round((y1 - y0) / self.step)), max(1, round((x1 - x0) / self.step))
-            window = scaled(window, (h, w))
-            x, y = _rescaled(x, w / (x1 - x0)), _rescaled(y, h / (y1 - y0))
-        elif self.step > 1:
-            # As much blur (variance (step² − 1) / 12) as the mean over step² pixels has, without a second grid.
-            side = (self.step**2 - 1) / 24
-            kernel = np.array([side, 1 - 2 * side, side])
-            window = cv2.sepFilter2D(window, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+        window = pixels[y0:y1, x0:x1]
+        if self.step < 2:
+            window = _softened(window, (self.step, self.step))
+        else:
+            window = scaled(window, (max(1, round((y1 - y0) / self.step)), max(1, round((x1 - x0) / self.step))))
+        y, x = _within(self.y, y0, y1, window.shape[0]), _within(self.x, x0, x1, window.shape[1])
         # OpenCV remaps four channels in half the time of three; the rim keeps black out of the outermost pixels.
         window = cv2.cvtColor(colored(window), cv2.COLOR_RGB2RGBA)
         window = cv2.copyMakeBorder(window, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-        return np.asarray(cv2.cvtColor(_remapped(window, x + 1, y + 1, cv2.INTER_LINEAR), cv2.COLOR_RGBA2RGB))
+        return np.asarray(cv2.cvtColor(_remapped(window, x, y, cv2.INTER_LINEAR), cv2.COLOR_RGBA2RGB))
 
     def plane(self, plane: Plane) -> Plane:
         """(H, W) to `size` by the nearest pixel, zero outside."""
@@ -207,16 +203,26 @@ def nearest(plane: Plane, size: Size) -> Plane:
 
 
 def scaled(pixels: Plane, size: Size) -> Plane:
-    """(H, W, 3) at another size: bilinear where it grows, averaged over areas where it shrinks."""
-    h, w = pixels.shape[:2]
-    if (h, w) == size:
+    """(H, W, 3) uint8 at another size: bilinear, and averaged over the area of a new pixel where it shrinks."""
+    steps = pixels.shape[0] / size[0], pixels.shape[1] / size[1]
+    if steps == (1, 1):
         return pixels
-    if h <= size[0] and w <= size[1]:
-        return np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR))
-    if h <= 2 * size[0] and w <= 2 * size[1]:
-        # Twice the size bilinearly, then the mean of 2×2: as smooth as exact areas, in a third of the time.
-        pixels = cv2.resize(pixels, (2 * size[1], 2 * size[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA))
+    if max(steps) >= 2:
+        return np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(_softened(pixels, steps), size[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def _softened(pixels: Plane, steps: tuple[float, float]) -> Plane:
+    """Blurred so that bilinear interpolation at every step-th pixel is smooth, for steps up to 2 rows and columns.
+
+    The variance added is (step² − 1) / 6: with it the triangle of bilinear interpolation is as wide as the one that
+    Pillow and torchvision stretch by the step. At 2 the kernel is [1 2 1] / 4, which leaves nothing of single lines.
+    """
+    if max(steps) <= 1:
+        return pixels
+    sides = [(max(1.0, step) ** 2 - 1) / 12 for step in steps]
+    down, across = (np.array([side, 1 - 2 * side, side]) for side in sides)
+    return np.asarray(cv2.sepFilter2D(pixels, -1, across, down, borderType=cv2.BORDER_REPLICATE))
 
 
 @lru_cache(maxsize=64)
@@ -228,9 +234,11 @@ def _cubic_weights(size: int, spacing: float) -> Plane:
     return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
 
 
-def _rescaled(at: Plane, scale: float) -> Plane:
-    """Index coordinates in a plane that was resized by `scale`."""
-    return at if scale == 1 else at * np.float32(scale) + np.float32(0.5 * scale - 0.5)
+def _within(at: Plane, first: int, end: int, length: int) -> Plane:
+    """Index coordinates in a window from `first` to `end` that was resized to `length` and got a rim of one pixel."""
+    scale = length / (end - first)
+    offset = np.float32((0.5 - first) * scale + 0.5)
+    return at + offset if scale == 1 else at * np.float32(scale) + offset
 
 
 def _remapped(window: Plane, x: Plane, y: Plane, interpolation: int) -> Plane:

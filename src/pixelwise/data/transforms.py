@@ -27,6 +27,8 @@ LUMA = np.array([0.299, 0.587, 0.114])
 YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 """RGB to luma and the two axes of colour, in which a change of hue is a rotation."""
 
+FROM_YIQ = np.linalg.inv(YIQ)
+
 
 @dataclass(frozen=True)
 class Jitter:
@@ -63,7 +65,7 @@ class Jitter:
         turn = np.eye(3)
         turn[1:, 1:] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
         turn[1:, 1:] *= saturation
-        matrix = bright * contrast * np.linalg.solve(YIQ, turn @ YIQ)
+        matrix = bright * contrast * FROM_YIQ @ turn @ YIQ
         return np.column_stack([matrix, np.full(3, (1 - contrast) * bright * grey)])
 
 
