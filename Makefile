@@ -32,7 +32,13 @@ check: .venv/installed
 golden: .venv/installed
 	$(BIN)/python tests/golden/accept.py
 
-bench: .venv/installed
+# The peers that benchmarks compare with are installed beside pixelwise.
+.venv/peers: .venv/installed
+	@if command -v uv >/dev/null 2>&1; then uv pip install -q --python $(BIN)/python -e '.[dev,bench]'; \
+	else $(BIN)/python -m pip install -q -e '.[dev,bench]'; fi
+	@touch $@
+
+bench: .venv/peers
 	$(BIN)/python benchmarks/run.py
 
 clean:

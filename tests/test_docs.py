@@ -1,4 +1,4 @@
-"""Every command and every line of Python that the README and the docs show runs as written, in the order of the page."""
+"""Every command and every line of Python that the README and the docs show runs as written, in the page's order."""
 
 from __future__ import annotations
 

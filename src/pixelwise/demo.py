@@ -9,6 +9,9 @@ from pathlib import Path
 
 from .training.recipe import Machine, Recipe
 
+WRITTEN = ("overlay", "class-map")
+"""The formats of the results; each is a folder."""
+
 
 def bundled() -> Path:
     """The folder of the bundled sample: 40 training and 12 test pictures of nuclei (BBBC038, CC0)."""
@@ -19,7 +22,7 @@ def show(out: str | Path, epochs: int = 24) -> None:
     """Train a U-Net on the bundled nuclei, score it, and write overlays and a report page.
 
     Args:
-        out: the folder; its `train/` and `overlays/` of an earlier demo are replaced.
+        out: the folder; what an earlier demo left in it is replaced.
         epochs: passes over the 40 training pictures.
     """
     from .data.dataset import open_dataset
@@ -29,19 +32,17 @@ def show(out: str | Path, epochs: int = 24) -> None:
     from .weights.checkpoint import load
 
     out, start = Path(out), time.monotonic()
-    for old in ("train", "overlays"):
+    for old in ("train", *WRITTEN):
         shutil.rmtree(out / old, ignore_errors=True)
-    recipe = Recipe(data=str(bundled()), epochs=epochs)
+    recipe = Recipe(data=str(bundled()), classes=("background", "nucleus"), epochs=epochs)
     print(f"Training a U-Net with an ImageNet-pretrained encoder on 40 pictures of nuclei, {epochs} epochs …")
     training = train(recipe, machine=Machine(loggers=("csv",)), out=out / "train")
 
-    data = open_dataset(bundled(), split="val")
-    for note in data.notes:
-        print(f"note: {note}")
+    data = open_dataset(bundled(), split="val", classes=recipe.classes)
     model = load(training.best)
     result = evaluate(model, data)
     page = result.write(out)
-    predict_files(model, [record.image for record in data.records], out / "overlays", formats=("overlay", "class-map"))
+    predict_files(model, [record.image for record in data.records], out, formats=WRITTEN)
     print(f"\n{result.table()}\n\nOn {len(data)} pictures it has not seen, after {time.monotonic() - start:.0f} s.")
-    print(f"report page  {page}\noverlays     {out / 'overlays'}\nmodel        {training.best}")
+    print(f"report page  {page}\noverlays     {out / 'overlay'}\nmodel        {training.best}")
     print("\nYour own pictures:  pixelwise train --data FOLDER")

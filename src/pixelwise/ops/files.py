@@ -23,7 +23,7 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
-        os.replace(aside, path)
+        aside.replace(path)
     except OSError as error:
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror or error}") from error
     finally:

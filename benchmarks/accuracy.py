@@ -1,0 +1,141 @@
+"""Our U-Net beside segmentation_models.pytorch's: the same encoder weights, batches, loss and steps; then our defaults.
+
+    python benchmarks/accuracy.py --data PATH/nuclei PATH/camvid [--seeds 3] [--steps 150]
+
+Three arms for each data set and seed, all evaluated alike, on whole pictures in float32:
+
+- `smp`: their `Unet` with timm's tf_efficientnet_lite0, filled with the ImageNet weights;
+- `ours, same`: our `unet` with the same encoder, fed the same batches with the same loss, optimiser and schedule;
+- `ours, defaults`: `pixelwise.train` with a default recipe (its loss, schedule, averaged weights and augmentation), for
+  the same number of steps of the same batch and crop.
+
+"The same" is: cross-entropy, AdamW at 1e-3 with weight decay 0.01, poly schedule, random scale 0.5 to 2, crop and flip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pixelwise import create, load, open_dataset, train
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.loader import Plan, training_batches
+from pixelwise.data.transforms import augmentation
+from pixelwise.layers.normalize import Normalize
+from pixelwise.models.base import SemanticModel, SemanticOutputs
+from pixelwise.ops.pad import pad_to
+from pixelwise.ops.resize import Resizing
+from pixelwise.training.preparation import cpu_multiplies_bf16
+from pixelwise.training.recipe import Machine, Recipe
+from pixelwise.training.validation import Validation
+from results import machine, write
+
+BACKBONE = "tf_efficientnet_lite0"
+CAMVID = "sky,building,pole,road,pavement,tree,sign symbol,fence,car,pedestrian,bicyclist"
+READING = {
+    "nuclei": {"resize": None, "options": {}},
+    "camvid": {"resize": 180, "options": {"classes": CAMVID, "void": 11}},
+}
+
+
+class Peer(SemanticModel):
+    """segmentation_models.pytorch's U-Net in our frame: what goes in and what is made of the logits are the same."""
+
+    stride = 32
+
+    def __init__(self, num_classes: int, ours: SemanticModel) -> None:
+        super().__init__(num_classes)
+        import segmentation_models_pytorch as smp
+
+        self.network = smp.Unet(f"tu-{BACKBONE}", encoder_weights=None, classes=num_classes)
+        encoder = ours.network.backbone.net.state_dict()
+        self.network.encoder.model.load_state_dict(encoder)
+        self.normalize: Normalize = ours.normalize
+        self.classes, self.resizing = ours.classes, ours.resizing
+
+    def forward(self, images: torch.Tensor) -> SemanticOutputs:
+        h, w = images.shape[-2:]
+        return SemanticOutputs(self.network(pad_to(self.normalize(images), 32))[..., :h, :w])
+
+
+def fit(model: SemanticModel, data: Dataset, options: argparse.Namespace, seed: int) -> None:
+    """The plain loop of both `same` arms."""
+    model.to(memory_format=torch.channels_last).train()
+    plan = Plan(batch=options.batch, steps=options.steps, seed=seed, workers=1, multiple=32)
+    augment = augmentation("light", (options.crop, options.crop), resizing=model.resizing)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.PolynomialLR(optimizer, options.steps, 0.9)
+    for batch in training_batches(data, augment, plan=plan):
+        with torch.autocast("cpu", torch.bfloat16, enabled=cpu_multiplies_bf16()):
+            outputs = model(batch.images)
+        loss = torch.stack(list(model.loss(outputs, batch.truths).values())).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+def score(model: SemanticModel, data: Dataset) -> float:
+    return Validation(data, model, workers=1)(model.eval(), torch.device("cpu"))["mIoU"]
+
+
+def arms(path: Path, options: argparse.Namespace, seed: int) -> dict[str, float]:
+    """The mIoU of each arm with one seed."""
+    reading = READING[path.name]
+    pictures, tests = (open_dataset(path, split=split, **reading["options"]) for split in ("train", "val"))
+    torch.manual_seed(seed)
+    ours = create("unet", classes=pictures.classes, backbone=BACKBONE, pretrained=True)
+    ours.resizing = Resizing(reading["resize"])
+    torch.manual_seed(seed)
+    models = {"smp": Peer(len(pictures.classes), ours), "ours, same": ours}
+    results = {}
+    for name, model in models.items():
+        fit(model, pictures, options, seed)
+        results[name] = score(model, tests)
+        print(f"{path.name} seed {seed} {name}: {results[name]:.4f}", flush=True)
+    epochs = round(options.steps / -(-len(pictures) // options.batch))
+    recipe = Recipe(
+        data=str(path),
+        resize=reading["resize"],
+        epochs=max(1, epochs),
+        batch=options.batch,
+        imgsz=options.crop,
+        seed=seed,
+        **reading["options"],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        done = train(recipe, machine=Machine(workers=1, loggers=("csv",)), out=Path(folder) / "run", progress=False)
+        results["ours, defaults"] = score(load(done.last), tests)
+    print(f"{path.name} seed {seed} ours, defaults: {results['ours, defaults']:.4f}", flush=True)
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders called nuclei and camvid")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--crop", type=int, default=192)
+    options = parser.parse_args()
+    lines = [
+        f"mIoU after {options.steps} steps of {options.batch} crops of {options.crop}, {options.seeds} seeds",
+        machine("torch", "timm", "segmentation-models-pytorch"),
+        "",
+    ]
+    for path in options.data:
+        runs = [arms(path, options, seed) for seed in range(options.seeds)]
+        for name in runs[0]:
+            values = np.array([run[name] for run in runs])
+            spread = f"{values.mean():.4f}   from {values.min():.4f} to {values.max():.4f}"
+            lines.append(f"{path.name:8s} {name:16s} {spread}   {json.dumps([round(v, 4) for v in values])}")
+        write("accuracy", lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Every benchmark, one after the other; each writes its file below results/.
+
+    python benchmarks/run.py [NAME …]       of: metrics, augment, train_step, accuracy
+
+accuracy needs the data sets nuclei and camvid (`PIXELWISE_DATA` names their folder; ../shared/data when not given).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+DATA = Path(os.environ.get("PIXELWISE_DATA", HERE.parent.parent / "shared" / "data"))
+ARGUMENTS = {
+    "metrics": [],
+    "augment": [],
+    "train_step": [],
+    "accuracy": ["--data", str(DATA / "nuclei"), str(DATA / "camvid")],
+}
+
+
+def main() -> int:
+    failed = []
+    for name in sys.argv[1:] or ARGUMENTS:
+        if name not in ARGUMENTS:
+            raise SystemExit(f"there is no benchmark {name!r}; there are: {', '.join(ARGUMENTS)}")
+        if name == "accuracy" and not (DATA / "camvid").is_dir():
+            print(f"accuracy: left out, {DATA} does not hold the data sets (PIXELWISE_DATA names their folder)")
+            continue
+        print(f"== {name}", flush=True)
+        if subprocess.run([sys.executable, str(HERE / f"{name}.py"), *ARGUMENTS[name]]).returncode:
+            failed.append(name)
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return len(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
