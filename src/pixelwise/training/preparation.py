@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
@@ -117,6 +118,17 @@ def bf16(machine: Machine) -> bool:
     return device == "cpu" and cpu_multiplies_bf16()
 
 
+def workers_of(machine: Machine) -> int:
+    """Processes that load pictures: those asked for, or as many as leave the training its cores.
+
+    With two cores that train, none is fastest: loading takes a thirtieth of a step (`benchmarks/train_step.py`).
+    """
+    if machine.workers is not None:
+        return machine.workers
+    spare = (os.cpu_count() or 1) // machine.devices - (1 if device_of(machine) == "cuda" else 2)
+    return max(0, min(8 if device_of(machine) == "cuda" else 2, spare))
+
+
 def cpu_multiplies_bf16() -> bool:
     """Whether the processor has bfloat16 dot products (AVX-512 BF16 or AMX); without them bf16 is slower than fp32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
@@ -228,7 +240,7 @@ class Batches:
             steps=self.course.steps,
             start=start,
             seed=recipe.seed,
-            workers=self.machine.workers,
+            workers=workers_of(self.machine),
             rank=rank,
             world=world,
             multiple=self.multiple,

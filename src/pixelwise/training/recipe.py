@@ -136,7 +136,9 @@ class Machine:
     device: str = _option("auto", f"{', '.join(DEVICES)}; auto takes the GPU where there is one")
     devices: int = _option(1, "processes on each machine: one a GPU, or several on the CPU")
     nodes: int = _option(1, "machines")
-    workers: int = _option(2, "processes that load pictures, for each training process; 0: none")
+    workers: int | None = _option(
+        None, "processes that load pictures, for each training process; chosen by the number of cores when not given"
+    )
     precision: str = _option("auto", f"{', '.join(PRECISIONS)}; auto takes bf16 where the hardware has it")
     accumulate: int = _option(1, "parts that each batch is worked through in, to save memory")
     loggers: tuple[str, ...] = _option(("csv", "tensorboard"), f"where to log: {', '.join(LOGGERS)}")
@@ -147,7 +149,7 @@ class Machine:
         _choose(self, "precision", PRECISIONS)
         for name in ("devices", "nodes", "accumulate"):
             _demand(self, name, getattr(self, name) >= 1, "1 or more")
-        _demand(self, "workers", self.workers >= 0, "0 or more")
+        _demand(self, "workers", self.workers is None or self.workers >= 0, "0 or more")
         unknown = [name for name in self.loggers if name not in LOGGERS]
         _demand(self, "loggers", not unknown, f"some of {', '.join(LOGGERS)}")
 

@@ -30,7 +30,18 @@ from .checkpoint import (
 )
 from .depthwise import keep_depthwise_float
 from .journal import Journal
-from .preparation import Batches, balance, bf16, check_machine, course_of, device_of, make_model, open_splits, resolve
+from .preparation import (
+    Batches,
+    balance,
+    bf16,
+    check_machine,
+    course_of,
+    device_of,
+    make_model,
+    open_splits,
+    resolve,
+    workers_of,
+)
 from .recipe import Machine, Recipe
 from .validation import Validation
 
@@ -120,7 +131,7 @@ def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: 
     if device_of(machine) == "cpu" and bf16(machine):
         keep_depthwise_float(trainee.model)
     record = {"recipe": recipe.to_dict(), "data": {"fingerprint": seen, "pictures": len(pictures)}}
-    keeper = Keeper(trainee, Validation(validated, model, machine.workers), folder, record, journal)
+    keeper = Keeper(trainee, Validation(validated, model, workers_of(machine)), folder, record, journal)
     os.environ[FOLDER_VARIABLE] = str(folder)
     try:
         trainer = make_trainer(machine, folder, course.steps, state.step, keeper)
