@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,8 +132,10 @@ def test_bf16_learns_too(recipe, tmp_path):
 
 def test_a_loss_that_is_no_number_ends_the_run(recipe, tmp_path):
     wild = replace(recipe, model="plain", loss="ce", optimizer="sgd", lr=1e30, clip=0.0, warmup=0.0)
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(FloatingPointError, match=r"(?s)step \d+.*lower --lr") as caught:
         train(wild, machine=MACHINE, out=tmp_path, progress=False)
+    assert signal.getsignal(signal.SIGINT) is before
     assert "pictures: " in str(caught.value) or "weights" in str(caught.value)
     assert not (tmp_path / "last.safetensors").exists(), "weights that are no numbers must not be kept"
 

@@ -195,6 +195,10 @@ class Keeper(Callback):
         for number, handler in self.handlers.items():
             signal.signal(number, handler or signal.SIG_DFL)
 
+    def on_exception(self, trainer: Trainer, module: LightningModule, exception: BaseException) -> None:
+        """After an error too."""
+        self.teardown(trainer, module, "fit")
+
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
