@@ -60,8 +60,11 @@ def hashed(names: Sequence[str], split: str, root: Path) -> tuple[list[str], str
 
 
 def names(found: Pairs) -> tuple[str, ...]:
-    """The names of the splits that `choose` knows: train and val where the data have none of their own."""
-    return tuple(_by_split(found) or ("train", "val"))
+    """The names of the splits that `choose` knows: train and val where the data have none of their own.
+
+    A single picture is all train.
+    """
+    return tuple(_by_split(found) or ("train", "val")[: len(found.pairs)])
 
 
 def _by_split(found: Pairs) -> dict[str, tuple[Pair, ...]] | None:
