@@ -56,7 +56,7 @@ class Recipe:
     scale: tuple[float, ...] = _option((0.5, 2.0), "smallest and largest factor of the random scaling")
     augment: str = _option("default", "augmentation: none, light, default, strong or topdown")
     optimizer: str = _option("adamw", f"optimiser: {', '.join(OPTIMIZERS)}")
-    lr: float = _option(1e-3, "highest learning rate; the pretrained encoder gets a third of it")
+    lr: float = _option(2e-3, "highest learning rate; the pretrained encoder gets a third of it")
     schedule: str = _option("poly", f"course of the learning rate: {', '.join(SCHEDULES)}")
     warmup: float = _option(0.05, "share of the steps in which the learning rate rises to its highest")
     weight_decay: float = _option(0.01, "weight decay; biases and norms have none")
