@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 some pictures failed or problems were found, 2 wrong input, 130 interrupted.
     """
     options = _parser().parse_args(arguments)
+    # Threads that wait for each other give the core away sooner: free when the machine is idle, twice as fast when not.
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
         return int(options.run(options))
     except KeyboardInterrupt:
@@ -111,7 +114,9 @@ def _look(verb: argparse.ArgumentParser) -> None:
     _data_flags(verb, "all")
     _out_flag(verb, "runs/inspect")
     verb.add_argument("--imgsz", type=int, default=256, help="side of the training crops shown (default: %(default)s)")
-    verb.add_argument("--augment", default="default", help="none, light, default or strong (default: %(default)s)")
+    verb.add_argument(
+        "--augment", default="default", help="none, light, default, strong or topdown (default: %(default)s)"
+    )
     verb.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 

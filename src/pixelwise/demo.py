@@ -18,7 +18,7 @@ def bundled() -> Path:
     return Path(str(files("pixelwise") / "data" / "nuclei"))
 
 
-def show(out: str | Path, epochs: int = 24) -> None:
+def show(out: str | Path, epochs: int = 36) -> None:
     """Train a U-Net on the bundled nuclei, score it, and write overlays and a report page.
 
     Args:
@@ -39,10 +39,10 @@ def show(out: str | Path, epochs: int = 24) -> None:
     training = train(recipe, machine=Machine(loggers=("csv",)), out=out / "train")
 
     data = open_dataset(bundled(), split="val", classes=recipe.classes)
-    model = load(training.best)
+    model = load(training.last)
     result = evaluate(model, data)
     page = result.write(out)
     predict_files(model, [record.image for record in data.records], out, formats=WRITTEN)
     print(f"\n{result.table()}\n\nOn {len(data)} pictures it has not seen, after {time.monotonic() - start:.0f} s.")
-    print(f"report page  {page}\noverlays     {out / 'overlay'}\nmodel        {training.best}")
+    print(f"report page  {page}\noverlays     {out / 'overlay'}\nmodel        {training.last}")
     print("\nYour own pictures:  pixelwise train --data FOLDER")

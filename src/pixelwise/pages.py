@@ -23,7 +23,8 @@ th,td{padding:.25rem .8rem;border-bottom:1px solid var(--line);text-align:left}t
 img{max-width:100%;height:auto;border-radius:4px;image-rendering:auto}img.small{image-rendering:pixelated}
 ul.findings{list-style:none;padding:0}
 ul.findings li{padding:.4rem .8rem;margin:.3rem 0;border-left:4px solid;background:var(--soft)}
-.error{border-color:#d55e00}.warning{border-color:#e69f00}.note{border-color:#0072b2}.fine{border-color:#009e73}
+.findings .error{border-color:#d55e00}.findings .warning{border-color:#e69f00}
+.findings .note{border-color:#0072b2}.findings .fine{border-color:#009e73}
 """
 WORDS = {"error": "Error", "warning": "Warning", "note": "Note", "fine": "Fine"}
 

@@ -47,7 +47,7 @@ def test_the_bundled_sample_through_the_front_door(nuclei_sample):
 def test_when_two_formats_fit_the_notes_say_so(nuclei_sample):
     note = open_dataset(nuclei_sample).notes[0]
     assert "fit label-map" in note
-    assert "it also fits mask-folder: say --format mask-folder" in note
+    assert "they also fit mask-folder: say --format mask-folder" in note
 
 
 def test_a_dataset_can_be_sent_to_another_process(nuclei_sample, trial_data):

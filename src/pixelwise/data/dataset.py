@@ -62,7 +62,7 @@ def open_dataset(
         raise ValueError(f"{path} has no pictures in the split {split!r}")
     others = [other for other in fits if other != name]
     if others:
-        also = f"it also fits {' and '.join(others)}: say --format {others[0]} to read it so"
+        also = f"they also fit {' and '.join(others)}: say --format {others[0]} to read it so"
         data = replace(data, notes=(f"the data fit {name} ({fits[name]}) and are read as such; {also}", *data.notes))
     return data
 
