@@ -13,10 +13,8 @@ import os
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
 
 import argparse
-import platform
 import warnings
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,10 +28,10 @@ from pixelwise import Classes, Sample, Segmentation
 from pixelwise.data.geometry import Elastic
 from pixelwise.data.transforms import Augmentation, Jitter
 from quiet import compare
+from results import machine, write
 
 HEIGHT, WIDTH, SIZE, CLASSES = 1024, 2048, 512, 19
 STEPS = ("scale, crop, flip", "+ colour jitter", "+ elastic deformation")
-RESULTS = Path(__file__).parent / "results" / "augment.txt"
 Call = Callable[[], object]
 
 
@@ -95,19 +93,6 @@ def pixelwise(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
     return lambda: augment(sample, rng)
 
 
-def machine() -> str:
-    told = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("model name", "flags"))]
-    name = told[0].split(":")[1].strip() if told else platform.processor()
-    features = [word for word in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if told and word in told[1].split()]
-    versions = []
-    for package in ("torchvision", "albumentations", "opencv-python-headless", "numpy"):
-        try:
-            versions.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            versions.append(f"{package} not installed")
-    return f"{name}, {os.cpu_count()} cores ({', '.join(features)}); one thread; {', '.join(versions)}"
-
-
 def main() -> None:
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -122,7 +107,7 @@ def main() -> None:
         peers["albumentations"] = albumentations
     lines = [
         f"A {WIDTH}x{HEIGHT} picture and its mask to a {SIZE}x{SIZE} crop, scale 0.5 to 2",
-        machine(),
+        machine("torchvision", "albumentations", "opencv-python-headless", "numpy") + "; one thread",
         "Milliseconds of processor time a sample, measured in turns in one run; x: times as fast as torchvision",
         "",
     ]
@@ -133,9 +118,7 @@ def main() -> None:
         for name, timing in timings.items():
             noisy = "  (the machine was busy)" if timing["noisy"] else ""
             lines.append(f"{title:24s}{name:28s}{timing['cpu'] * 1e3:8.2f} ms {base / timing['cpu']:7.1f} x{noisy}")
-            print(lines[-1], flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("\n".join(lines) + "\n")
+    write("augment", lines)
 
 
 if __name__ == "__main__":

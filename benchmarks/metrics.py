@@ -5,22 +5,19 @@ Prints a table and writes it to benchmarks/results/metrics.txt. Both count the s
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-import torchmetrics
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from pixelwise.classes import Classes
 from pixelwise.metrics.confusion import ConfusionMatrix
 from quiet import compare
+from results import machine, write
 
 HEIGHT, WIDTH, CLASSES, VOID = 1024, 2048, 19, 255
-RESULTS = Path(__file__).parent / "results" / "metrics.txt"
 
 
 def field(rng: np.random.Generator, rows: int, depth: int) -> np.ndarray:
@@ -76,23 +73,15 @@ def on(threads: int, call: Callable[[], object]) -> None:
     call()
 
 
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    told = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return told[0].split(":")[1].strip() if told else platform.processor()
-
-
 def main() -> None:
     lines = [
         f"Counting the confusion matrix of one {WIDTH}x{HEIGHT} picture, {CLASSES} classes, void {VOID}",
-        f"{processor()}; torch {torch.__version__}, torchmetrics {torchmetrics.__version__}, OpenCV {cv2.__version__}",
+        machine("torch", "torchmetrics", "opencv-python-headless"),
         "Wall clock of one picture; x: how many times as fast as the faster of torchmetrics' first two rows",
     ]
     for name, maps in make_maps().items():
         lines += ["", *race(name, *maps)]
-    print("\n".join(lines))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("\n".join(lines) + "\n")
+    write("metrics", lines)
 
 
 if __name__ == "__main__":

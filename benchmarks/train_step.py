@@ -13,12 +13,9 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import platform
 import tempfile
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,10 +31,10 @@ from pixelwise.training.preparation import cpu_multiplies_bf16
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.weights.checkpoint import save
 from quiet import compare
+from results import machine, write
 
 PEER = "segmentation-models-pytorch"
 BATCH, SIDE, CLASSES, ENCODER = 4, 256, 19, "resnet34"
-RESULTS = Path(__file__).parent / "results" / "train_step.txt"
 Call = Callable[[], object]
 
 
@@ -101,14 +98,6 @@ def whole_training(epochs: int, workers: int) -> tuple[float, float]:
     return seconds / steps, waited / seconds
 
 
-def machine() -> str:
-    told = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("model name", "flags"))]
-    name = told[0].split(":")[1].strip() if told else platform.processor()
-    features = [word for word in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if told and word in told[1].split()]
-    threads = f"{os.cpu_count()} cores ({', '.join(features)}), {torch.get_num_threads()} threads"
-    return f"{name}, {threads}; torch {torch.__version__}, segmentation-models-pytorch {version(PEER)}"
-
-
 def main() -> None:
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -124,7 +113,8 @@ def main() -> None:
         ours: our_step("ce", bf16),
         f"{ours}, ce+dice": our_step("ce+dice", bf16),
     }
-    lines = [f"A training step: U-Net, {ENCODER}, {BATCH} x {SIDE}x{SIDE}, {CLASSES} classes", machine()]
+    lines = [f"A training step: U-Net, {ENCODER}, {BATCH} x {SIDE}x{SIDE}, {CLASSES} classes"]
+    lines += [f"{machine('torch', PEER)}; {torch.get_num_threads()} threads"]
     lines += ["Wall clock, measured in turns in one run; of plain: the share of the peer's time", ""]
     timings = compare(calls, options.seconds)
     base = timings[f"{PEER}, plain"]
@@ -135,7 +125,6 @@ def main() -> None:
             f"{name:50s}{timing['med'] * 1e3:7.0f} ms, {share:.2f} of plain; "
             f"processor {timing['cpu'] * 1e3:.0f} ms, {cpu:.2f}{noisy}"
         )
-        print(lines[-1], flush=True)
     del calls
     for workers in (2, 0):
         seconds, waiting = whole_training(options.epochs, workers)
@@ -143,9 +132,7 @@ def main() -> None:
             f"{f'pixelwise.train, {workers} loader processes':50s}{seconds * 1e3:7.0f} ms a step, "
             f"{waiting:.1%} of it waiting for pictures"
         )
-        print(lines[-1], flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("\n".join(lines) + "\n")
+    write("train_step", lines)
 
 
 if __name__ == "__main__":
