@@ -198,5 +198,6 @@ def loggers(machine: Machine, folder: Path, start: int) -> list[Any]:
     if "wandb" in machine.loggers:
         made.append(WandbLogger(name=folder.name, save_dir=folder, project="pixelwise"))
     if "mlflow" in machine.loggers:
-        made.append(MLFlowLogger("pixelwise", run_name=folder.name, save_dir=str(folder / "mlflow")))
+        place = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder.resolve() / 'mlflow.db'}")
+        made.append(MLFlowLogger("pixelwise", run_name=folder.name, tracking_uri=place))
     return made
