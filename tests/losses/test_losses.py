@@ -45,8 +45,9 @@ def test_class_weights_reach_every_part_that_takes_them() -> None:
     [
         ("dise", "no loss called 'dise': did you mean 'dice'"),
         ("ce+0.5*lovas", "did you mean 'lovasz'"),
-        ("", "there are: ce, ohem, focal"),
-        ("ce+", "there are: ce, ohem, focal"),
+        ("ce-border+dice", "ce-border stands alone"),
+        ("", "there are: ce, ce-border, ohem"),
+        ("ce+", "there are: ce, ce-border, ohem"),
         ("ce+half*dice", "factor 'half', which is no positive number"),
         ("ce+-1*dice", "factor '-1'"),
         ("ce+nan*dice", "factor 'nan'"),

@@ -10,8 +10,8 @@ from torch import nn
 
 import pixelwise
 from pixelwise.classes import VOID, Classes
+from pixelwise.losses import criterion
 from pixelwise.losses.border import border_weights
-from pixelwise.losses.pixel import CrossEntropy
 from pixelwise.models.unet import MARGIN
 from pixelwise.segmentation import Segmentation
 
@@ -97,9 +97,9 @@ def two_cells(height: int = 220, width: int = 220) -> Segmentation:
 
 def test_the_border_weights_of_equation_2(small):
     truth = two_cells()
-    model = pixelwise.create("unet", classes=CELLS, width=4, border_weight=10.0)
+    model = pixelwise.create("unet", classes=CELLS, width=4)
     weights = torch.tensor([0.5, 2.0])
-    model.criterion = CrossEntropy(weights)
+    model.criterion = criterion("ce-border", weights)
     with torch.no_grad():
         outputs = model.eval().valid(picture(220, 220))
         (part,) = model.loss(outputs, [truth]).values()
@@ -109,13 +109,6 @@ def test_the_border_weights_of_equation_2(small):
     log_p = outputs.logits.log_softmax(1)[0].gather(0, target[None])[0]
     assert border_weights(truth)[110, 109] > 5  # between the cells, inside the part that counts
     torch.testing.assert_close(part, -(map_ * log_p).sum() / map_.sum())
-
-
-def test_border_weights_are_those_of_a_cross_entropy():
-    model = pixelwise.create("unet", classes=CELLS, width=4, border_weight=10.0)
-    model.criterion = nn.Module()
-    with pytest.raises(TypeError, match="border_weight needs the loss 'ce'"):
-        model.loss(model.eval()(picture(20, 20)), [two_cells(20, 20)])
 
 
 def test_the_truth_is_cut_to_the_middle(small):
@@ -159,7 +152,6 @@ def test_arguments_that_cannot_be():
         ({"in_channels": 4}, "in_channels is 4"),
         ({"in_channels": 1, "backbone": "resnet18"}, "in_channels is 1"),
         ({"width": 2}, "width is 2"),
-        ({"border_weight": -1.0}, "border_weight is -1"),
     ):
         with pytest.raises(ValueError, match=message):
             pixelwise.create("unet", num_classes=2, **arguments)

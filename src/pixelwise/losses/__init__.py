@@ -9,11 +9,13 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from .border import BorderCrossEntropy
 from .pixel import OHEM, ClassWeighted, CrossEntropy, Focal, SigmoidFocal
 from .region import Dice, Lovasz, Tversky
 
 LOSSES: dict[str, Callable[..., nn.Module]] = {
     "ce": CrossEntropy,
+    "ce-border": BorderCrossEntropy,
     "ohem": OHEM,
     "focal": Focal,
     "sigmoid-focal": SigmoidFocal,
@@ -53,8 +55,8 @@ def criterion(name: str, weights: Tensor | None = None) -> nn.Module:
         weights: (C,) class weights, for the parts that add up over pixels.
 
     Raises:
-        ValueError: for a name that there is not (the nearest is offered), for a part named twice, for a factor that is
-            not a positive number, for class weights that no part would use.
+        ValueError: for a name that there is not (the nearest is offered), for a part named twice, for ce-border in a
+            sum, for a factor that is not a positive number, for class weights that no part would use.
 
     >>> [type(loss).__name__ for loss in criterion("ce + 0.5*dice").losses]
     ['CrossEntropy', 'Dice']
@@ -64,6 +66,8 @@ def criterion(name: str, weights: Tensor | None = None) -> nn.Module:
         factor, star, loss = (text.strip() for text in term.rpartition("*"))
         parts.append((_factor(factor, name) if star else 1.0, _make(loss, weights)))
     kinds = {type(loss) for _, loss in parts}
+    if BorderCrossEntropy in kinds and len(parts) > 1:
+        raise ValueError(f"the loss {name!r}: ce-border stands alone, as its weights are for each pixel: use ce-border")
     if len(kinds) < len(parts):
         raise ValueError(f"the loss {name!r} names one loss twice: give it once, with a factor")
     if weights is not None and not any(issubclass(kind, ClassWeighted) for kind in kinds):

@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from ..segmentation import Segmentation
+from .pixel import CrossEntropy
 
 REACH = 6
 """Distances are followed up to this many σ; what lies further adds less than 2e-8 of w0 and is left out."""
+
+
+class BorderCrossEntropy(CrossEntropy):
+    """Cross-entropy whose pixels weigh what U-Net's equation 2 says: their class's weight plus `border_weights`.
+
+    The truths must tell touching objects apart; where they do not, it is the plain cross-entropy.
+
+    Args:
+        weights: (C,) one a class, w_c of the equation.
+        w0: the weight between two cells that touch.
+        sigma: how far it reaches, pixels.
+    """
+
+    def __init__(self, weights: Tensor | Sequence[float] | None = None, w0: float = 10.0, sigma: float = 5.0) -> None:
+        super().__init__(weights)
+        self.w0, self.sigma = w0, sigma
+
+    def pixel_weights(self, truths: Sequence[Segmentation]) -> Tensor:
+        """(B, H, W) float32: what `forward` takes beside the classes."""
+        return torch.stack([border_weights(truth, self.w0, self.sigma) for truth in truths])
 
 
 def border_weights(truth: Segmentation, w0: float = 10.0, sigma: float = 5.0) -> Tensor:
@@ -33,7 +54,8 @@ def border_weights(truth: Segmentation, w0: float = 10.0, sigma: float = 5.0) ->
     """
     if sigma <= 0:
         raise ValueError(f"sigma is {sigma}: it is a distance in pixels, more than 0")
-    assert truth.crowd is not None
+    from scipy import ndimage
+
     ids = truth.panoptic_map().cpu().numpy()
     cells = torch.tensor(truth.classes.things)[truth.labels.cpu()] & ~truth.crowd.cpu()
     nearest = np.full(ids.shape, np.inf, np.float32)

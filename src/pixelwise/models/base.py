@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 
 from ..classes import Classes
 from ..layers.normalize import Normalize
+from ..losses.border import BorderCrossEntropy
 from ..losses.pixel import CrossEntropy
+from ..ops.pad import centre
 from ..ops.resize import Resizing, resize
 from ..segmentation import Segmentation
 
@@ -83,11 +86,18 @@ class SemanticModel(Model):
         self.criterion: Callable[[Tensor, Tensor], dict[str, Tensor]] = CrossEntropy()
 
     def loss(self, outputs: SemanticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
-        """The criterion's parts, and the weighted sum of those of the auxiliary heads as `auxiliary`."""
-        target = torch.stack([truth.class_map() for truth in truths]).long()
-        parts = dict(self.criterion(outputs.logits, target))
+        """The criterion's parts, and the weighted sum of those of the auxiliary heads as `auxiliary`.
+
+        Where the logits are smaller than the truths, as with valid convolutions, the middle of the truths counts.
+        """
+        size = (outputs.logits.shape[-2], outputs.logits.shape[-1])
+        target = torch.stack([centre(truth.class_map(), size) for truth in truths]).long()
+        criterion = self.criterion
+        if isinstance(criterion, BorderCrossEntropy):
+            criterion = partial(criterion, pixel_weights=centre(criterion.pixel_weights(truths), size))
+        parts = dict(criterion(outputs.logits, target))
         if outputs.auxiliary:
-            every = [sum(self.criterion(logits, target).values(), target.new_zeros(())) for logits in outputs.auxiliary]
+            every = [sum(criterion(logits, target).values(), target.new_zeros(())) for logits in outputs.auxiliary]
             parts["auxiliary"] = self.auxiliary_weight * torch.stack(every).sum()
         return parts
 

@@ -4,7 +4,7 @@ Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image S
 arXiv 1505.04597.
 
 - Figure 1, Section 2: `PaperNetwork`. Figure 2 (overlap-tile): `UNet.forward` mirrors, `UNet.overlap_tile` tiles.
-- Section 3, equation 2 (borders between touching cells): `border_weight`.
+- Section 3, equation 2 (borders between touching cells): the loss `ce-border`.
 - Section 3, first weights: `init_he`.
 
 Two descendants that people use: `PaddedUNet` (convolutions that keep the size, batch normalisation), and
@@ -19,7 +19,6 @@ Differs from the paper, or is not stated there:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -29,10 +28,7 @@ from torch import Tensor, nn
 from ..layers.backbone import Backbone
 from ..layers.conv import double_conv, double_valid_conv, init_he
 from ..layers.normalize import Normalize
-from ..losses.border import border_weights
-from ..losses.pixel import CrossEntropy
 from ..ops.pad import centre, mirror, pad_to
-from ..segmentation import Segmentation
 from .base import SemanticModel, SemanticOutputs
 
 MARGIN = 92
@@ -112,8 +108,6 @@ class UNet(SemanticModel):
         backbone: a network of timm; the paper's own contracting path when not given.
         in_channels: of the paper's network: 3, or 1 for the mean of red, green and blue.
         width: channels of the first level (64 in the paper), of the decoder's third block with a backbone.
-        border_weight: w0 of equation 2 (10 in the paper); 0 leaves the borders between objects as they are. It needs
-            truths that tell touching objects apart, and a cross-entropy.
     """
 
     def __init__(
@@ -122,15 +116,13 @@ class UNet(SemanticModel):
         backbone: str | None = None,
         in_channels: int = 3,
         width: int = 64,
-        border_weight: float = 0.0,
     ) -> None:
         super().__init__(num_classes)
         if in_channels not in ((1, 3) if backbone is None else (3,)):
             raise ValueError(f"in_channels is {in_channels}: 3, or 1 for grey in the paper's own network")
-        if width < 4 or border_weight < 0:
-            raise ValueError(f"width is {width} (4 or more), border_weight is {border_weight} (0 or more)")
+        if width < 4:
+            raise ValueError(f"width is {width}: it is a number of channels, 4 or more")
         self.in_channels = in_channels
-        self.border_weight = border_weight
         self.network: PaperNetwork | BackboneNetwork
         if backbone is None:
             self.normalize = Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -184,17 +176,6 @@ class UNet(SemanticModel):
         """The picture with its mirror images around it: the margin, and what is missing to a legal size."""
         height, width = (20 + 16 * -(-max(side - 20, 0) // 16) + 2 * MARGIN for side in images.shape[-2:])
         return mirror(images, MARGIN, (height, width))
-
-    def loss(self, outputs: SemanticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
-        """The criterion's parts; with `border_weight` the weights of equation 2 are in its cross-entropy."""
-        size = (outputs.logits.shape[-2], outputs.logits.shape[-1])
-        target = torch.stack([centre(truth.class_map(), size) for truth in truths]).long()
-        if not self.border_weight:
-            return dict(self.criterion(outputs.logits, target))
-        if not isinstance(self.criterion, CrossEntropy):
-            raise TypeError(f"border_weight needs the loss 'ce', not {type(self.criterion).__name__}")
-        borders = torch.stack([centre(border_weights(truth, self.border_weight), size) for truth in truths])
-        return dict(self.criterion(outputs.logits, target, borders.to(target.device)))
 
 
 class Up(nn.Module):

@@ -46,7 +46,7 @@ class Recipe:
     model: str = _option("unet", "the method")
     backbone: str | None = _option("tf_efficientnet_lite0", "timm encoder with ImageNet weights; none: the paper's own")
     weights: str | None = _option(None, "checkpoint of pixelwise to start from")
-    loss: str = _option("ce+dice", "criterion, for example ce, ce+dice, focal, ce+0.5*lovasz")
+    loss: str = _option("ce+dice", "criterion: ce, ce+dice, focal, ce+0.5*lovasz, ce-border (U-Net's border weights) …")
     balance: str = _option(
         "none", f"against rare classes: {', '.join(BALANCES)} (rare draws their pictures more often)"
     )
