@@ -99,7 +99,29 @@ def test_train_refuses_and_names_the_nearest(flags, message, cells, tmp_path, ca
         pytest.skip("a GPU is there")
     said = wrong(capsys, "train", "--data", str(cells), "--out", str(tmp_path / "run"), *flags)
     assert message in said
-    assert not (tmp_path / "run" / "best.safetensors").exists()
+    assert not (tmp_path / "run").exists(), "a start that fails leaves nothing behind"
+
+
+def test_an_unknown_flag_and_its_nearest(capsys):
+    for words in (["train", "--modle", "unet"], ["train", "--epoch", "3"]):
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        assert end.value.code == WRONG_INPUT
+        assert f"did you mean {'--model' if 'unet' in words else '--epochs'}?" in capsys.readouterr().err
+
+
+def test_nothing_to_train_on(tmp_path, capsys):
+    assert "--data FOLDER" in wrong(capsys, "train")
+    assert "nofile.yaml is not there" in wrong(capsys, "train", "--recipe", str(tmp_path / "nofile.yaml"))
+
+
+@pytest.mark.slow
+def test_evaluate_reads_the_masks_as_the_training_did(tmp_path, cells, capsys):
+    flags = ["--classes", "ground,cell", "--model", "unet_padded", "--epochs", "1", "--imgsz", "32", "--batch", "2"]
+    assert main(["train", "--data", str(cells), "--out", str(tmp_path / "run"), *flags]) == 0
+    assert f"pixelwise evaluate --model {tmp_path / 'run'}" in capsys.readouterr().out
+    assert main(["evaluate", "--model", str(tmp_path / "run"), "--data", str(cells), "--out", str(tmp_path / "e")]) == 0
+    assert "cell" in capsys.readouterr().out
 
 
 def test_a_misspelt_recipe_key_is_named(tmp_path, cells, capsys):

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ DONE, SOME_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 OVERVIEW = """\
 Image segmentation on your own pictures: from a folder to masks.
 
-  pixelwise demo                                              the whole way on bundled pictures, four minutes
+  pixelwise demo                                              the whole way on bundled pictures, two minutes
   pixelwise inspect  --data cells                             what the network will see, and what is wrong with the data
   pixelwise train    --data cells --model unet                a trained model in runs/train
   pixelwise evaluate --model runs/train --data cells          scores on pictures that it has not seen
@@ -41,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 some pictures failed or problems were found, 2 wrong input, 130 interrupted.
     """
-    options = _parser().parse_args(arguments)
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        options.verb.error(_unknown_flags(options.verb, unknown))
     # Threads that wait for each other give the core away sooner: free when the machine is idle, twice as fast when not.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     try:
@@ -58,7 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    shape: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": ENDINGS}
+    shape: dict[str, Any] = {
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "epilog": ENDINGS,
+        "allow_abbrev": False,
+    }
     parser = argparse.ArgumentParser("pixelwise", description=OVERVIEW, **shape)
     parser.add_argument("--version", action="version", version=f"pixelwise {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -73,9 +80,17 @@ def _parser() -> argparse.ArgumentParser:
     for name, text, flags, run in verbs:
         verb = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", **shape)
         verb.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
-        verb.set_defaults(run=run)
+        verb.set_defaults(run=run, verb=verb)
         flags(verb)
     return parser
+
+
+def _unknown_flags(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> str:
+    """What to say about words that a verb does not know; the nearest flag for each that looks like one."""
+    flags = [flag for action in verb._actions for flag in action.option_strings]
+    near = {word: get_close_matches(word.partition("=")[0], flags, 1) for word in unknown if word.startswith("-")}
+    hints = [f"{word} (did you mean {found[0]}?)" if found else word for word, found in near.items()]
+    return f"there is no {', '.join(hints or unknown)}; --help lists what there is"
 
 
 # --- flags -----------------------------------------------------------------------------------------------------------
@@ -85,7 +100,8 @@ def _data_flags(verb: argparse.ArgumentParser, split: str) -> None:
     verb.add_argument("--data", required=True, help="folder or list file of the pictures and masks")
     verb.add_argument("--split", default=split, help="which part of the data; all: everything (default: %(default)s)")
     verb.add_argument("--format", help="mask-folder, label-map, voc or coco; found by looking when not given")
-    verb.add_argument("--classes", help="names of the classes, in the order of their values: background,cell")
+    names = "names of the classes, in the order of their values: background,cell; evaluate knows those of the training"
+    verb.add_argument("--classes", help=names)
     verb.add_argument("--void", help="mask values that belong to no class: 255 or 0,255")
     verb.add_argument("--colors", help="colours of RGB masks: 'sky=0,0,255;road=128,64,128'")
 
@@ -126,13 +142,15 @@ def _train_flags(verb: argparse.ArgumentParser) -> None:
     machine = verb.add_argument_group("machine", "what the training runs on")
     for group, kind in ((recipe, Recipe), (machine, Machine)):
         for field in dataclasses.fields(kind):
-            default = "" if field.default is dataclasses.MISSING else f" (default: {_shown(field.default)})"
+            default = (
+                f" (default: {_shown(field.default)})" if field.default not in (None, (), dataclasses.MISSING) else ""
+            )
             text = f"{field.metadata['help']}{default}".replace("%", "%%")
             group.add_argument(f"--{field.name.replace('_', '-')}", default=argparse.SUPPRESS, help=text)
     verb.add_argument(
         "--out", type=Path, help="folder of the run (default: runs/train, or the next free runs/train2, …)"
     )
-    verb.add_argument("--resume", action="store_true", help="continue the run in --out, or the newest in runs/")
+    verb.add_argument("--resume", action="store_true", help="continue the run in --out, or the newest of runs/train*")
 
 
 def _evaluate_flags(verb: argparse.ArgumentParser) -> None:
@@ -152,9 +170,7 @@ def _predict_flags(verb: argparse.ArgumentParser) -> None:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 # --- verbs -----------------------------------------------------------------------------------------------------------
@@ -189,17 +205,24 @@ def _train(options: argparse.Namespace) -> int:
     given = {key: value for key, value in vars(options).items() if value is not None}
     machine = Machine(**{f.name: given[f.name] for f in dataclasses.fields(Machine) if f.name in given})
     changes = {f.name: given[f.name] for f in dataclasses.fields(Recipe) if f.name in given}
+    if not (options.recipe or options.resume or "data" in changes):
+        raise ValueError("nothing to train on: give --data FOLDER, or --recipe FILE")
     file = options.recipe or (claim_folder(options.out, resume=True) / RECIPE if options.resume else None)
     recipe = Recipe.from_yaml(file, changes) if file else Recipe.from_dict(changes)
-    train(recipe, machine=machine, out=options.out, resume=options.resume)
+    done = train(recipe, machine=machine, out=options.out, resume=options.resume)
+    print(f"best weights: {done.best}\nnext: pixelwise evaluate --model {done.folder} --data {recipe.data}")
     return DONE
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from .evaluation import evaluate
 
-    data = _open(options)
-    result = evaluate(_predictor(options), data)
+    predictor = _predictor(options)
+    trained = predictor.model.record.get("recipe", {})
+    for name in ("classes", "colors"):  # the masks are read as they were for the training
+        setattr(options, name, getattr(options, name) or trained.get(name) or None)
+    options.void = options.void or ",".join(map(str, trained.get("void", ()))) or None
+    result = evaluate(predictor, _open(options))
     result.write(options.out)
     print(json.dumps(result.to_dict(), indent=2, allow_nan=False) if options.json else result.table())
     print(f"page: {options.out / 'index.html'}", file=sys.stderr)

@@ -23,12 +23,14 @@ class Journal:
         folder: of the run.
         total: steps of the whole run.
         start: steps done before.
-        show: whether to draw a progress bar and print what is said.
+        show: whether to print what is said, and to draw a progress bar on a terminal.
     """
 
     def __init__(self, folder: Path, total: int, start: int, show: bool) -> None:
         self.folder, self.show = folder, show
-        self.bar = tqdm(total=total, initial=start, unit="step", disable=not show, dynamic_ncols=True, leave=False)
+        self.bar = tqdm(
+            total=total, initial=start, unit="step", disable=None if show else True, dynamic_ncols=True, leave=False
+        )
 
     def say(self, text: str) -> None:
         """One line on the screen and in log.txt."""

@@ -56,7 +56,9 @@ class Recipe:
     scale: tuple[float, ...] = _option((0.5, 2.0), "smallest and largest factor of the random scaling")
     augment: str = _option("default", "augmentation: none, light, default, strong or topdown")
     optimizer: str = _option("adamw", f"optimiser: {', '.join(OPTIMIZERS)}")
-    lr: float = _option(2e-3, "highest learning rate; the pretrained encoder gets a third of it")
+    lr: float = _option(
+        2e-3, "highest learning rate; the pretrained encoder gets a third of it; lower it without norms"
+    )
     schedule: str = _option("poly", f"course of the learning rate: {', '.join(SCHEDULES)}")
     warmup: float = _option(0.05, "share of the steps in which the learning rate rises to its highest")
     weight_decay: float = _option(0.01, "weight decay; biases and norms have none")
@@ -104,6 +106,10 @@ class Recipe:
         """The recipe in a YAML file of one level, with some keys changed."""
         try:
             record = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"the recipe {path} is not there: give a YAML file with lines like `epochs: 60`"
+            ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is no YAML file: {error}") from None
         if not isinstance(record, dict):

@@ -99,7 +99,11 @@ def train(
         check_recipe(recipe, folder / RECIPE)
     state = State.load(folder / STATE) if resume and (folder / STATE).exists() else State()
     if not state.finished:
-        fit(recipe, machine, folder, state, progress)
+        try:
+            fit(recipe, machine, folder, state, progress)
+        finally:
+            if folder.is_dir() and not any(folder.iterdir()):  # it failed before it began: leave nothing behind
+                folder.rmdir()
     elif progress:
         print(f"{folder} is finished after {state.step} steps: nothing is left to do")
     metric = METRICS[MODELS[recipe.model].task]
