@@ -32,9 +32,27 @@ def test_0_and_255(learn):
 def test_0_and_255_with_names(learn):
     assert learn([0, 255], classes="wall,cell")[0].classes.names == ("wall", "cell")
     assert learn([0, 255], classes="cell")[0].classes.names == ("background", "cell")
-    _, maps, notes = learn([0, 255, 0], classes="a,b,c")
+
+
+def test_0_and_255_with_too_many_names(learn, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"mask0\.png: 3 names \(a, b, c\), but the masks hold 2 values \(0 and 255\): give"
+    ):
+        learn([0, 255, 0], [0, 0, 0], classes="a,b,c")
+    _, maps, notes = learn([0, 255, 0], classes="a,b,c", void=255)
     assert maps == [[0, 255, 0]]
     assert "255 is void" in notes
+    (tmp_path / "classes.json").write_text('{"names": ["a", "b", "c"], "void": [255]}')
+    assert learn([0, 255, 0])[1] == [[0, 255, 0]]
+    (tmp_path / "classes.json").write_text('["a", "b", "c"]')
+    with pytest.raises(ValueError, match="3 names"):
+        learn([0, 255, 0])
+
+
+def test_many_class_numbers_are_no_grey_edges(learn):
+    found, maps, _ = learn([*range(19), 255])
+    assert len(found.classes) == 19
+    assert maps == [[*range(19), 255]]
 
 
 def test_0_and_1(learn):
@@ -122,6 +140,10 @@ def test_blurred_edges_of_real_masks(trial_data, tmp_path):
     found, notes = recognise(masks, stated(tmp_path, "defect"))
     assert found.classes.names == ("background", "defect")
     assert "grey edges (0.3% of the pixels)" in notes[0]
+    with pytest.raises(
+        ValueError, match=r"3 names \(a, b, c\), but the masks hold 2 values \(0 and 255, and grey edges"
+    ):
+        recognise(masks, stated(tmp_path, "a,b,c"))
 
 
 def test_jpeg_masks_of_several_classes(learn):

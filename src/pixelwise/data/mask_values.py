@@ -99,7 +99,8 @@ class MaskValues:
 def recognise(masks: Sequence[Path], stated: Stated) -> tuple[MaskValues, tuple[str, ...]]:
     """What the numbers in these masks mean, and what to tell people about it.
 
-    255 is void, unless masks hold nothing but 0 and 255, which are then two classes. In turn: colours as stated; 0 and
+    255 is void, unless masks hold nothing but 0 and 255, which are then two classes (an error, where more are named and
+    nobody said that 255 is void). In turn: colours as stated; 0 and
     255; 0 and 1; numbers 0 to C - 1; numbers 1 to C (one is taken off); as many values as there are names, in ascending
     order; grey edges between 0 and 255, cut in the middle. Anything else is an error.
 
@@ -211,7 +212,7 @@ def _from_numbers(
     found = (
         _given(stated)
         or _two(body, counts, stated.classes)
-        or _named(body, void, first, stated.classes)
+        or _named(body, counts, void, first, stated.classes)
         or _unnamed(body, void, first)
     )
     known = {255: VOID} | found.values | dict.fromkeys(void, VOID)
@@ -253,21 +254,36 @@ def _two(body: list[int], counts: Counter[int], names: Classes | None) -> _Readi
         return _Reading(two, {0: 0, 255: 1})
     if set(body) <= {0, 1, 255} and (names is not None or 1 in body):
         return _Reading(two, {0: 0, 1: 1})
-    between = sum(counts[v] for v in body if 32 <= v < 224)
-    if {0, 255} <= set(body) and body[-1] == 255 and len(body) > 16 and between < 0.05 * counts.total():
-        grey = sum(counts[v] for v in body if 0 < v < 255) / counts.total()
+    if held := _grey_edges(body, counts):
         how = f"below 128 as {two.names[0]!r}, the rest as {two.names[1]!r}"
-        held = f"0 and 255, and grey edges ({grey:.1%} of the pixels)"
         return _Reading(two, {v: int(v >= 128) for v in range(256)}, how, held)
     return None
 
 
-def _named(body: list[int], void: set[int], first: dict[int | Color, Path], names: Classes | None) -> _Reading | None:
+def _grey_edges(body: list[int], counts: Counter[int]) -> str:
+    """In words what masks of 0 and 255 with grey edges hold, dark and bright ones; nothing where they are no such."""
+    between = sum(counts[v] for v in body if 32 <= v < 224)
+    bright = any(224 <= v < 255 for v in body)
+    if not {0, 255} <= set(body) or body[-1] > 255 or len(body) <= 16 or not bright or between >= 0.05 * counts.total():
+        return ""
+    grey = sum(counts[v] for v in body if 0 < v < 255) / counts.total()
+    return f"0 and 255, and grey edges ({grey:.1%} of the pixels)"
+
+
+def _named(
+    body: list[int], counts: Counter[int], void: set[int], first: dict[int | Color, Path], names: Classes | None
+) -> _Reading | None:
     """Masks of as many classes as somebody named."""
     if names is None:
         return None
     number, plain = len(names), [v for v in body if v != 255]
     high = max(plain, default=0)
+    held = "0 and 255" if body == [0, 255] else _grey_edges(body, counts) if number <= high else ""
+    if held and number not in (len(body), len(plain)):
+        raise ValueError(
+            f"{first[255]}: {number} names ({few(names.names)}), but the masks hold 2 values ({held}): give 2 names, "
+            "or one, that of 255, and 0 is the background" + ("; or say --void 255" if body == [0, 255] else "")
+        )
     if (0 in void and 0 < high <= number) or (0 not in body and high == number):
         return _Reading(names, {v: v - 1 for v in range(1, number + 1)}, _shifted(number))
     if high < number:
