@@ -23,6 +23,15 @@ def test_arrays_of_all_shapes():
     assert (picture(grey).numpy() == grey).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_cannot_be_written():
+    made = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3))
+    found = picture(np.asarray(made))
+    assert torch.equal(found, picture(made))
+    found[:] = 0
+    assert np.asarray(made).max() == 23
+
+
 def test_pil_pictures_are_turned_upright_and_made_rgb():
     upright = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
     upright.getexif()[274] = 6

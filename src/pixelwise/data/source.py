@@ -53,7 +53,8 @@ def picture(source: Picture) -> Tensor:
     if source.ndim != 3 or source.shape[2] not in (1, 3, 4) or not source.size:
         raise ValueError(f"an array must be (H, W), or (H, W, 3) RGB, not {source.shape}")
     rgb = on_white(source) if source.shape[2] == 4 else source if source.shape[2] == 3 else source.repeat(3, axis=2)
-    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)
+    rgb = np.ascontiguousarray(rgb)
+    return torch.from_numpy(rgb if rgb.flags.writeable else rgb.copy()).permute(2, 0, 1)
 
 
 def read_ahead(
