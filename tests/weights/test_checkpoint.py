@@ -55,6 +55,11 @@ def test_all_that_is_needed_is_in_the_file(model, tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["m.safetensors"]  # nothing left beside it
 
 
+def test_the_folder_of_a_run_stands_for_its_best(model, path):
+    save(pixelwise.create("unet", num_classes=3, width=4), path.with_name("last.safetensors"))
+    assert pixelwise.load(path.parent).classes == model.classes
+
+
 def test_what_cannot_be_saved(model, path):
     before = path.read_bytes()
     with pytest.raises(ValueError, match=r"make it with pixelwise\.create"):
@@ -71,8 +76,14 @@ def test_what_cannot_be_saved(model, path):
 def test_a_file_that_is_not_there(path):
     with pytest.raises(FileNotFoundError, match=r"did you mean best\.safetensors"):
         pixelwise.load(path.with_name("bset.safetensors"))
-    with pytest.raises(FileNotFoundError, match=r"is a folder: give a file in it \(best\.safetensors\)"):
-        pixelwise.load(path.parent)
+    other = path.rename(path.with_name("other.safetensors"))
+    with pytest.raises(FileNotFoundError, match=r"is a folder: give a file in it \(other\.safetensors\)"):
+        pixelwise.load(other.parent)
+    (path.parent / "train").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"there is no file and no folder .*trian; did you mean .*train\?"):
+        pixelwise.load(path.parent / "trian")
+    with pytest.raises(FileNotFoundError, match=r"there is no file and no folder .*nope$"):
+        pixelwise.load(path.parent / "nope")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         pixelwise.load(path.parent / "no" / "best.safetensors")
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save as to_bytes
@@ -22,6 +23,9 @@ FORMAT_VERSION = 1
 
 KEY = "pixelwise"
 """Under which the record stands, as JSON, in the metadata of the file."""
+
+BEST = "best.safetensors"
+"""The checkpoint that is taken of a run's folder."""
 
 
 def save(model: SemanticModel, path: str | os.PathLike[str], record: Mapping[str, Any] | None = None) -> None:
@@ -51,12 +55,16 @@ def save(model: SemanticModel, path: str | os.PathLike[str], record: Mapping[str
 def load(path: str | os.PathLike[str]) -> SemanticModel:
     """The model of a checkpoint, in `eval()`, on the CPU; its `record` is all that the file says of it.
 
+    Args:
+        path: the file, or the folder of a training run, of which `best.safetensors` is taken.
+
     Raises:
         FileNotFoundError: names the nearest files in the folder.
         ValueError: the file is damaged, a pickle, not one of ours, of a newer version, or says something of its model
             that this installation cannot make true; each time with what to do.
     """
-    path = existing(path)
+    best = Path(path) / BEST
+    path = best if best.is_file() else existing(path)
     tensors, metadata = read_safetensors(path)
     try:
         record = json.loads(metadata.get(KEY, "null"))

@@ -30,6 +30,10 @@ def existing(path: str | os.PathLike[str]) -> Path:
         raise FileNotFoundError(f"{path} is a folder: give a file in it ({', '.join(inside) or 'it has no weights'})")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} is not there: the folder {path.parent} does not exist")
+    if not path.suffix:
+        near = get_close_matches(path.name, sorted(p.name for p in path.parent.iterdir()), 3, 0.4)
+        hint = f"; did you mean {' or '.join(str(path.parent / name) for name in near)}?" if near else ""
+        raise FileNotFoundError(f"there is no file and no folder {path}{hint}")
     files = sorted(p.name for p in path.parent.iterdir() if p.is_file())
     near = get_close_matches(path.name, files, 3, 0.4) or [f for f in files if f.endswith(".safetensors")][:5]
     hint = f"did you mean {' or '.join(near)}?" if near else "there is no file of weights in that folder"
