@@ -132,7 +132,9 @@ def test_a_bad_picture_is_reported_and_skipped(tmp_path, capsys):
     assert done.done == (good, last)
     assert [path.name for path, _ in done.failed] == ["b.png", "c.jpg"]
     assert "c.jpg is no picture" in done.summary()
-    assert "skipped" in capsys.readouterr().err
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped")]
+    assert [line.count(f"{path}") for line, path in zip(told, (bad, bad.with_name("c.jpg")), strict=True)] == [1, 1]
+    assert done.summary().count(f"{bad}") == 1
     assert sorted(path.name for path in (tmp_path / "out" / "class-map").iterdir()) == ["a.png", "d.png"]
 
 
@@ -141,9 +143,9 @@ def test_folders_and_patterns_keep_what_lies_below_them(tmp_path):
         picture(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no picture")
     out = tmp_path / "out"
-    assert list(find_pictures([tmp_path], out)) == ["a", "x/b", "x/y/c"]
-    assert list(find_pictures([f"{tmp_path}/x/**/*"], out)) == ["b", "y/c"]
-    assert list(find_pictures([f"{tmp_path}/*.png", tmp_path / "a.png"], out)) == ["a"]
+    assert list(find_pictures([tmp_path], out)[0]) == ["a", "x/b", "x/y/c"]
+    assert list(find_pictures([f"{tmp_path}/x/**/*"], out)[0]) == ["b", "y/c"]
+    assert list(find_pictures([f"{tmp_path}/*.png", tmp_path / "a.png"], out)[0]) == ["a"]
 
 
 def test_two_sources_that_would_write_the_same_file(tmp_path):
@@ -151,7 +153,30 @@ def test_two_sources_that_would_write_the_same_file(tmp_path):
     with pytest.raises(ValueError, match="would both be written as 'a'"):
         predict_files(Threshold(), [first, second], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert list(find_pictures([tmp_path], tmp_path / "out")) == ["x/a", "y/a"]
+    assert list(find_pictures([tmp_path], tmp_path / "out")[0]) == ["x/a", "y/a"]
+
+
+def test_masks_beside_pictures_are_left_out_of_folders(tmp_path):
+    names = ("a.jpg", "a.png", "x/b.tif", "x/b.png", "c.png", "c_mask.png", "d_mask.png", "out/e.jpg", "out/e.png")
+    for name in names:
+        picture(tmp_path / "in" / name)
+    done = predict_files(Threshold(), tmp_path / "in", tmp_path / "in" / "out", formats=("class-map",))
+    inside = [path.relative_to(tmp_path / "in").as_posix() for path in done.done]
+    assert inside == ["a.jpg", "c.png", "d_mask.png", "x/b.tif"]
+    assert "\n3 masks beside pictures left out, such as " in done.summary()
+    alone = find_pictures([tmp_path / "in" / "a.png", tmp_path / "in" / "c_mask.png"], tmp_path / "out")
+    assert list(alone[0]) == ["a", "c_mask"]
+    with pytest.raises(ValueError, match=r"name one kind only, '.*in/\*\.jpg', or"):
+        find_pictures([f"{tmp_path}/in/a.*"], tmp_path / "out")
+
+
+def test_progress_without_a_terminal_is_a_line_for_each_tenth(tmp_path, capsys):
+    for n in range(20):
+        picture(tmp_path / "in" / f"{n}.png")
+    predict_files(Threshold(), tmp_path / "in", tmp_path / "out", formats=("class-map",))
+    assert capsys.readouterr().err.splitlines() == [f"predict: {n} of 20 pictures" for n in range(2, 21, 2)]
+    predict_files(Threshold(), tmp_path / "in", tmp_path / "out", formats=("class-map",), progress=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_sources_without_pictures(tmp_path):

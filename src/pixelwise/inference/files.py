@@ -5,11 +5,13 @@ from __future__ import annotations
 import glob
 import io
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -40,6 +42,11 @@ VOID_COLOR: Color = (224, 224, 192)
 JPEG_SIDE = 65_500
 """A JPEG's sides are no longer than this; overlays of larger pictures are PNG."""
 
+MASK_ENDING = re.compile(r"(?i)[_\-. ](masks?|labels?|gt|seg|segmentation)$")
+"""How the name of a mask ends that lies beside its picture."""
+
+Item = TypeVar("Item")
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -49,16 +56,20 @@ class Predicted:
         done: the pictures whose results are written.
         failed: the others, each with the reason.
         out: the folder.
+        masks: what was left out of folders, as the mask of the picture beside it.
     """
 
     done: tuple[Path, ...]
     failed: tuple[tuple[Path, str], ...]
     out: Path
+    masks: tuple[Path, ...] = ()
 
     def summary(self) -> str:
-        """A line for the whole, and one for each failure."""
+        """A line for the whole, one for the masks that were left out, and one for each failure."""
         lines = [f"{len(self.done)} of {len(self.done) + len(self.failed)} pictures done, results in {self.out}"]
-        return "\n".join(lines + [f"failed: {path}: {reason}" for path, reason in self.failed])
+        if self.masks:
+            lines.append(f"{len(self.masks)} masks beside pictures left out, such as {self.masks[0]}")
+        return "\n".join(lines + [f"failed: {_told(path, reason)}" for path, reason in self.failed])
 
 
 def save(
@@ -116,10 +127,11 @@ def predict_files(
 
     Args:
         model: a model, or a `Predictor` that says on which device, with which flips, scales and tiles.
-        sources: files, folders (with all below them), patterns such as "new/*.tif" or "new/**/*.png".
+        sources: files, folders (with all below them, but for masks beside their pictures: a.png beside a.jpg, or
+            a_mask.png), patterns such as "new/*.tif" or "new/**/*.png".
         out: the folder; made when missing, files of the same name are replaced.
         formats: of `FORMATS`.
-        progress: whether a bar is shown on a terminal.
+        progress: whether stderr shows how far it is: a bar on a terminal, elsewhere a line for each tenth.
 
     Raises:
         FileNotFoundError: a source does not exist.
@@ -128,21 +140,20 @@ def predict_files(
     """
     _check_formats(formats)
     out = Path(out)
-    pictures = find_pictures([sources] if isinstance(sources, str | os.PathLike) else sources, out)
+    pictures, masks = find_pictures([sources] if isinstance(sources, str | os.PathLike) else sources, out)
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     _check_writable(out)
     done: list[Path] = []
     failed: list[tuple[Path, str]] = []
     annotated = Annotations(predictor.model.classes, scores=True)
     items = list(pictures.items())
-    bar = tqdm(read_ahead(items, _read), "predict", len(items), disable=None if progress else True)
-    for (name, path), read in bar:
+    for (name, path), read in _shown(read_ahead(items, _read), len(items), progress):
         try:
             image = read()
             result = predictor(image)
         except FAILURES as error:
             failed.append((path, str(error)))
-            bar.write(f"skipped {path}: {error}", file=sys.stderr)
+            tqdm.write(f"skipped {_told(path, str(error))}", file=sys.stderr)
             continue
         for format in formats:
             if format == "coco":
@@ -152,33 +163,62 @@ def predict_files(
         done.append(path)
     if "coco" in formats:
         annotated.write(out / "coco.json")
-    return Predicted(tuple(done), tuple(failed), out)
+    return Predicted(tuple(done), tuple(failed), out, masks)
 
 
-def find_pictures(sources: Iterable[str | os.PathLike[str]], out: Path) -> dict[str, Path]:
+def find_pictures(sources: Iterable[str | os.PathLike[str]], out: Path) -> tuple[dict[str, Path], tuple[Path, ...]]:
     """The pictures that the sources name, by the names of their results; those below `out` are left out.
+
+    Returns:
+        The pictures, and the masks beside them that were left out of folders.
 
     Raises:
         FileNotFoundError: a source does not exist.
         ValueError: no pictures at all, or two with the same name.
     """
     found: dict[str, Path] = {}
+    left_out: list[Path] = []
     for source in sources:
         before = len(found)
-        for base, path in _expanded(str(source)):
+        expanded = list(_expanded(str(source)))
+        masks = _masks([path for _, path in expanded]) if Path(source).is_dir() else set()
+        for base, path in expanded:
             if out.resolve() in path.resolve().parents and not Path(source).is_file():
+                continue
+            if path in masks:
+                left_out.append(path)
                 continue
             name = path.relative_to(base).with_suffix("").as_posix()
             if found.setdefault(name, path).resolve() != path.resolve():
+                beside = found[name].parent == path.parent
+                way = (
+                    f"name one kind only, '{path.parent}/*{found[name].suffix}'"
+                    if beside
+                    else "give the folder of both"
+                )
                 raise ValueError(
-                    f"{found[name]} and {path} would both be written as {name!r}: give the folder that holds both, "
+                    f"{found[name]} and {path} would both be written as {name!r}: {way}, "
                     "or predict them into two folders"
                 )
         if Path(source).is_dir() and len(found) == before:
             raise ValueError(f"{source} holds no pictures ({', '.join(SUFFIXES)})")
     if not found:
         raise ValueError("there are no pictures to predict: name files, folders or patterns")
-    return found
+    return found, tuple(left_out)
+
+
+def _masks(paths: Sequence[Path]) -> set[Path]:
+    """The PNGs that have their picture beside them: a.png with a.jpg, a_mask.png with a.png."""
+    beside: dict[Path, list[Path]] = {}
+    for path in paths:
+        beside.setdefault(path.with_suffix(""), []).append(path)
+    masks = set()
+    for stem, same in beside.items():
+        pngs = [path for path in same if path.suffix.lower() == ".png"]
+        plain = stem.with_name(MASK_ENDING.sub("", stem.name) or stem.name)
+        if (len(pngs) == 1 and len(same) == 2) or (plain != stem and plain in beside):
+            masks.update(pngs)
+    return masks
 
 
 def _expanded(source: str) -> Iterator[tuple[Path, Path]]:
@@ -202,6 +242,22 @@ def _expanded(source: str) -> Iterator[tuple[Path, Path]]:
 def _looks_like_a_picture(path: Path, base: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
     return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+
+
+def _shown(items: Iterable[Item], number: int, progress: bool) -> Iterator[Item]:
+    """The items, while stderr shows how many are done."""
+    if not progress or sys.stderr.isatty():
+        yield from tqdm(items, "predict", number, disable=not progress)
+        return
+    for n, item in enumerate(items, 1):
+        yield item
+        if 10 * n // number > 10 * (n - 1) // number:
+            print(f"predict: {n} of {number} pictures", file=sys.stderr, flush=True)
+
+
+def _told(path: Path, reason: str) -> str:
+    """What went wrong with a picture, its name once."""
+    return reason if str(path) in reason else f"{path}: {reason}"
 
 
 def _read(item: tuple[str, Path]) -> Tensor:
