@@ -50,6 +50,13 @@ def test_colors_that_are_none(tmp_path, colors):
         stated(tmp_path, colors=colors)
 
 
+def test_a_colour_is_quoted_as_it_was_given(tmp_path):
+    with pytest.raises(ValueError, match=r", not cell:255,0,0$"):
+        stated(tmp_path, colors="cell:255,0,0")
+    with pytest.raises(ValueError, match=r", not cell=255,0$"):
+        stated(tmp_path, colors={"cell": (255, 0)})
+
+
 def test_names_that_are_none(tmp_path):
     for wrong in ("", "a,,b", [1, 2]):
         with pytest.raises(ValueError, match="classes are"):

@@ -73,6 +73,12 @@ def test_a_missing_folder_and_the_nearest(tmp_path):
     (tmp_path / "cells").mkdir()
     with pytest.raises(FileNotFoundError, match=r"there is no .*celsl; did you mean 'cells'"):
         open_dataset(tmp_path / "celsl")
+    for k in reversed(range(8)):
+        (tmp_path / f"d{k}").mkdir()
+    with pytest.raises(
+        FileNotFoundError, match=r"no .*xyz; there are: cells, d0, d1, d2, d3, d4, d5, d6, … \(9 in all\)"
+    ):
+        open_dataset(tmp_path / "xyz")
 
 
 def test_an_empty_folder(tmp_path):
@@ -102,8 +108,25 @@ def test_a_split_without_pictures(save, photo, tmp_path):
     save("images/a.png", photo)
     save("masks/a.png", photo[..., 0] % 2)
     assert len(open_dataset(tmp_path, split="train")) == 1
-    with pytest.raises(ValueError, match="has no pictures in the split 'val'"):
-        open_dataset(tmp_path, split="val")
+    text = r"has no pictures in the split 'val'; there are: train with 1 picture; for everything say --split all"
+    with pytest.raises(ValueError, match=text):
+        open_dataset(tmp_path, split="val", classes="background,cell")
+
+
+@pytest.mark.parametrize("format", [None, "mask-folder"])
+def test_a_picture_is_no_data(save, photo, tmp_path, format):
+    with pytest.raises(
+        ValueError, match=r"a\.png is a picture: give the folder that holds the pictures and their masks"
+    ):
+        open_dataset(save("images/a.png", photo), format=format)
+
+
+def test_a_dataset_is_shown_on_one_line(nuclei_sample, trial_data, save, photo, tmp_path):
+    data = open_dataset(nuclei_sample, split="val")
+    assert repr(data) == f"Dataset({nuclei_sample.name!r}, split='val', 12 pictures, 2 classes)"
+    assert repr(replace(data, records=())) == "Dataset('', split='val', 0 pictures, 2 classes)"
+    assert repr(open_dataset(trial_data("camvid"))).startswith("Dataset('camvid', split='train', 367 pictures")
+    assert repr(open_dataset(trial_data("coco128"))).startswith("Dataset('coco128', split='train', 77 pictures, 8")
 
 
 def test_a_list_of_pairs_can_be_named_itself(save, photo, tmp_path):

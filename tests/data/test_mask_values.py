@@ -177,6 +177,10 @@ def test_colours_that_nobody_named(learn):
 def test_colours_with_names_need_to_be_matched(learn):
     with pytest.raises(ValueError, match='nobody said which is which class.*--colors "a=0,0,0;b=0,0,255;c=255,0,0"'):
         learn(RGB, classes="a,b,c")
+    text = r'--colors "a=0,0,0;b=0,0,255;void=255,0,0"; void is no class: there are 3 colours$'
+    with pytest.raises(ValueError, match=text):
+        learn(RGB, classes="a,b")
+    assert learn(RGB, classes="a,b", colors="a=0,0,0;b=0,0,255;void=255,0,0")[1] == [[0, 255, 1]]
 
 
 def test_stated_colours(learn, save):

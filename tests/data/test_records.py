@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelwise.data.records import Record, few, short_names
+from pixelwise.data.records import Record, counted, few, short_names
 
 
 def named(*names):
@@ -16,6 +16,11 @@ def test_short_names():
     assert short_names(named("x/a", "y/a", "b")) == ["x_a", "y_a", "b"]
     with pytest.raises(ValueError, match="two pictures would be called 'x_y_a'"):
         short_names(named("x/y/a", "x_y/a", "b/a"))
+
+
+def test_counted():
+    assert [counted(n, "picture") for n in (0, 1, 2)] == ["0 pictures", "1 picture", "2 pictures"]
+    assert counted(2, "class", "classes") == "2 classes"
 
 
 def test_few():

@@ -96,14 +96,16 @@ def _split(names: Sequence[str] | str) -> tuple[str, ...]:
 def _parse_colors(colors: Mapping[str, Sequence[int]] | str) -> list[tuple[str, Color]]:
     what = 'colors are given as "name=r,g,b;name=r,g,b", each from 0 to 255'
     if isinstance(colors, str):
-        parts = [part.partition("=") for part in colors.split(";") if part.strip()]
+        texts = [part.strip() for part in colors.split(";") if part.strip()]
+        parts = [text.partition("=") for text in texts]
         given = [(name.strip(), value.split(",")) for name, _, value in parts]
     else:
         given = [(str(name), [str(value) for value in rgb]) for name, rgb in colors.items()]
+        texts = [f"{name}={','.join(rgb)}" for name, rgb in given]
     found: list[tuple[str, Color]] = []
-    for name, rgb in given:
+    for text, (name, rgb) in zip(texts, given, strict=True):
         if not name or len(rgb) != 3 or not all(re.fullmatch(r"\s*\d{1,3}\s*", v) and int(v) < 256 for v in rgb):
-            raise ValueError(f"{what}, not {name}={','.join(rgb)}")
+            raise ValueError(f"{what}, not {text}")
         found.append((name, (int(rgb[0]), int(rgb[1]), int(rgb[2]))))
     if not found:
         raise ValueError(f"{what}, but nothing was given")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from ..classes import Classes
 from ..ops.names import nearest
 from . import coco, label_map, mask_folder, voc
-from .picture_file import missing
+from .picture_file import SUFFIXES, missing
 from .records import Dataset as Dataset
 from .records import Record as Record
+from .records import counted
 
 FORMATS: dict[str, ModuleType] = {
     "voc": voc,
@@ -57,9 +59,15 @@ def open_dataset(
     path = Path(path)
     fits = _fits(path, format)
     name = next(iter(fits))
-    data: Dataset = FORMATS[name].read(path, split, classes=classes, void=void, colors=colors)
+    read = partial(FORMATS[name].read, path, classes=classes, void=void, colors=colors)
+    data: Dataset = read(split)
     if not data.records:
-        raise ValueError(f"{path} has no pictures in the split {split!r}")
+        number = {known: len(read(known)) for known in FORMATS[name].available(path)}
+        there = ", ".join(f"{known} with {counted(n, 'picture')}" for known, n in number.items() if n) or "none"
+        raise ValueError(
+            f"{path} has no pictures in the split {split!r}; there are: {there}; "
+            "for everything say --split all (in Python split=None)"
+        )
     others = [other for other in fits if other != name]
     if others:
         also = f"they also fit {' and '.join(others)}: say --format {others[0]} to read it so"
@@ -82,6 +90,11 @@ def _fits(path: Path, format: str | None) -> dict[str, str]:
     """The formats that fit, best first, and why each does."""
     if not path.exists():
         raise missing(path)
+    if path.is_file() and path.name.lower().endswith(SUFFIXES):
+        raise ValueError(
+            f"{path} is a picture: give the folder that holds the pictures and their masks "
+            "(of images/ and masks/ the folder above both), or a list of pairs"
+        )
     if format is not None:
         if format not in FORMATS:
             raise ValueError(f"there is no data format {format!r}; {nearest(format, FORMATS)}")

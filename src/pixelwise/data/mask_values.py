@@ -187,13 +187,15 @@ def _from_colors(
             'or this is no mask: save masks as PNG without smoothing, or state --colors "name=r,g,b;name=r,g,b"'
         )
     if stated.classes is not None:
-        example = ";".join(f"{n}={r},{g},{b}" for n, (r, g, b) in zip(stated.classes.names, found, strict=False))
+        names = [*stated.classes.names, *("void",) * len(found)]
+        example = ";".join(f"{n}={r},{g},{b}" for n, (r, g, b) in zip(names, found, strict=False))
+        more = f"; void is no class: there are {len(found)} colours" if len(found) > len(stated.classes) else ""
         raise ValueError(
             f"{first[found[0]]}: the masks are in colours ({few(found, 12)}), and nobody said which is which class: "
-            f'state it, for example --colors "{example}"'
+            f'state it, for example --colors "{example}"{more}'
         )
-    names = ("background", "foreground") if len(found) == 2 and found[0] == (0, 0, 0) else ()
-    classes = make_classes(names or ["#%02x%02x%02x" % color for color in found], colors=found)  # noqa: UP031
+    pair = ("background", "foreground") if len(found) == 2 and found[0] == (0, 0, 0) else ()
+    classes = make_classes(pair or ["#%02x%02x%02x" % color for color in found], colors=found)  # noqa: UP031
     read = few((f"{color} as {name!r}" for color, name in zip(found, classes.names, strict=True)), 12)
     note = f'masks are in colours: read {read}; name them with --colors "name=r,g,b;…"'
     return MaskValues(classes, colors=tuple((color, k) for k, color in enumerate(found))), (note,)

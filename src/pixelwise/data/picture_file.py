@@ -31,6 +31,9 @@ Array = NDArray[Any]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm")
 """What the name of a picture ends in, lower case; what a file really is, its first bytes say."""
 
+LISTED = 8
+"""So many names of files are listed where none is like the one that is missing."""
+
 MAX_PIXELS = 500_000_000
 """Pictures that claim more pixels than this are refused before they are decoded."""
 
@@ -102,8 +105,11 @@ def missing(path: Path) -> FileNotFoundError:
     """The error for a path that is not there, with the most similar name that is."""
     if not path.parent.is_dir():
         return FileNotFoundError(f"there is no {path}: there is no folder {path.parent} either")
-    there = (entry.name for entry in path.parent.iterdir())
-    return FileNotFoundError(f"there is no {path}; {nearest(path.name, there)}")
+    there = sorted(entry.name for entry in path.parent.iterdir())
+    near = nearest(path.name, there)
+    if len(there) > LISTED and near.startswith("there are"):
+        near = f"{nearest(path.name, there[:LISTED])}, … ({len(there)} in all)"
+    return FileNotFoundError(f"there is no {path}; {near}")
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -53,6 +53,15 @@ class Dataset:
     notes: tuple[str, ...]
     truths: Callable[[Record], Segmentation]
 
+    def __repr__(self) -> str:
+        """The folder, the split and how much there is, on one line."""
+        above = [
+            parent for one in self.records[:1] for parent in one.image.absolute().parents[: one.name.count("/") + 1]
+        ]
+        folder = above[-1].name if above else ""
+        classes = counted(len(self.classes), "class", "classes")
+        return f"Dataset({folder!r}, split={self.split!r}, {counted(len(self), 'picture')}, {classes})"
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -97,6 +106,11 @@ def few(things: Iterable[object], number: int = 5) -> str:
     """The first few of them in words: `a, b, c, … (12 in all)`."""
     every = [str(thing) for thing in things]
     return ", ".join(every[:number]) + (f", … ({len(every)} in all)" if len(every) > number else "")
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things in words: `1 picture`, `2 pictures`; of words that take no s, both are given."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _mismatch(record: Record, image: tuple[int, ...], truth: tuple[int, int]) -> str:
