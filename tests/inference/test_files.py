@@ -97,6 +97,22 @@ def test_label_maps_are_read_back_equal(tmp_path):
     assert len(truth) == 3
 
 
+@pytest.mark.parametrize(
+    ("result", "names"),
+    [
+        (Segmentation.from_class_map(torch.tensor([[0, 1, 255]], dtype=torch.uint8), CELLS), {"1": "cell"}),
+        (instances(), {"1": "cell", "2": "cell"}),
+        (panoptic(), {"1": "road", "2": "car", "3": "car"}),
+    ],
+    ids=["semantic", "instances", "panoptic"],
+)
+def test_the_class_of_each_number_stands_beside_a_label_map(result, names, tmp_path):
+    save(result, tmp_path / "a.png", "label-map")
+    assert json.loads((tmp_path / "a.json").read_text()) == names
+    with Image.open(tmp_path / "a.png") as numbers:
+        assert {str(n) for n in np.unique(np.array(numbers))} - {"0", "65535"} == names.keys()
+
+
 def test_coco_is_read_back_equal(tmp_path):
     source = picture(tmp_path / "images" / "a.png", (6, 8))
     result = instances()
@@ -113,9 +129,9 @@ def test_a_folder_of_real_pictures(nuclei_sample, tmp_path, capsys):
     done = predict_files(Threshold(), sources, tmp_path, formats=("overlay", "class-map", "label-map", "coco"))
     assert len(done.done) == 3
     assert not done.failed
-    for folder, suffixes in {"overlay": {".jpg"}, "class-map": {".png"}, "label-map": {".png"}}.items():
+    for folder, suffixes in {"overlay": {".jpg"}, "class-map": {".png"}, "label-map": {".png", ".json"}}.items():
         written = sorted((tmp_path / folder).iterdir())
-        assert [path.stem for path in written] == [path.stem for path in sources]
+        assert sorted({path.stem for path in written}) == [path.stem for path in sources]
         assert {path.suffix for path in written} == suffixes
     found = json.loads((tmp_path / "coco.json").read_text())
     assert [image["file_name"] for image in found["images"]] == [path.name for path in sources]

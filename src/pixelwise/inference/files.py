@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import io
+import json
 import os
 import re
 import sys
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from ..classes import VOID, Color
 from ..data.annotations import Annotations
 from ..data.image import read_image
-from ..data.label_map import write_map
+from ..data.label_map import without_overlap, write_map
 from ..data.picture_file import SUFFIXES, missing
 from ..data.source import Picture, read_ahead
 from ..drawing import draw
@@ -84,7 +85,7 @@ def save(
 
             - "class-map": 8-bit palette PNG; the values are class indices, 255 is void, the palette has the colours.
             - "label-map": 16-bit PNG; each thing and each class of stuff has a number, 0 is background, 65535 void;
-              a JSON file beside it names the class of each number.
+              a JSON file beside it names the class of each number: {"1": "cell"}.
             - "coco": JSON, run lengths with scores; of a semantic result one annotation a class, background none.
             - "overlay": the picture with the result drawn on it.
         image: the picture, for "overlay"; its path, for the name of the file in "coco".
@@ -101,7 +102,7 @@ def save(
     if format == "class-map":
         _write_image(_class_picture(result), path)
     elif format == "label-map":
-        write_map(result, path)
+        _write_numbers(result, path)
     elif format == "coco":
         annotated = Annotations(result.classes, scores=True)
         annotated.add(Path(image).name if isinstance(image, str | os.PathLike) else path.stem, result)
@@ -295,6 +296,16 @@ def _class_picture(result: Segmentation) -> Image.Image:
     colors[VOID] = VOID_COLOR
     picture.putpalette(colors.tobytes())
     return picture
+
+
+def _write_numbers(result: Segmentation, path: Path) -> None:
+    """The label map, and beside it the class of each of its numbers."""
+    apart = without_overlap(result)
+    write_map(apart, path)
+    classes = result.classes
+    things = [classes.names[label] for label in apart.labels.tolist() if label != classes.background]
+    with write_aside(path.with_suffix(".json")) as aside:
+        aside.write_text(json.dumps(dict(enumerate(things, 1))), encoding="utf-8")
 
 
 def _write_image(picture: Image.Image, path: Path) -> None:
