@@ -231,3 +231,11 @@ def _seen(model: nn.Module, run) -> list[Tensor]:
 
 def test_sources_may_be_grey_arrays():
     assert predict(Small(), np.zeros((5, 6), np.uint8)).size == (5, 6)
+
+
+def test_what_is_no_model():
+    image = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(TypeError, match=r"not str: load it first, pixelwise\.load\('runs/tiles'\)"):
+        predict("runs/tiles", image)
+    with pytest.raises(TypeError, match="a model is wanted, not Conv2d$"):
+        predict(torch.nn.Conv2d(3, 2, 1), image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
@@ -57,7 +58,7 @@ class Predictor:
         precision: "fp32", or "bf16" for the model's own arithmetic, faster where the hardware has it.
 
     Raises:
-        TypeError: when the model cannot do what is asked for.
+        TypeError: when the model cannot do what is asked for, or is no model but the path of one.
         ValueError: for values that make no sense, and for a device that is not there.
     """
 
@@ -72,6 +73,8 @@ class Predictor:
         overlap: float = 0.25,
         precision: str = "fp32",
     ) -> None:
+        if not isinstance(model, Model):
+            raise TypeError(f"a model is wanted, not {_no_model(model)}")
         self.device = available(device)
         self.views = views(scales, flip)
         grid = math.lcm(model.stride, GRID)
@@ -230,6 +233,12 @@ def available(device: str | torch.device) -> torch.device:
             "say device='cpu' or 'auto', or install a PyTorch that fits the GPU's driver"
         )
     return wanted
+
+
+def _no_model(given: object) -> str:
+    """What was given instead, and for a path what to do."""
+    hint = f": load it first, pixelwise.load({str(given)!r})" if isinstance(given, str | os.PathLike) else ""
+    return type(given).__name__ + hint
 
 
 def _scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
