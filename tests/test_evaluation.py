@@ -72,6 +72,7 @@ def test_two_pictures_by_hand(data):
     assert [row["IoU"] for row in result.per_class][:3] == pytest.approx([4 / 6, 4 / 5, 1 / 2])
     rows = {row["name"]: row["mIoU"] for row in result.per_picture}
     assert sorted(rows.values()) == pytest.approx([5 / 9, 1])
+    assert repr(result) == f"Evaluation(mIoU {result.scores['mIoU']:.4f}, 2 pictures, 0 failed)"
     low, high = result.intervals["pixel accuracy"]
     assert low == pytest.approx(5 / 7)
     assert high == 1
@@ -128,6 +129,8 @@ def evaluate_swapped(data: Dataset) -> dict[str, float]:
 
 
 def test_other_classes_are_refused_and_named(data):
+    with pytest.raises(ValueError, match=r"--classes a,b,x \(classes="):
+        evaluate(Reading(("a", "b", "x")), data, progress=False)
     with pytest.raises(ValueError, match=r"3 classes apart \(a, b, x\).*4 \(a, b, c, d\).*the model has x.*have c, d"):
         evaluate(Reading(("a", "b", "x")), data, progress=False)
 
@@ -143,6 +146,8 @@ def test_what_is_no_data_set(data, tmp_path):
         evaluate(Reading(), replace(data, records=()), progress=False)
     with pytest.raises(TypeError, match="open_dataset"):
         evaluate(Reading(), tmp_path / "data", progress=False)
+    with pytest.raises(TypeError, match=r"pixelwise\.load\('runs/train'\)"):
+        evaluate("runs/train", data, progress=False)
 
 
 def test_what_is_written(data, tmp_path):
@@ -171,6 +176,26 @@ def test_the_table_lines_up(data):
     lines = evaluate(Reading(), data, progress=False).table().splitlines()
     assert lines[0].split() == ["class", "IoU", "Dice", "pixel", "accuracy", "true", "found"]
     assert len({len(line) for line in lines[:5]}) == 1
+
+
+def test_a_class_that_is_hardly_found_is_named(data):
+    class Blind(Reading):
+        def forward(self, images: Tensor) -> SemanticOutputs:
+            return SemanticOutputs(super().forward(images).logits - 1e6 * torch.tensor([0, 0, 1, 0]).view(1, 4, 1, 1))
+
+    lines = evaluate(Blind(), data, progress=False).table().splitlines()
+    assert lines[-1] == "c was hardly found: IoU 0.0000"
+    assert "hardly" not in evaluate(Reading(), data, progress=False).table()
+
+
+def test_the_views_of_the_worst_are_as_wide_as_the_picture(tmp_path):
+    for name, size in (("tall", (100, 50)), ("wide", (50, 100)), ("large", (900, 600))):
+        truth = np.ones(size, int)
+        write(tmp_path, name, (0 * truth).tolist(), truth.tolist())
+    data = open_dataset(tmp_path, split="val", classes=NAMES)
+    shown = {text.partition(":")[0]: pixels for pixels, text in evaluate(Reading(), data, progress=False).worst()}
+    widths = {name.rpartition("/")[2]: pixels.shape[1] for name, pixels in shown.items()}
+    assert widths == {"tall": 4 * (96 + 8), "wide": 4 * (192 + 8), "large": 4 * (256 + 8)}
 
 
 def test_real_pictures_against_themselves(nuclei_sample):

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from tqdm import tqdm
 from .classes import Classes
 from .data.records import Dataset
 from .data.source import read_ahead
-from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
+from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors
 from .inference.predictor import FAILURES, Predictor
-from .legend import Pixels, add_legend
+from .legend import Pixels, add_caption, add_legend
 from .metrics import METRICS
 from .models.base import Model
 from .ops.files import write_aside
@@ -33,10 +33,16 @@ from .segmentation import Segmentation
 WORST = 6
 """So many of the worst pictures are drawn."""
 
+HARDLY = 0.01
+"""A class of whose pixels a smaller share is found than this (its IoU is lower still) is said to be hardly found."""
+
+GAP = 8
+"""Between the views of a picture, pixels."""
+
 Row = dict[str, str | int | float]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """The scores of one model on one data set.
 
@@ -61,14 +67,19 @@ class Evaluation:
     per_picture: Sequence[Row]
     failures: Sequence[tuple[str, str]]
     definitions: Mapping[str, str]
-    predictor: Predictor = field(repr=False)
-    dataset: Dataset = field(repr=False)
+    predictor: Predictor
+    dataset: Dataset
+
+    def __repr__(self) -> str:
+        value = self.scores[self.main]
+        return f"Evaluation({self.main} {value:.4f}, {len(self.dataset)} pictures, {len(self.failures)} failed)"
 
     def table(self) -> str:
         """The scores for a terminal."""
         lines = [_columns([list(self.per_class[0]), *(list(row.values()) for row in self.per_class)]), ""]
         rows = [[name, value, _interval(self.intervals.get(name))] for name, value in self.scores.items()]
         lines += [_columns([["", "score", "95 % interval"], *rows]), "", self._summary()]
+        lines += [f"{row['class']} was hardly found: IoU {float(row['IoU']):.4f}" for row in self._hardly_found()]
         lines += [f"failed: {name}: {reason}" for name, reason in self.failures]
         return "\n".join(lines)
 
@@ -126,6 +137,10 @@ class Evaluation:
             )
             for row in rows[:number]
         ]
+
+    def _hardly_found(self) -> list[Row]:
+        """The classes that the model misses; those that the data lack have no pixel accuracy (nan)."""
+        return [row for row in self.per_class if float(row["pixel accuracy"]) < HARDLY]
 
     def _summary(self) -> str:
         number, failed = len(self.dataset), len(self.failures)
@@ -217,7 +232,8 @@ def _common_classes(model: Classes, data: Classes) -> Classes:
         f"the model tells {len(model)} classes apart ({', '.join(model.names)}), "
         f"the data set {len(data)} ({', '.join(data.names)}); "
         f"only the model has {', '.join(only[0]) or 'none'}, only the data have {', '.join(only[1]) or 'none'}: "
-        "open the data set with the names of the model (classes=…), in the order of the values in its masks"
+        f"give the data set the names of the model, --classes {','.join(model.names)} (classes=… in Python), "
+        "in the order of the values in its masks"
     )
 
 
@@ -262,7 +278,21 @@ def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
     entries += [(RIGHT, "right"), (CONFUSED, "confused")] if len(classes) > 2 else [(RIGHT, "right")]
     entries += [(FALSE_ALARM, "false alarm"), (MISSED, "missed")] if classes.background is not None else []
     side = min(384, max(192, *pixels.shape[:2]))
-    return add_legend(sheet(list(views.values()), len(views), captions=list(views), side=side), entries)
+    return add_legend(_row(views, side), entries)
+
+
+def _row(views: Mapping[str, Pixels], side: int) -> Pixels:
+    """Views of one size beside each other, under their names, scaled so that their longer side is `side` pixels."""
+    cells = []
+    for name, pixels in views.items():
+        height, width = pixels.shape[:2]
+        scale = side / max(height, width)
+        size = max(1, round(scale * width)), max(1, round(scale * height))
+        scaled = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+        cells.append(
+            np.pad(add_caption(scaled.astype(np.uint8), name), ((GAP, GAP), (GAP, 0), (0, 0)), constant_values=255)
+        )
+    return np.concatenate(cells, 1)
 
 
 def _interval(ends: tuple[float, float] | None) -> str:
