@@ -95,6 +95,27 @@ def test_broken_files_are_told_one_by_one(good, tmp_path):
     assert (train.classes[1]["pictures"], val.classes[1]["pictures"]) == (1, 1)
 
 
+def test_missing_masks_and_wrong_sizes_are_told_together(good, tmp_path):
+    cv2.imwrite(str(good / "masks/val/p3.png"), blobs(80, 120))
+    for name in ("train/p0", "val/p4"):
+        (good / f"masks/{name}.png").unlink()
+    found = inspect(good, tmp_path / "out", reading=READING, imgsz=64)
+    assert [(one.kind, Path(one.pictures[0]).name) for one in found.errors] == [
+        ("missing", "p0"),
+        ("missing", "p4"),
+        ("size", "p3"),
+    ]
+    assert "p0.png has no mask: add one" in found.table()
+    assert "p4.png has no mask" in found.page.read_text()
+
+
+def test_one_picture_is_one_picture(tmp_path):
+    save(tmp_path / "data", "train", "p0.png", scene(0), blobs())
+    found = inspect(tmp_path / "data", tmp_path / "out", reading=READING, imgsz=100)
+    assert found.table().startswith("train: 1 picture\n")
+    assert only(found, "small").text.startswith("1 picture has a side shorter than")
+
+
 def test_unknown_values_in_masks(good, tmp_path):
     data = open_dataset(good, split="val", **READING)
     mask = blobs()

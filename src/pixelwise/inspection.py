@@ -14,7 +14,7 @@ import numpy as np
 from .classes import Classes
 from .data.dataset import available_splits, open_dataset
 from .data.findings import Finding, broken, findings
-from .data.records import Dataset
+from .data.records import Dataset, counted
 from .data.survey import Look, alike_across_splits, areas, survey, survey_files
 from .data.transforms import Augmentation, augmentation, resized
 from .drawing import draw
@@ -67,7 +67,7 @@ class Inspection:
     def table(self) -> str:
         """The same for a terminal."""
         width = max((len(str(row["class"])) for row in self.classes), default=5)
-        lines = [", ".join(f"{split}: {number} pictures" for split, number in self.pictures.items()), ""]
+        lines = [_numbers(self.pictures), ""]
         lines += [f"{'class':{width}}  pixels  pictures  objects  median area"]
         for row in self.classes:
             lines.append(
@@ -122,7 +122,7 @@ def inspect(
     rows = _class_rows(next(iter(parts.values())).classes, looks)
     numbers = {name: len(part) for name, part in parts.items()}
     result = Inspection(file, numbers, rows, found)
-    page.text(", ".join(f"{name}: {number} pictures" for name, number in numbers.items()))
+    page.text(_numbers(numbers))
     page.findings([(finding.level, finding.text) for finding in found] or [("fine", "Nothing is wrong.")])
     _add_tables(page, result, looks)
     shown = _shown(looks)
@@ -137,6 +137,10 @@ def inspect(
         page.pictures(zip((_drawn(parts, known), _drawn(parts, one)), captions, strict=True))
     page.write(file)
     return result
+
+
+def _numbers(pictures: Mapping[str, int]) -> str:
+    return ", ".join(f"{split}: {counted(number, 'picture')}" for split, number in pictures.items())
 
 
 def _parts(data: Dataset | str | os.PathLike[str], split: str | None, reading: Mapping[str, Any]) -> dict[str, Dataset]:

@@ -96,7 +96,7 @@ def test_a_folder_without_masks_among_others_is_noted(save, tmp_path, photo):
     save("good/b.jpg", photo)
     found = find_pairs(tmp_path)
     assert names(found) == [("bad/a.jpg", "bad/a.png", None)]
-    assert found.notes == ("good holds 1 pictures and no mask: left out",)
+    assert found.notes == ("good holds 1 picture and no mask: left out",)
     assert not found.alone
 
 

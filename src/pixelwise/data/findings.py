@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from ..classes import Classes
-from .records import Dataset, few
+from .records import Dataset, counted, few
 from .survey import Array, Look, areas, same_pictures
 
 Twins = Sequence[tuple[Look, Look, float]]
@@ -69,8 +69,9 @@ def broken(looks: Sequence[Look]) -> Iterator[Finding]:
     for one in faulty[:LISTED]:
         yield Finding("error", one.problem, one.message, (f"{one.split}: {one.name}",))
     if faulty[LISTED:]:
-        text = f"{len(faulty) - LISTED} more cannot be read or have masks that do not fit: {_names(faulty[LISTED:])}"
-        yield _about("error", "unreadable", text, faulty[LISTED:])
+        rest = faulty[LISTED:]
+        text = f"{len(rest)} more cannot be read, or have no mask or one that does not fit: {_names(rest)}"
+        yield _about("error", "unreadable", text, rest)
 
 
 def _duplicates(looks: Sequence[Look], twins: Twins) -> Iterator[Finding]:
@@ -89,13 +90,15 @@ def _duplicates(looks: Sequence[Look], twins: Twins) -> Iterator[Finding]:
             )
             masks = f" ({differ} of them with different masks)" if differ else ""
             pairs = _first(" = ".join(f"{one.name} ({one.split})" for one in group) for group in group_list)
-            text = f"{len(group_list)} pictures are {where}{masks}: {pairs}. Their pixels are equal: {fix}"
+            number = counted(len(group_list), "picture is", "pictures are")
+            text = f"{number} {where}{masks}: {pairs}. Their pixels are equal: {fix}"
             yield _about(level, "duplicate", text, every)
     if twins:
         pairs = _first(f"{a.name} ({a.split}) ~ {b.name} ({b.split})" for a, b, _ in twins)
+        number = counted(len(twins), "picture looks", "pictures look")
         text = (
-            f"{len(twins)} pictures look like one of an earlier split: {pairs}. If they show the same scene, scores on "
-            "them are too good; keep such pictures in one split"
+            f"{number} like one of an earlier split: {pairs}. If they show the same scene, scores "
+            "on them are too good; keep such pictures in one split"
         )
         yield _about("warning", "alike", text, [one for _, one, _ in twins])
 
@@ -105,14 +108,15 @@ def _class_findings(classes: Classes, parts: Iterable[str], looks: Sequence[Look
     masked = [one for one in looks if one.pixels is not None]
     unknown = [one for one in masked if not _pixels(one).any()]
     if unknown:
-        text = f"{len(unknown)} pictures are void everywhere and teach nothing: {_names(unknown)}. Leave them out"
+        number = counted(len(unknown), "picture teaches nothing", "pictures teach nothing")
+        text = f"{number}, void everywhere: {_names(unknown)}. Better left out"
         yield _about("warning", "void", text, unknown)
     if classes.background is not None:
         empty = [one for one in masked if _pixels(one).any() and not np.delete(_pixels(one), classes.background).any()]
         if empty:
             text = (
-                f"{len(empty)} of {len(masked)} pictures hold no object: {_names(empty)}. That is fine if it is true "
-                "(they teach what is not an object); if not, their masks are missing"
+                f"no object is in {len(empty)} of {counted(len(masked), 'picture')}: {_names(empty)}. "
+                "That is fine if it is true (they teach what is not an object); if not, their masks are missing"
             )
             yield _about("warning" if len(empty) > len(masked) / 2 else "note", "empty", text, empty)
     totals = {
@@ -147,15 +151,17 @@ def _size_findings(classes: Classes, looks: Sequence[Look], imgsz: int) -> Itera
     if speckled:
         sizes = np.concatenate([one.objects[:, 1] for one in looks if one.objects is not None])
         tiny = int((sizes < TINY).sum())
+        of = counted(len(sizes), "object")
         text = (
-            f"{tiny} of {len(sizes)} objects ({tiny / len(sizes):.1%}) have fewer than {TINY} pixels: "
+            f"{tiny} of {of} ({tiny / len(sizes):.1%}) {'has' if tiny == 1 else 'have'} fewer than {TINY} pixels: "
             f"{_names(speckled)}. Remove them if they are slips of the brush; else enlarge the pictures (--resize)"
         )
         yield _about("warning" if tiny > 0.01 * len(sizes) else "note", "tiny", text, speckled)
     small = [one for one in looks if one.size and min(one.size) < imgsz]
     if small:
+        short = counted(len(small), "picture has", "pictures have")
         text = (
-            f"{len(small)} pictures have a side shorter than the training crop of {imgsz} pixels: {_names(small)}. "
+            f"{short} a side shorter than the training crop of {imgsz} pixels: {_names(small)}. "
             "They are padded with void; a smaller --imgsz or a larger --resize wastes less"
         )
         yield _about("note", "small", text, small)

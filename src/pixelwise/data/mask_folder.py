@@ -17,7 +17,7 @@ from ..segmentation import Segmentation
 from . import class_names, pairs, splits
 from .mask_values import MaskValues, recognise
 from .picture_file import Array, read_palette
-from .records import Dataset, Record, few, short_names
+from .records import Dataset, Record, counted, few, short_names
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def found_pairs(path: Path) -> pairs.Pairs:
         names = few(image.relative_to(found.root).as_posix() for image in found.alone)
         number, total = len(found.alone), len(found.alone) + len(found.pairs)
         raise ValueError(
-            f"{path}: {number} of {total} pictures have no mask: {names}; "
+            f"{path}: {number} of {counted(total, 'picture')} {'has' if number == 1 else 'have'} no mask: {names}; "
             "add a mask (all 0 where there is nothing to see), or move these pictures away"
         )
     return found

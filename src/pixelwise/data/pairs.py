@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from .picture_file import SUFFIXES, missing
-from .records import few
+from .records import counted, few
 
 SPLITS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
@@ -239,7 +239,7 @@ def _side_by_side(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None:
         if some:
             alone += without
         elif without:
-            notes.append(f"{_relative(folder, root)} holds {len(without)} pictures and no mask: left out")
+            notes.append(f"{_relative(folder, root)} holds {counted(len(without), 'picture')} and no mask: left out")
     if not pairs:
         return None
     pairs.sort(key=lambda pair: pair.image)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from .pairs import SPLITS, Pair, Pairs, read_lines, text_files
-from .records import few
+from .records import counted, few
 
 VALIDATION_SHARE = 0.2
 """The share of the pictures that is kept for validation where the data have no splits of their own."""
@@ -53,7 +53,8 @@ def hashed(names: Sequence[str], split: str, root: Path) -> tuple[list[str], str
     ranked = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
     held_out = set(ranked[: max(1, round(VALIDATION_SHARE * len(ranked)))] if len(ranked) > 1 else [])
     note = (
-        f"the data have no splits: {len(held_out)} of {len(ranked)} pictures are kept for validation, "
+        f"the data have no splits: {len(held_out)} of {counted(len(ranked), 'picture')} "
+        f"{'is' if len(held_out) == 1 else 'are'} kept for validation, "
         "chosen by a hash of their names"
     )
     return [name for name in names if (name in held_out) == (split == "val")], note

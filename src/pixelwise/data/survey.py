@@ -43,7 +43,8 @@ class Look:
 
     Attributes:
         split, index, name: which picture it is.
-        problem: "picture" or "mask" where it cannot be read, "size" where the two differ; empty where all is well.
+        problem: "picture" or "mask" where it cannot be read, "missing" where there is no mask, "size" where the two
+            differ; empty where all is well.
         message: the error in words.
         size: height and width, pixels; None where the picture cannot be read.
         digest: of the decoded pixels; equal for equal pictures, whatever their files.
@@ -94,7 +95,10 @@ def look(split: str, data: Dataset, i: int) -> Look:
 
 
 def survey_files(path: Path) -> list[Look]:
-    """One look at the files of each picture and mask below a folder, where the data cannot be opened as a whole."""
+    """One look at the files of each picture and mask below a folder, where the data cannot be opened as a whole.
+
+    Pictures without a mask come first.
+    """
     found = find_pairs(path)
 
     def look(pair: Pair, name: str) -> Look:
@@ -110,8 +114,13 @@ def survey_files(path: Path) -> list[Look]:
         text = f"{pair.image} is {size[1]}x{size[0]}, but its mask {pair.mask} is {mask[1]}x{mask[0]}: they must agree"
         return Look(pair.split or "all", 0, name, "size", text)
 
+    if found is None:
+        return []
+    advice = "add one (all 0 where there is nothing to see), or move the picture away"
+    without = [(found.name(Pair(image, image)), f"{image} has no mask: {advice}") for image in found.alone]
     with ThreadPoolExecutor(4) as threads:
-        return list(threads.map(lambda pair: look(pair, found.name(pair)), found.pairs)) if found else []
+        looks = list(threads.map(lambda pair: look(pair, found.name(pair)), found.pairs))
+    return [*(Look("all", 0, name, "missing", text) for name, text in without), *looks]
 
 
 def same_pictures(looks: Iterable[Look]) -> list[list[Look]]:
