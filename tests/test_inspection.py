@@ -101,10 +101,12 @@ def test_missing_masks_and_wrong_sizes_are_told_together(good, tmp_path):
         (good / f"masks/{name}.png").unlink()
     found = inspect(good, tmp_path / "out", reading=READING, imgsz=64)
     assert [(one.kind, Path(one.pictures[0]).name) for one in found.errors] == [
+        ("size", "p3"),
         ("missing", "p0"),
         ("missing", "p4"),
-        ("size", "p3"),
     ]
+    assert found.pictures == {"train": 2, "val": 1}
+    assert [row["pictures"] for row in found.classes] == [2, 2, 2]
     assert "p0.png has no mask: add one" in found.table()
     assert "p4.png has no mask" in found.page.read_text()
 

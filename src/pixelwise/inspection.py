@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .classes import Classes
-from .data.dataset import available_splits, open_dataset
+from .data.dataset import available_splits, read_dataset
 from .data.findings import Finding, broken, findings
 from .data.records import Dataset, counted
 from .data.survey import Look, alike_across_splits, areas, survey, survey_files
@@ -146,7 +146,7 @@ def _numbers(pictures: Mapping[str, int]) -> str:
 def _parts(data: Dataset | str | os.PathLike[str], split: str | None, reading: Mapping[str, Any]) -> dict[str, Dataset]:
     if isinstance(data, str | os.PathLike):
         splits = [split] if split else available_splits(data, reading.get("format"))
-        return {name: open_dataset(data, split=name, **reading) for name in splits}
+        return {name: read_dataset(data, split=name, **reading) for name in splits}
     return {data.split or "all": data}
 
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from pixelwise.data import mask_folder
+from pixelwise.data.dataset import open_dataset
 
 CAMVID = "sky,building,pole,road,pavement,tree,sign symbol,fence,car,pedestrian,bicyclist"
 
@@ -66,11 +67,12 @@ def test_all_splits_have_the_same_classes(save, tmp_path, photo):
 def test_missing_masks_are_named(save, tmp_path, photo):
     for k in range(9):
         save(f"images/p{k}.png", photo)
-    save("masks/p0.png", photo[..., 0])
+    save("masks/p0.png", photo[..., 0] % 2)
     names = "images/p1.png, images/p2.png, images/p3.png, images/p4.png, images/p5.png, … (8 in all)"
     with pytest.raises(ValueError) as caught:
-        mask_folder.read(tmp_path, "train")
-    assert f"8 of 9 pictures have no mask: {names}; add a mask" in str(caught.value)
+        open_dataset(tmp_path)
+    assert f"8 pictures have no mask: {names}; add a mask" in str(caught.value)
+    assert [one.name for one in mask_folder.read(tmp_path, None).alone] == [f"images/p{k}" for k in range(1, 9)]
 
 
 def test_a_mask_of_another_size(save, tmp_path, photo):

@@ -15,7 +15,7 @@ from . import coco, label_map, mask_folder, voc
 from .picture_file import SUFFIXES, missing
 from .records import Dataset as Dataset
 from .records import Record as Record
-from .records import counted
+from .records import counted, few
 
 FORMATS: dict[str, ModuleType] = {
     "voc": voc,
@@ -56,6 +56,29 @@ def open_dataset(
 
     >>> open_dataset("cells", split="val", classes="background,cell")  # doctest: +SKIP
     """
+    data = read_dataset(path, split=split, format=format, classes=classes, void=void, colors=colors)
+    if data.alone:
+        number, names = (
+            counted(len(data.alone), "picture has", "pictures have"),
+            few(f"{one.name}{one.image.suffix}" for one in data.alone),
+        )
+        raise ValueError(
+            f"{path}: {number} no mask: {names}; "
+            "add a mask (all 0 where there is nothing to see), or move these pictures away"
+        )
+    return data
+
+
+def read_dataset(
+    path: str | os.PathLike[str],
+    *,
+    split: str | None,
+    format: str | None = None,
+    classes: Classes | Sequence[str] | str | None = None,
+    void: int | Sequence[int] | None = None,
+    colors: Mapping[str, Sequence[int]] | str | None = None,
+) -> Dataset:
+    """As `open_dataset`, but where pictures have no mask the others are read, and these are named in `alone`."""
     path = Path(path)
     fits = _fits(path, format)
     name = next(iter(fits))

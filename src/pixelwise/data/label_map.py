@@ -15,7 +15,7 @@ from ..ops.files import write_aside
 from ..segmentation import Segmentation
 from . import class_names
 from .image import read_values
-from .mask_folder import copy_image, found_pairs, write_png
+from .mask_folder import copy_image, found_pairs, without_masks, write_png
 from .pairs import find_pairs
 from .picture_file import DEEP, Array, read_header
 from .records import Dataset, Record, short_names
@@ -113,6 +113,7 @@ def read(
             *((note,) if note else ()),
         ),
         LabelMaps(named, known.void),
+        without_masks(found),
     )
 
 

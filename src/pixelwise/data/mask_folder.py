@@ -17,7 +17,7 @@ from ..segmentation import Segmentation
 from . import class_names, pairs, splits
 from .mask_values import MaskValues, recognise
 from .picture_file import Array, read_palette
-from .records import Dataset, Record, counted, few, short_names
+from .records import Dataset, Record, short_names
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def read(
     """The pictures of a split with their class masks; what the values mean is learnt from the masks of all splits.
 
     Raises:
-        ValueError: no pictures, pictures without masks, or masks whose values do not fit (see `mask_values.recognise`).
+        ValueError: no pictures with masks, or masks whose values do not fit (see `mask_values.recognise`).
     """
     found = found_pairs(path)
     chosen, note = splits.choose(found, split)
@@ -68,6 +68,7 @@ def read(
         "mask-folder",
         (found.layout, *notes, *found.notes, *((note,) if note else ())),
         ClassMaps(values),
+        without_masks(found),
     )
 
 
@@ -85,21 +86,19 @@ def write(dataset: Dataset, path: Path) -> None:
 
 
 def found_pairs(path: Path) -> pairs.Pairs:
-    """The pairs of a folder; an error when there are none, or when pictures have no mask."""
+    """The pairs of a folder; an error when there are none."""
     found = pairs.find_pairs(path)
     if found is None:
         raise ValueError(
             f"{path} holds no pictures with masks: wanted images/ and masks/, each with train/ and val/ or not; "
             "train/ and val/ with images/ and masks/; a.jpg beside a.png; or train.txt, a picture and its mask a line"
         )
-    if found.alone:
-        names = few(image.relative_to(found.root).as_posix() for image in found.alone)
-        number, total = len(found.alone), len(found.alone) + len(found.pairs)
-        raise ValueError(
-            f"{path}: {number} of {counted(total, 'picture')} {'has' if number == 1 else 'have'} no mask: {names}; "
-            "add a mask (all 0 where there is nothing to see), or move these pictures away"
-        )
     return found
+
+
+def without_masks(found: pairs.Pairs) -> tuple[Record, ...]:
+    """The pictures that ought to have a mask and have none."""
+    return tuple(Record(found.name(pairs.Pair(image, image)), image) for image in found.alone)
 
 
 def copy_image(source: Path, target: Path) -> None:

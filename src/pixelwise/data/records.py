@@ -44,6 +44,7 @@ class Dataset:
         format: the format it was read from, a key of `FORMATS`.
         notes: what was recognised when it was opened, in sentences for people.
         truths: reads the truth of one record.
+        alone: pictures of any split that ought to have a mask and have none; `open_dataset` refuses such data.
     """
 
     classes: Classes
@@ -52,6 +53,7 @@ class Dataset:
     format: str
     notes: tuple[str, ...]
     truths: Callable[[Record], Segmentation]
+    alone: tuple[Record, ...] = ()
 
     def __repr__(self) -> str:
         """The folder, the split and how much there is, on one line."""

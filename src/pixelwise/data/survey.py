@@ -19,8 +19,9 @@ from tqdm import tqdm
 from ..segmentation import Segmentation
 from .geometry import Size
 from .image import read_image, read_values
+from .mask_folder import without_masks
 from .pairs import Pair, find_pairs
-from .records import Dataset
+from .records import Dataset, Record
 
 THUMBNAIL = 24
 """Side of the grey thumbnails that near duplicates are found by, pixels."""
@@ -67,11 +68,20 @@ class Look:
 
 
 def survey(parts: Mapping[str, Dataset], workers: int = 4) -> list[Look]:
-    """One look at each picture of each split, in their order, with a progress bar on terminals."""
+    """One look at each picture of each split, in their order, with a progress bar on terminals.
+
+    Pictures without a mask come last.
+    """
     every = [(split, data, i) for split, data in parts.items() for i in range(len(data))]
     with ThreadPoolExecutor(workers) as threads:
         looks = threads.map(lambda job: look(*job), every)
-        return list(tqdm(looks, "inspecting", len(every), unit=" pictures", leave=False, disable=None))
+        seen = list(tqdm(looks, "inspecting", len(every), unit=" pictures", leave=False, disable=None))
+    return seen + _missing(dict.fromkeys(one for data in parts.values() for one in data.alone))
+
+
+def _missing(alone: Iterable[Record]) -> list[Look]:
+    advice = "add one (all 0 where there is nothing to see), or move the picture away"
+    return [Look("all", 0, one.name, "missing", f"{one.image} has no mask: {advice}") for one in alone]
 
 
 def look(split: str, data: Dataset, i: int) -> Look:
@@ -97,7 +107,7 @@ def look(split: str, data: Dataset, i: int) -> Look:
 def survey_files(path: Path) -> list[Look]:
     """One look at the files of each picture and mask below a folder, where the data cannot be opened as a whole.
 
-    Pictures without a mask come first.
+    Pictures without a mask come last.
     """
     found = find_pairs(path)
 
@@ -116,11 +126,9 @@ def survey_files(path: Path) -> list[Look]:
 
     if found is None:
         return []
-    advice = "add one (all 0 where there is nothing to see), or move the picture away"
-    without = [(found.name(Pair(image, image)), f"{image} has no mask: {advice}") for image in found.alone]
     with ThreadPoolExecutor(4) as threads:
         looks = list(threads.map(lambda pair: look(pair, found.name(pair)), found.pairs))
-    return [*(Look("all", 0, name, "missing", text) for name, text in without), *looks]
+    return looks + _missing(without_masks(found))
 
 
 def same_pictures(looks: Iterable[Look]) -> list[list[Look]]:
