@@ -36,7 +36,7 @@ def existing(path: str | os.PathLike[str]) -> Path:
         raise FileNotFoundError(f"there is no file and no folder {path}{hint}")
     files = sorted(p.name for p in path.parent.iterdir() if p.is_file())
     near = get_close_matches(path.name, files, 3, 0.4) or [f for f in files if f.endswith(".safetensors")][:5]
-    hint = f"did you mean {' or '.join(near)}?" if near else "there is no file of weights in that folder"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there is no file of weights in {path.parent}"
     raise FileNotFoundError(f"{path} is not there: {hint}")
 
 
