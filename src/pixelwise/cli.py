@@ -275,7 +275,7 @@ def _predictor(options: argparse.Namespace) -> Predictor:
     except ValueError:
         raise ValueError(f"--scales is {options.scales!r}: it must be numbers like 0.75,1,1.25") from None
     return Predictor(
-        load(_checkpoint(options.model)),
+        load(options.model),
         device=options.device,
         flip=options.flip,
         scales=scales,
@@ -283,9 +283,3 @@ def _predictor(options: argparse.Namespace) -> Predictor:
         overlap=options.overlap,
         precision=options.precision,
     )
-
-
-def _checkpoint(model: str) -> Path:
-    """The checkpoint itself, or the best one of a run's folder."""
-    path = Path(model)
-    return path / "best.safetensors" if path.is_dir() else path
