@@ -83,7 +83,7 @@ def test_broken_files_are_told_one_by_one(good, tmp_path):
     expected = {"picture": "p0", "mask": "p1", "size": "p3"}
     by_folder = inspect(good, tmp_path / "out", reading=READING, imgsz=64)
     assert {finding.kind: Path(finding.pictures[0]).name for finding in by_folder.errors} == expected
-    assert "before these files are mended" in by_folder.page.read_text()
+    assert "before this is mended" in by_folder.page.read_text()
     assert "p1.png" in by_folder.table()
     train, val = (inspect(part, tmp_path / "out", imgsz=64) for part in data.values())
     errors = (*train.errors, *val.errors)
@@ -109,6 +109,16 @@ def test_missing_masks_and_wrong_sizes_are_told_together(good, tmp_path):
     assert [row["pictures"] for row in found.classes] == [2, 2, 2]
     assert "p0.png has no mask: add one" in found.table()
     assert "p4.png has no mask" in found.page.read_text()
+
+
+def test_why_data_cannot_be_opened_is_told_beside_what_is_broken(good, tmp_path):
+    for name in ("train/p0", "train/p1", "train/p2", "val/p4"):
+        cv2.imwrite(str(good / f"masks/{name}.png"), blobs(ring=False) * 255)
+    cv2.imwrite(str(good / "masks/val/p3.png"), blobs(80, 120, ring=False) * 255)
+    found = inspect(good, tmp_path / "out", reading={"classes": "a,b,c"}, imgsz=64)
+    assert [one.kind for one in found.errors] == ["reading", "size"]
+    assert found.table().startswith("error: ")
+    assert "3 names (a, b, c), but the masks hold 2 values (0 and 255)" in found.table()
 
 
 def test_one_picture_is_one_picture(tmp_path):

@@ -67,14 +67,15 @@ class Inspection:
     def table(self) -> str:
         """The same for a terminal."""
         width = max((len(str(row["class"])) for row in self.classes), default=5)
-        lines = [_numbers(self.pictures), ""]
-        lines += [f"{'class':{width}}  pixels  pictures  objects  median area"]
+        lines = []
+        if self.classes:
+            lines = [_numbers(self.pictures), "", f"{'class':{width}}  pixels  pictures  objects  median area"]
         for row in self.classes:
             lines.append(
                 f"{row['class']:{width}}  {row['pixels']:6.1%}  {row['pictures']:8}  {row['objects']:7}  "
                 f"{row['median area']:11}"
             )
-        lines += ["", *(f"{finding.level}: {finding.text}" for finding in self.findings)]
+        lines += [*([""] if lines else []), *(f"{finding.level}: {finding.text}" for finding in self.findings)]
         return "\n".join([*lines, "" if self.findings else "nothing is wrong", f"see {self.page}"])
 
 
@@ -110,12 +111,8 @@ def inspect(
     page = Page("What is in the data")
     try:
         parts = _parts(data, split, reading or {})
-    except ValueError:
-        found = tuple(broken([] if isinstance(data, Dataset) else survey_files(Path(data))))
-        if not found:
-            raise
-        page.text("The data cannot be opened before these files are mended or removed; then inspect them again.")
-        return Inspection(page.findings((one.level, one.text) for one in found).write(file), {}, (), found)
+    except ValueError as error:
+        return _unopened(data, error, page, file)
     looks = survey(parts)
     twins = alike_across_splits(looks)
     found = findings(parts, looks, twins, imgsz)
@@ -137,6 +134,17 @@ def inspect(
         page.pictures(zip((_drawn(parts, known), _drawn(parts, one)), captions, strict=True))
     page.write(file)
     return result
+
+
+def _unopened(data: Dataset | str | os.PathLike[str], error: ValueError, page: Page, file: Path) -> Inspection:
+    """What is wrong with the files of data that cannot be opened, and why they cannot; the error where all are fine."""
+    found = tuple(broken([] if isinstance(data, Dataset) else survey_files(Path(data))))
+    if not found:
+        raise error
+    if str(error) not in [one.text for one in found]:
+        found = (Finding("error", "reading", str(error)), *found)
+    page.text("The data cannot be opened before this is mended; then inspect them again.")
+    return Inspection(page.findings((one.level, one.text) for one in found).write(file), {}, (), found)
 
 
 def _numbers(pictures: Mapping[str, int]) -> str:
