@@ -66,7 +66,7 @@ def test_good_data(good, tmp_path):
         "median area": blob_area,
     }
     assert (ring["median area"], background["objects"]) == (ring_area, 0)
-    page = (tmp_path / "out" / "inspection.html").read_text()
+    page = (tmp_path / "out" / "index.html").read_text()
     assert page.count("<img") == 3 + 3 * 3
     assert "p0, view 3" in page
     assert json.loads(json.dumps(found.to_dict()))["pictures"] == {"train": 3, "val": 2}

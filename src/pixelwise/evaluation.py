@@ -18,7 +18,7 @@ from torch import distributed
 from tqdm import tqdm
 
 from .classes import Classes
-from .data.records import Dataset
+from .data.records import Dataset, counted
 from .data.source import read_ahead
 from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors
 from .inference.predictor import FAILURES, Predictor
@@ -144,7 +144,9 @@ class Evaluation:
 
     def _summary(self) -> str:
         number, failed = len(self.dataset), len(self.failures)
-        return f"{number} pictures, {failed} failed" + ("; what they hold counts as missed" if failed else "")
+        return f"{counted(number, 'picture')}, {failed} failed" + (
+            "; what they hold counts as missed" if failed else ""
+        )
 
     def _page(self, worst: Sequence[tuple[Pixels, str]]) -> Page:
         page = Page(f"Evaluation: {self.main} {self.scores[self.main]:.3f}").text(self._summary())

@@ -88,7 +88,7 @@ def inspect(
     imgsz: int = 256,
     augment: str = "default",
 ) -> Inspection:
-    """Look at every picture, and write one page: `out/inspection.html`.
+    """Look at every picture, and write one page: `out/index.html`.
 
     The page shows pictures with their masks, as they are and as the network will see them in training; the shares of
     the classes and the sizes of objects and pictures; and every problem, with what to do about it: files that cannot be
@@ -107,7 +107,7 @@ def inspect(
         FileNotFoundError, ValueError: when the data cannot be opened, and not because of single broken files.
         OSError: when the page cannot be written.
     """
-    augmented, file = augmentation(augment, (imgsz, imgsz)), Path(out) / "inspection.html"
+    augmented, file = augmentation(augment, (imgsz, imgsz)), Path(out) / "index.html"
     page = Page("What is in the data")
     try:
         parts = _parts(data, split, reading or {})
