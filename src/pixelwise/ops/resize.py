@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-
 LARGEST = 1 << 28
 """The most pixels that resizing may make of a picture: a line of 1×5000 must not become 256×1,280,000."""
 
