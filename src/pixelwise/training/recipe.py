@@ -57,7 +57,7 @@ class Recipe:
     augment: str = _option("default", "augmentation: none, light, default, strong or topdown")
     optimizer: str = _option("adamw", f"optimiser: {', '.join(OPTIMIZERS)}")
     lr: float = _option(
-        2e-3, "highest learning rate; the pretrained encoder gets a third of it; lower it without norms"
+        2e-3, "highest learning rate; a third of it for the pretrained encoder; 2e-4 suits the paper's U-Net"
     )
     schedule: str = _option("poly", f"course of the learning rate: {', '.join(SCHEDULES)}")
     warmup: float = _option(0.05, "share of the steps in which the learning rate rises to its highest")
