@@ -151,9 +151,10 @@ def test_a_sheet_holds_every_picture():
         np.full(size, value, np.uint8) for size, value in (((40, 60, 3), 50), ((900, 300, 3), 90), ((8, 8, 3), 130))
     ]
     drawn = sheet(pictures, 2, captions=["one", "two", "three"], side=100)
-    for value, height, width in ((50, 40, 60), (90, 100, 33), (130, 96, 96)):
+    for value, height, width in ((50, 67, 100), (90, 100, 33), (130, 100, 100)):
         assert where(drawn, (value,) * 3).sum() == height * width
     assert where(drawn, (50,) * 3).any(1).argmax() < where(drawn, (130,) * 3).any(1).argmax() - 100
+    assert drawn.shape[1] == 8 + 100 + 8 + 33 + 8, "no blank space beside the narrow picture"
     with pytest.raises(ValueError, match="at least one"):
         sheet([])
     with pytest.raises(ValueError, match="1 captions for 3 pictures"):

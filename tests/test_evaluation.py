@@ -195,7 +195,7 @@ def test_the_views_of_the_worst_are_as_wide_as_the_picture(tmp_path):
     data = open_dataset(tmp_path, split="val", classes=NAMES)
     shown = {text.partition(":")[0]: pixels for pixels, text in evaluate(Reading(), data, progress=False).worst()}
     widths = {name.rpartition("/")[2]: pixels.shape[1] for name, pixels in shown.items()}
-    assert widths == {"tall": 4 * (96 + 8), "wide": 4 * (192 + 8), "large": 4 * (256 + 8)}
+    assert widths == {"tall": 8 + 4 * (96 + 8), "wide": 8 + 4 * (192 + 8), "large": 8 + 4 * (256 + 8)}
 
 
 def test_real_pictures_against_themselves(nuclei_sample):

@@ -26,6 +26,9 @@ CONFUSED: Color = (240, 228, 66)
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
+GAP = 8
+"""Between the pictures of a sheet, pixels."""
+
 
 def draw(
     image: Picture, result: Segmentation, *, opacity: float = 0.4, outlines: bool = True, legend: bool = True
@@ -130,7 +133,7 @@ def errors(
 def sheet(
     pictures: Sequence[Pixels], columns: int | None = None, *, captions: Sequence[str] = (), side: int = 320
 ) -> Pixels:
-    """Several pictures on one white sheet, each fitted into a square.
+    """Several pictures on one white sheet, each fitted into a square; columns are as wide as their widest picture.
 
     Args:
         pictures: (H, W, 3) uint8 each, of any sizes.
@@ -146,17 +149,17 @@ def sheet(
     fitted = [_fitted(one, side) for one in pictures]
     if captions:
         fitted = [add_caption(one, text) for one, text in zip(fitted, captions, strict=True)]
-    gap = max(4, side // 40)
+    widths = [max(one.shape[1] for one in fitted[column::columns]) for column in range(min(columns, len(fitted)))]
     rows = []
     for start in range(0, len(fitted), columns):
         row = fitted[start : start + columns]
         height = max(one.shape[0] for one in row)
         cells = []
-        for one in row:
-            space = ((gap, height - one.shape[0]), (gap, max(0, side - one.shape[1])), (0, 0))
+        for one, width in zip(row, widths, strict=False):
+            space = ((GAP, height - one.shape[0]), (GAP, width - one.shape[1]), (0, 0))
             cells.append(np.pad(one, space, constant_values=PAPER[0]))
         rows.append(np.concatenate(cells, axis=1))
-    return np.pad(stack(*rows), ((0, gap), (0, gap), (0, 0)), constant_values=PAPER[0])
+    return np.pad(stack(*rows), ((0, GAP), (0, GAP), (0, 0)), constant_values=PAPER[0])
 
 
 def _pixels(image: Picture, result: Segmentation) -> Pixels:
@@ -212,12 +215,9 @@ def _mixed(pixels: np.ndarray[Any, Any], color: np.ndarray[Any, Any], opacity: f
 
 
 def _fitted(pixels: Pixels, side: int) -> Pixels:
-    """Scaled so that the longer side is `side` pixels; enlarged by whole factors only, pixels kept square."""
+    """Scaled so that the longer side is `side` pixels; what is enlarged keeps its pixels apart."""
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
-    if scale > 1:
-        whole = int(scale)
-        return pixels.repeat(whole, 0).repeat(whole, 1)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    fitted: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    fitted: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
     return fitted

@@ -20,9 +20,9 @@ from tqdm import tqdm
 from .classes import Classes
 from .data.records import Dataset, counted
 from .data.source import read_ahead
-from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors
+from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .inference.predictor import FAILURES, Predictor
-from .legend import Pixels, add_caption, add_legend
+from .legend import Pixels, add_legend
 from .metrics import METRICS
 from .models.base import Model
 from .ops.files import write_aside
@@ -35,9 +35,6 @@ WORST = 6
 
 HARDLY = 0.01
 """A class of whose pixels a smaller share is found than this (its IoU is lower still) is said to be hardly found."""
-
-GAP = 8
-"""Between the views of a picture, pixels."""
 
 Row = dict[str, str | int | float]
 
@@ -280,21 +277,7 @@ def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
     entries += [(RIGHT, "right"), (CONFUSED, "confused")] if len(classes) > 2 else [(RIGHT, "right")]
     entries += [(FALSE_ALARM, "false alarm"), (MISSED, "missed")] if classes.background is not None else []
     side = min(384, max(192, *pixels.shape[:2]))
-    return add_legend(_row(views, side), entries)
-
-
-def _row(views: Mapping[str, Pixels], side: int) -> Pixels:
-    """Views of one size beside each other, under their names, scaled so that their longer side is `side` pixels."""
-    cells = []
-    for name, pixels in views.items():
-        height, width = pixels.shape[:2]
-        scale = side / max(height, width)
-        size = max(1, round(scale * width)), max(1, round(scale * height))
-        scaled = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-        cells.append(
-            np.pad(add_caption(scaled.astype(np.uint8), name), ((GAP, GAP), (GAP, 0), (0, 0)), constant_values=255)
-        )
-    return np.concatenate(cells, 1)
+    return add_legend(sheet(list(views.values()), len(views), captions=list(views), side=side), entries)
 
 
 def _interval(ends: tuple[float, float] | None) -> str:
