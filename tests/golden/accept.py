@@ -1,4 +1,7 @@
-"""Prints how each model's output differs from the one that is kept, then keeps the new one (`make golden`)."""
+"""Prints how each model's output differs from the one that is kept, then keeps the new one (`make golden`).
+
+python tests/golden/accept.py [--look] [NAME …]      of the names in MODELS; all when none is given
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ import torch
 from cases import CASES, make
 from filling import fill, picture, sixteen
 
-KEPT = Path(__file__).with_name("models.json")
+KEPT = Path(__file__).with_name("outputs")
+"""One file a model: its cases, and sixteen numbers of each."""
+
 SIZE = (70, 52)
 
 
@@ -22,25 +27,36 @@ def output(case: str) -> list[float]:
         return sixteen(model(picture(*SIZE)).logits)
 
 
-def main() -> int:
-    kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else {}
-    found = {case: output(case) for case in CASES}
-    for case in [*found, *(kept.keys() - found.keys())]:
+def kept(name: str) -> dict[str, list[float]]:
+    """What is kept of a model."""
+    path = KEPT / f"{name}.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def show(found: dict[str, list[float]], before: dict[str, list[float]]) -> None:
+    for case in [*found, *(before.keys() - found.keys())]:
         if case not in found:
             print(f"gone     {case}")
-        elif case not in kept:
+        elif case not in before:
             print(f"new      {case}\n         {found[case]}")
         else:
-            worst = max(abs(a - b) for a, b in zip(found[case], kept[case], strict=True))
+            worst = max(abs(a - b) for a, b in zip(found[case], before[case], strict=True))
             print(f"{'same    ' if worst <= 1e-4 else 'DIFFERS '} {case}: by {worst:.2g} at most")
             if worst > 1e-4:
-                print(f"         was {kept[case]}\n         is  {found[case]}")
-    if "--look" not in sys.argv[1:]:
-        lines = ",\n".join(f"  {json.dumps(case)}: {json.dumps(values)}" for case, values in found.items())
-        KEPT.write_text(f"{{\n{lines}\n}}\n", "utf-8")
-        print(f"accepted: {KEPT.name} (with --look it is only shown)")
-    return 0
+                print(f"         was {before[case]}\n         is  {found[case]}")
+
+
+def main(arguments: list[str]) -> None:
+    names = [word for word in arguments if word != "--look"] or sorted({name for name, _ in CASES.values()})
+    for name in names:
+        found = {case: output(case) for case, (of, _) in CASES.items() if of == name}
+        show(found, kept(name))
+        if "--look" not in arguments:
+            lines = ",\n".join(f"  {json.dumps(case)}: {json.dumps(values)}" for case, values in found.items())
+            (KEPT / f"{name}.json").write_text(f"{{\n{lines}\n}}\n", "utf-8")
+    if "--look" not in arguments:
+        print(f"accepted: {', '.join(names)} (with --look it is only shown)")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(sys.argv[1:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ class Backbone(nn.Module):
         name: as in timm, `resnet34` or `tf_efficientnet_lite0`; a tag of pretrained weights may follow a dot.
         out_indices: which of its feature maps to return, from the finest (0); all when not given.
         output_stride: 32, or 16 or 8 for networks that timm can dilate instead.
+        changes: further arguments of timm's network, `{"stem_type": "deep", "stem_width": 64}` for example.
 
     Attributes:
         channels: of each feature map.
@@ -31,14 +32,20 @@ class Backbone(nn.Module):
             that takes pictures of one size only, or an output stride that it does not have.
     """
 
-    def __init__(self, name: str, out_indices: Sequence[int] | None = None, output_stride: int = 32) -> None:
+    def __init__(
+        self,
+        name: str,
+        out_indices: Sequence[int] | None = None,
+        output_stride: int = 32,
+        changes: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         import timm
 
         if not timm.is_model(name):
             raise ValueError(f"timm {timm.__version__} has no backbone {name!r}: {nearest(name, timm.list_models())}")
         self.name = name
-        self.options: dict[str, Any] = {"features_only": True}
+        self.options: dict[str, Any] = {"features_only": True, **(changes or {})}
         if out_indices is not None:
             self.options["out_indices"] = tuple(out_indices)
         if output_stride != 32:

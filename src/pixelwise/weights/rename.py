@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from typing import Any
 
+from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
+from . import unet
 from .files import read_state_dict, unwrapped
-from .unet import MILESIAL, SMP
+from .table import Table
 
-LAYOUTS = {"milesial": MILESIAL, "smp": SMP}
-"""Whose names the tensors have."""
+LAYOUTS: dict[str, tuple[Table, ...]] = {
+    "milesial": (unet.MILESIAL,),
+    "smp": (unet.SMP,),
+}
+"""Whose names the tensors have → a table for each of our models that they fit."""
 
 
 def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any], layout: str) -> dict[str, str]:
@@ -21,7 +27,7 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
     Args:
         model: made by `pixelwise.create` with the arguments that fit; it stays as it is when anything does not.
         source: a file (safetensors, or a state dict of PyTorch, wrapped or not), or the state dict itself.
-        layout: whose names the tensors have, "milesial" or "smp".
+        layout: whose names the tensors have, a key of `LAYOUTS`.
 
     Returns:
         Each entry of theirs that is not used, with the reason.
@@ -36,12 +42,7 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
     """
     if layout not in LAYOUTS:
         raise ValueError(f"there is no layout {layout!r}: {nearest(layout, LAYOUTS)}")
-    table = LAYOUTS[layout]
-    if model.architecture != table.architecture:
-        raise ValueError(
-            f"the layout {layout!r} is not that of {model.architecture or type(model).__name__}. "
-            f"These weights fit {table.made_by}"
-        )
+    table = fitting(model, layout)
     name = "the state dict" if isinstance(source, Mapping) else os.fspath(source)
     theirs = unwrapped(source, name) if isinstance(source, Mapping) else read_state_dict(source)
     try:
@@ -50,3 +51,24 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
         raise ValueError(f"{name}: {error}") from None
     model.load_state_dict(found, strict=False)
     return unused
+
+
+def fitting(model: Model, layout: str) -> Table:
+    """The table of a layout that fits a model.
+
+    Raises:
+        ValueError: for a model of another architecture, or made with other arguments than these weights want.
+    """
+    tables = {table.architecture: table for table in LAYOUTS[layout]}
+    table = tables.get(model.architecture)
+    if table is None:
+        raise ValueError(
+            f"the layout {layout!r} is not that of {model.architecture or type(model).__name__}. "
+            f"These weights fit {'; or '.join(table.made_by for table in tables.values())}"
+        )
+    defaults = inspect.signature(MODELS[model.architecture]).parameters
+    made = {key: model.arguments.get(key, defaults[key].default) for key in table.demands}
+    if wrong := {key: value for key, value in table.demands.items() if made[key] != value}:
+        wanted = ", ".join(f"{key}={value!r}" for key, value in wrong.items())
+        raise ValueError(f"the layout {layout!r} wants a model made with {wanted}. These weights fit {table.made_by}")
+    return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -21,12 +21,14 @@ class Table:
         made_by: how to make the model that these weights fit, for errors.
         prefixes: the start of their name → the start of ours; the longest that fits counts.
         dropped: the start of a name that we have no use for → why.
+        demands: arguments of the constructor that the model must have been made with.
     """
 
     architecture: str
     made_by: str
     prefixes: Mapping[str, str]
     dropped: Mapping[str, str]
+    demands: Mapping[str, Any] = field(default_factory=dict)
 
     def rename(self, theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
         """The tensors under our names; and each entry that is not used, with the reason.
