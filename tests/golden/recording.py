@@ -32,7 +32,7 @@ def record(
         arguments: of `pixelwise.create`, for the model of ours that the weights fit.
         network: the peer.
         sizes: of the pictures.
-        call: how to get the peer's logits, (1, C, H, W); or a list of them and those of its auxiliary heads, in our order.
+        call: how to get the peer's logits, (1, C, H, W); or a list of them and of those of its auxiliary heads.
         unused: the peer's tensors that we have no use for.
     """
     fill(network)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, overload
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..classes import VOID
 from ..data.geometry import scaled
@@ -246,11 +246,15 @@ def _scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def _evaluating(model: Model) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     model.eval()
+    if isinstance(model, SemanticModel):
+        model.auxiliary_heads = False
     try:
         yield
     finally:
+        if isinstance(model, SemanticModel):
+            model.auxiliary_heads = True
         for module, mode in modes.items():
             module.training = mode

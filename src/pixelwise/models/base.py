@@ -76,10 +76,12 @@ class SemanticModel(Model):
     Attributes:
         criterion: (logits, class_map) → named losses; cross-entropy unless a recipe says otherwise.
         auxiliary_weight: what the losses of the auxiliary heads are multiplied with.
+        auxiliary_heads: whether `forward` runs the heads that only training needs; predicting switches it off.
     """
 
     task = "semantic"
     auxiliary_weight: float = 0.4
+    auxiliary_heads: bool = True
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)
