@@ -1,32 +1,87 @@
-"""The convolutions of VGG16, for the papers that change its poolings and make its classifier convolutional."""
+"""VGG16 for the papers that change its poolings and make its fully connected layers convolutional."""
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Sequence
 
-WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-"""Channels of the 3×3 convolutions, block by block; a pooling follows each block."""
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .conv import init_he
+from .normalize import Normalize
+
+WIDTHS = ((1, 1), (2, 2), (4, 4, 4), (8, 8, 8), (8, 8, 8))
+"""Channels of the 3×3 convolutions, block by block, in units of the first (64); a pooling follows each block."""
+
+CAFFE_MEAN = (104.00698793, 116.66876762, 122.67891434)
+"""Mean blue, green and red of ImageNet, in bytes: what the Caffe weights of VGG16 were trained with."""
 
 
-def vgg16_blocks(first_padding: int = 1, last_dilation: int = 1) -> nn.ModuleList:
-    """The five blocks of VGG16, without the poolings between them; a ReLU follows each convolution.
+class VGG16(nn.Module):
+    """The five blocks with a pooling after each, then fc6 and fc7 as convolutions, each with ReLU and dropout.
 
-    Simonyan and Zisserman 2015, configuration D. Convolution i of block b is `blocks[b][2 * i]`.
+    Simonyan and Zisserman 2015, configuration D. `pixelwise.create(…, pretrained=…)` fills it with ImageNet weights.
 
     Args:
+        pools: the five poolings.
+        fc6: the first fully connected layer as a convolution; fc7 is 1×1 and has as many channels.
         first_padding: of the very first convolution (100 in FCN); all others keep the size.
         last_dilation: of the last block (2 in DeepLab v1).
+        width: channels of the first block.
+
+    Attributes:
+        channels: of the map after each pooling, and of fc7.
+    """
+
+    def __init__(
+        self,
+        pools: Sequence[nn.Module],
+        fc6: nn.Conv2d,
+        first_padding: int = 1,
+        last_dilation: int = 1,
+        width: int = 64,
+    ) -> None:
+        super().__init__()
+        self.blocks = vgg16_blocks(first_padding, last_dilation, width)
+        self.pools = nn.ModuleList(pools)
+        self.fc6 = fc6
+        self.fc7 = nn.Conv2d(fc6.out_channels, fc6.out_channels, 1)
+        self.dropout = nn.Dropout(0.5)
+        self.channels = (*(widths[-1] * width for widths in WIDTHS), fc6.out_channels)
+        init_he(self)
+
+    def normalize(self) -> Normalize:
+        """The normalisation that the weights are trained with: BGR, bytes, the mean subtracted."""
+        return Normalize(CAFFE_MEAN, scale=255, bgr=True)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W), normalised → the map after each of the five poolings, and that of fc7."""
+        maps: list[Tensor] = []
+        x = images
+        for block, pool in zip(self.blocks, self.pools, strict=True):
+            x = pool(block(x))  # (B, channels[i], h, w)
+            maps.append(x)
+        for layer in (self.fc6, self.fc7):
+            x = self.dropout(F.relu(layer(x), inplace=True))  # (B, channels[-1], h, w)
+        return [*maps, x]
+
+
+def vgg16_blocks(first_padding: int = 1, last_dilation: int = 1, width: int = 64) -> nn.ModuleList:
+    """The five blocks of `VGG16` alone, without the poolings between them; a ReLU follows each convolution.
+
+    Convolution i of block b is `blocks[b][2 * i]`. The arguments are those of `VGG16`; only a whole `VGG16` is filled
+    with ImageNet weights.
     """
     blocks = nn.ModuleList()
     channels, padding = 3, first_padding
     for number, widths in enumerate(WIDTHS):
         layers: list[nn.Module] = []
         dilation = last_dilation if number == len(WIDTHS) - 1 else 1
-        for width in widths:
+        for wide in widths:
             layers += [
-                nn.Conv2d(channels, width, 3, padding=padding * dilation, dilation=dilation),
+                nn.Conv2d(channels, wide * width, 3, padding=padding * dilation, dilation=dilation),
                 nn.ReLU(inplace=True),
             ]
-            channels, padding = width, 1
+            channels, padding = wide * width, 1
         blocks.append(nn.Sequential(*layers))
     return blocks
