@@ -9,6 +9,11 @@ from pixelwise.models import MODELS
 from pixelwise.models.base import SemanticModel
 
 SMALL: dict[str, list[dict[str, Any]]] = {
+    "pspnet": [
+        {"backbone": "resnet18"},
+        {"backbone": "tf_efficientnet_lite0", "output_stride": 16},
+        {"backbone": "resnet18", "variant": "smp"},
+    ],
     "unet": [
         {"width": 8},
         {"width": 8, "in_channels": 1},

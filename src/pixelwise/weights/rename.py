@@ -10,13 +10,14 @@ from typing import Any
 from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
-from . import unet
+from . import pspnet, unet
 from .files import read_state_dict, unwrapped
 from .table import Table
 
 LAYOUTS: dict[str, tuple[Table, ...]] = {
     "milesial": (unet.MILESIAL,),
-    "smp": (unet.SMP,),
+    "semseg": (pspnet.SEMSEG,),
+    "smp": (pspnet.SMP, unet.SMP),
 }
 """Whose names the tensors have → a table for each of our models that they fit."""
 
@@ -40,8 +41,6 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
     >>> pixelwise.load_weights(model, "unet_carvana_scale1.0_epoch2.pth", layout="milesial")  # doctest: +SKIP
     {'mask_values': 'the grey values of their masks, not a weight'}
     """
-    if layout not in LAYOUTS:
-        raise ValueError(f"there is no layout {layout!r}: {nearest(layout, LAYOUTS)}")
     table = fitting(model, layout)
     name = "the state dict" if isinstance(source, Mapping) else os.fspath(source)
     theirs = unwrapped(source, name) if isinstance(source, Mapping) else read_state_dict(source)
@@ -57,8 +56,10 @@ def fitting(model: Model, layout: str) -> Table:
     """The table of a layout that fits a model.
 
     Raises:
-        ValueError: for a model of another architecture, or made with other arguments than these weights want.
+        ValueError: for an unknown layout, a model of another architecture, or one made with other arguments than these weights want.
     """
+    if layout not in LAYOUTS:
+        raise ValueError(f"there is no layout {layout!r}: {nearest(layout, LAYOUTS)}")
     tables = {table.architecture: table for table in LAYOUTS[layout]}
     table = tables.get(model.architecture)
     if table is None:
