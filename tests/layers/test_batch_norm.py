@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from pixelwise.layers.batch_norm import PooledBatchNorm
+from pixelwise.layers.batch_norm import PooledBatchNorm2d
 
 
-def norms() -> tuple[nn.BatchNorm2d, PooledBatchNorm]:
+def norms() -> tuple[nn.BatchNorm2d, PooledBatchNorm2d]:
     theirs = nn.BatchNorm2d(3)
     with torch.no_grad():
         theirs.running_mean.copy_(torch.tensor([1.0, -2.0, 0.5]))
         theirs.running_var.copy_(torch.tensor([4.0, 0.25, 1.0]))
         theirs.weight.copy_(torch.tensor([2.0, 1.0, -1.0]))
-    ours = PooledBatchNorm(3)
+    ours = PooledBatchNorm2d(3)
     ours.load_state_dict(theirs.state_dict())
     return theirs, ours
 

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers.backbone import Backbone
-from ..layers.batch_norm import PooledBatchNorm
+from ..layers.batch_norm import PooledBatchNorm2d
 from ..layers.resnet import dilate_first_blocks
 from ..ops.names import nearest
 from ..ops.resize import resize
@@ -80,7 +80,7 @@ class PyramidPooling(nn.Module):
             norm = cells > 1 or variant.norm_whole
             layers: list[nn.Module] = [nn.AdaptiveAvgPool2d(cells), nn.Conv2d(channels, width, 1, bias=not norm)]
             if norm:
-                layers.append(PooledBatchNorm(width))
+                layers.append(PooledBatchNorm2d(width))
             self.branches.append(nn.Sequential(*layers, nn.ReLU(inplace=True)))
 
     def forward(self, x: Tensor) -> Tensor:
