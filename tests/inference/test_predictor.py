@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import pixelwise
 from pixelwise.classes import Classes
+from pixelwise.data.rows import InMemory
 from pixelwise.inference import predictor as module
 from pixelwise.inference.predictor import Predictor, available, predict
 from pixelwise.models.base import Model, SemanticModel, SemanticOutputs
@@ -57,6 +58,10 @@ def noise(height: int, width: int) -> Tensor:
     return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
+def scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return InMemory(image).at(size)(slice(None), slice(None))
+
+
 def by_hand(model: SemanticModel, shown: Tensor, size: tuple[int, int]) -> Tensor:
     with torch.no_grad():
         logits = model.eval()(collate([Sample(shown)], model.stride).images).logits
@@ -80,7 +85,7 @@ def test_results_have_the_size_of_the_picture_and_are_what_the_model_decodes(siz
 def test_tiles_give_what_the_whole_gives(resizing):
     model, image = Small(), noise(203, 310)
     model.resizing = resizing
-    shown = module._scaled(image, resizing.size(203, 310))
+    shown = scaled(image, resizing.size(203, 310))
     whole = by_hand(model, shown, (203, 310))
     for tile in (None, 128, 1000):  # 12 pixels next to an inner edge do not count: the model sees 11
         found = Predictor(model, tile=tile, overlap=0.25).probabilities(image)
@@ -113,7 +118,7 @@ def test_large_pictures_are_tiled_and_kept_in_bands_by_themselves(monkeypatch):
     assert len(shapes) == 2 * 4 * 3
     assert max(shapes) <= (96, 96)
     with torch.inference_mode():
-        assert {band.shape[1] for band in tiled._bands(image)} == {50}
+        assert {band.shape[1] for band in tiled._bands(InMemory(image))} == {50}
     torch.testing.assert_close(Predictor(model, overlap=1 / 3).probabilities(image), whole, atol=1e-5, rtol=0)
 
 
@@ -132,7 +137,7 @@ def test_flips_are_averaged_exactly():
 
 def test_scales_are_averaged_exactly():
     model, image = Small(), noise(64, 48)
-    views = [by_hand(model, module._scaled(image, size), (64, 48)) for size in ((32, 24), (64, 48), (96, 72))]
+    views = [by_hand(model, scaled(image, size), (64, 48)) for size in ((32, 24), (64, 48), (96, 72))]
     found = Predictor(model, scales=(0.5, 1, 1.5)).probabilities(image)
     torch.testing.assert_close(found, sum(views) / 3, atol=1e-5, rtol=0)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, overload
 
 import torch
 from torch import Tensor
 
 from ..classes import VOID
-from ..data.geometry import scaled
+from ..data.rows import InMemory, Rows
 from ..data.source import Picture, picture
 from ..models.base import Model, SemanticModel, SemanticOutputs
+from ..postprocess.chain import Chain, check_crf_size
 from ..sample import Sample, collate
 from ..segmentation import Segmentation
 from .augmentation import View, views
@@ -45,7 +47,7 @@ class Predictor:
     Pictures are resized as the model's `resizing` says and padded to its stride; results have the picture's own size.
     For a semantic model, larger pictures are cut into overlapping tiles that are blended without seams, and class
     probabilities exist for a band of rows at a time only, so that memory grows with a picture's width and not with its
-    area. The model is moved to the device and stays there; its training mode is left as it was.
+    area; a CRF alone needs those of the whole picture at once. The model is moved to the device and stays there; its training mode is left as it was.
 
     Args:
         model: any; `flip`, `scales` and `tile` need class probabilities, which only semantic models have.
@@ -56,6 +58,8 @@ class Predictor:
             to a multiple of `GRID`; when not given, `TILE` for pictures of more than `WHOLE` pixels.
         overlap: of neighbouring tiles, as a share of their side.
         precision: "fp32", or "bf16" for the model's own arithmetic, faster where the hardware has it.
+        postprocess: what is done with the results; the model's own chain when not given, `Chain()` for nothing. Scores
+            are means of the probabilities that the CRF gives, before segments are cleaned.
 
     Raises:
         TypeError: when the model cannot do what is asked for, or is no model but the path of one.
@@ -72,6 +76,7 @@ class Predictor:
         tile: int | None = None,
         overlap: float = 0.25,
         precision: str = "fp32",
+        postprocess: Chain | None = None,
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"a model is wanted, not {_no_model(model)}")
@@ -83,10 +88,12 @@ class Predictor:
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}: it must be one of {', '.join(PRECISIONS)}")
         self.precision = precision
-        if not isinstance(model, SemanticModel) and (self.views != (View(),) or tile is not None):
+        self.postprocess = model.postprocess if postprocess is None else postprocess
+        needs_probabilities = self.views != (View(),) or tile is not None or self.postprocess.crf is not None
+        if not isinstance(model, SemanticModel) and needs_probabilities:
             raise TypeError(
-                f"{type(model).__name__} does {model.task} segmentation and has no class probabilities to average: "
-                "flip, scales and tile are for semantic models"
+                f"{type(model).__name__} does {model.task} segmentation and has no class probabilities: "
+                "flip, scales, tile and the CRF are for semantic models"
             )
         # Converting a module to channels last copies its weights, once.
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
@@ -98,13 +105,13 @@ class Predictor:
         with _evaluating(self.model):
             if not isinstance(self.model, SemanticModel):
                 height, width = image.shape[1:]
-                shown = _scaled(image, self.model.resizing.size(height, width))
+                shown = InMemory(image).at(self.model.resizing.size(height, width))(slice(None), slice(None))
                 return self.model.decode(self._outputs(shown), [(height, width)])[0].to("cpu")
-            return self._most_probable(self._bands(image))
+            return self._most_probable(self._bands(InMemory(image), _best))
 
     @torch.inference_mode()
     def probabilities(self, source: Picture) -> Tensor:
-        """(C, H, W) float32, summing to one over the classes, at the picture's own size, on the CPU.
+        """(C, H, W) float32, summing to one over the classes, at the picture's own size, on the CPU; after the CRF.
 
         That is 4 bytes for each class and pixel; calling the predictor itself takes much less.
 
@@ -114,7 +121,22 @@ class Predictor:
         if not isinstance(self.model, SemanticModel):
             raise TypeError(f"{type(self.model).__name__} does {self.model.task} segmentation: it has no probabilities")
         with _evaluating(self.model):
-            return torch.cat([band.cpu() for band in self._bands(picture(source))], 1)
+            return torch.cat([band.cpu() for band in self._bands(InMemory(picture(source)))], 1)
+
+    @torch.inference_mode()
+    def class_maps(self, source: Rows) -> Iterator[Tensor]:
+        """(n, W) uint8 on the CPU: the next `BAND` rows of the class map of a picture that is never whole in memory.
+
+        Raises:
+            TypeError: when the model has no class probabilities.
+        """
+        if not isinstance(self.model, SemanticModel):
+            raise TypeError(
+                f"{type(self.model).__name__} does {self.model.task} segmentation, which takes whole pictures"
+            )
+        with _evaluating(self.model):
+            for _, best in self._bands(source, _best):
+                yield best.to(torch.uint8).cpu()
 
     def _outputs(self, image: Tensor) -> SemanticOutputs:
         images = collate([Sample(image)], self.model.stride).to(self.device).images
@@ -123,37 +145,47 @@ class Predictor:
             outputs: SemanticOutputs = self.model(images)
         return outputs
 
-    def _bands(self, image: Tensor) -> Bands:
-        """The class probabilities, averaged over the views."""
-        for parts in zip(*(self._view(image, view) for view in self.views), strict=True):
-            yield torch.stack(parts).mean(0) if len(parts) > 1 else parts[0]
+    def _bands(self, source: Rows, finish: Callable[[Tensor], Tensor] = lambda band: band) -> Bands:
+        """The class probabilities (C, n, W), averaged over the views, or what `finish` makes of them, by pixel."""
+        scales: dict[float, list[View]] = {}
+        for view in self.views:
+            scales.setdefault(view.scale, []).append(view)
+        if len(scales) == 1:
+            return self._seen(source, self.views, lambda logits: finish(_mean_probability(logits, len(self.views))))
+        several = [self._seen(source, flips, partial(_mean_probability, views=len(flips))) for flips in scales.values()]
+        return (finish(torch.stack(parts).mean(0)) for parts in zip(*several, strict=True))
 
-    def _view(self, image: Tensor, view: View) -> Bands:
-        """The class probabilities of one view."""
-        size = image.shape[1], image.shape[2]
-        seen = view.size(*self.model.resizing.size(*size))
-        shown = _scaled(image, seen)
+    def _seen(self, source: Rows, flips: Sequence[View], finish: Callable[[Tensor], Tensor]) -> Bands:
+        """What `finish` makes of the logits (V · C, n, W) of the views of one scale."""
+        size, classes = source.size, len(self.model.classes)
+        seen = flips[0].size(*self.model.resizing.size(*size))
+        window = source.at(seen)
 
         def logits(rows: slice, columns: slice) -> Tensor:
-            tile = view.flip(shown[:, rows, columns])
-            found = self._outputs(tile).logits[0, :, : tile.shape[1], : tile.shape[2]]
-            if len(found) != len(self.model.classes):
-                raise ValueError(
-                    f"the model gives {len(found)} classes, but names {len(self.model.classes)} (.classes)"
-                )
-            return view.flip(found.float())
+            tile, maps = window(rows, columns), []
+            for view in flips:
+                found = self._outputs(view.flip(tile)).logits[0, :, : tile.shape[1], : tile.shape[2]]
+                if len(found) != classes:
+                    raise ValueError(f"the model gives {len(found)} classes, but names {classes} (.classes)")
+                maps.append(view.flip(found.float()))
+            return torch.cat(maps) if len(maps) > 1 else maps[0]
 
         tiling = self.tile or (self._automatic if seen[0] * seen[1] > WHOLE else Tiling(max(seen), 0.0))
+        if seen == size:
+            return regrouped(blended(logits, seen, tiling, finish), BAND)
         bands = resized(blended(logits, seen, tiling), seen, size, BAND)
-        return (band.softmax(0) for band in regrouped(bands, BAND))
+        return (finish(band) for band in regrouped(bands, BAND))
 
     def _most_probable(self, bands: Bands) -> Segmentation:
-        """One segment for each class that wins somewhere, scored by its mean probability there."""
+        """One segment for each class that wins somewhere, scored by its mean probability there.
+
+        Args:
+            bands: of `_best`.
+        """
         classes, maps, total = self.model.classes, [], torch.zeros(VOID + 1, dtype=torch.float64)
-        for band in bands:
-            confidence, best = band.max(0)
+        for confidence, best in bands:
             maps.append(best.to(torch.uint8).cpu())
-            total += torch.bincount(best.flatten(), confidence.flatten().double(), minlength=VOID + 1).cpu()
+            total += torch.bincount(best.flatten().long(), confidence.flatten().double(), minlength=VOID + 1).cpu()
         found = Segmentation.from_class_map(torch.cat(maps), classes)
         scores = (total[found.labels] / found.areas()).float().clamp(0, 1)
         return Segmentation(classes, found.labels, scores, ids=found.ids)
@@ -168,8 +200,8 @@ def predict(
     flip: bool | str = ...,
     scales: Sequence[float] = ...,
     tile: int | None = ...,
-    overlap: float = ...,
     precision: str = ...,
+    postprocess: Chain | None = ...,
 ) -> Segmentation: ...
 @overload
 def predict(
@@ -180,8 +212,8 @@ def predict(
     flip: bool | str = ...,
     scales: Sequence[float] = ...,
     tile: int | None = ...,
-    overlap: float = ...,
     precision: str = ...,
+    postprocess: Chain | None = ...,
 ) -> list[Segmentation]: ...
 def predict(
     model: Model,
@@ -191,21 +223,21 @@ def predict(
     flip: bool | str = False,
     scales: Sequence[float] = (1.0,),
     tile: int | None = None,
-    overlap: float = 0.25,
     precision: str = "fp32",
+    postprocess: Chain | None = None,
 ) -> Segmentation | list[Segmentation]:
     """What a model finds in a picture, or in each of a list of pictures.
 
     Args:
         model: from `pixelwise.load` or `pixelwise.create`.
         source: a path, a PIL picture, an (H, W, 3) uint8 array, a (3, H, W) uint8 tensor; or a list of them.
-        device, flip, scales, tile, overlap, precision: as `Predictor` describes them.
+        device, flip, scales, tile, precision, postprocess: as `Predictor` describes them.
 
     Returns:
         One result a picture, at the picture's own size, on the CPU.
     """
     predictor = Predictor(
-        model, device=device, flip=flip, scales=scales, tile=tile, overlap=overlap, precision=precision
+        model, device=device, flip=flip, scales=scales, tile=tile, precision=precision, postprocess=postprocess
     )
     if isinstance(source, list | tuple):
         return [predictor(one) for one in source]
@@ -241,8 +273,16 @@ def _no_model(given: object) -> str:
     return type(given).__name__ + hint
 
 
-def _scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
-    return torch.from_numpy(scaled(image.permute(1, 2, 0).cpu().numpy(), size)).permute(2, 0, 1)
+def _mean_probability(logits: Tensor, views: int) -> Tensor:
+    """(V · C, h, w) → (C, h, w), summing to one over the classes."""
+    probabilities = logits.unflatten(0, (views, -1)).softmax(1)
+    return probabilities.mean(0) if views > 1 else probabilities[0]
+
+
+def _best(probabilities: Tensor) -> Tensor:
+    """(C, h, w) → (2, h, w): the largest probability of each pixel, and its class."""
+    confidence, best = probabilities.max(0)
+    return torch.stack([confidence, best.float()])
 
 
 @contextmanager

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from ..ops.resize import resize
 
+PART = 256
+"""Rows of the maps of a picture of one tile that are finished at once."""
+
 Bands = Iterator[Tensor]  # each (C, h, W): the rows of a map from top to bottom, in pieces
 
 
@@ -42,9 +45,10 @@ class Tiling:
         return max(int(self.side * (1 - self.overlap)) // self.multiple, 1) * self.multiple
 
     def starts(self, length: int) -> list[int]:
-        """Where tiles start along a side of this length; the last one ends where the picture does, about."""
-        last = max(0, math.ceil((length - self.side) / self.multiple) * self.multiple)
-        return [*range(0, last, self.step), last]
+        """Where tiles start along a side of this length, evenly; the last one ends where the picture does, about."""
+        last = max(0, math.ceil((length - self.side) / self.multiple))
+        steps = math.ceil(last * self.multiple / self.step)
+        return [last * n // max(steps, 1) * self.multiple for n in range(steps + 1)]
 
     def weights(self, length: int) -> list[Tensor]:
         """For each tile along a side of this length the weight of each of its pixels; at each place they sum to one.
@@ -72,38 +76,54 @@ class Tiling:
         ]
 
 
-def blended(compute: Callable[[slice, slice], Tensor], size: tuple[int, int], tiling: Tiling) -> Bands:
+def blended(
+    compute: Callable[[slice, slice], Tensor],
+    size: tuple[int, int],
+    tiling: Tiling,
+    finish: Callable[[Tensor], Tensor] = lambda maps: maps,
+) -> Bands:
     """The maps of a whole picture from those of its tiles.
 
     Args:
         compute: (rows, columns) → (C, h, w) float32, the maps of that tile.
         size: height and width of the picture, pixels.
         tiling: where the tiles lie.
+        finish: (C, h, w) → (D, h, w), pixel by pixel: what is wanted of the maps. It is applied to each block as soon
+            as no other tile adds to it, so that of all C maps only the rows where two tiles overlap are kept.
 
     Yields:
-        (C, n, W) float32: the next n rows, from top to bottom. No more than a row of tiles is kept.
+        (D, n, W): the next n rows, from top to bottom; n is no more than the side of a tile.
     """
     height, width = size
     tops, lefts = tiling.starts(height), tiling.starts(width)
     down, across = tiling.weights(height), tiling.weights(width)
-    if len(tops) == len(lefts) == 1:
-        yield compute(slice(0, height), slice(0, width))
-        return
-    kept: Tensor | None = None  # (C, h, W): rows that the next row of tiles still adds to
-    for top, end, vertical in zip(tops, [*tops[1:], height], down, strict=True):
+    overlaps = [top + len(weight) - end for top, weight, end in zip(tops, down, [*tops[1:], height], strict=True)]
+    kept: Tensor | None = None  # (C, h, W): its first `above` rows are those that this row of tiles adds to
+    above = 0
+    for top, below, vertical in zip(tops, overlaps, down, strict=True):
+        rows = len(vertical) - below
+        aside: Tensor | None = None  # (C, h, w): columns that the next tile adds to
         band: Tensor | None = None
-        for left, horizontal in zip(lefts, across, strict=True):
+        for left, stop, horizontal in zip(lefts, [*lefts[1:], width], across, strict=True):
             maps = compute(slice(top, top + len(vertical)), slice(left, left + len(horizontal)))
+            if len(tops) == len(lefts) == 1:
+                yield from (finish(part) for part in maps.split(PART, 1))
+                return
+            maps = maps * (vertical.to(maps.device)[:, None] * horizontal.to(maps.device))
+            if aside is not None:
+                maps[:, :, : aside.shape[2]] += aside
+            aside, maps = maps[:, :, stop - left :].clone(), maps[:, :, : stop - left]
+            if kept is None:
+                kept = maps.new_empty(len(maps), max(overlaps), width)
+            maps[:, :above] += kept[:, :above, left:stop]
+            kept[:, :below, left:stop] = maps[:, rows:]
+            done = finish(maps[:, :rows])
             if band is None:
-                band = maps.new_zeros(len(maps), len(vertical), width)
-            weights = vertical.to(maps.device)[:, None] * horizontal.to(maps.device)
-            band[:, :, left : left + len(horizontal)].addcmul_(maps, weights)
-            del maps
+                band = done.new_empty(len(done), rows, width)
+            band[:, :, left:stop] = done
+        above = below
         assert band is not None
-        if kept is not None:
-            band[:, : kept.shape[1]] += kept
-        yield band[:, : end - top]
-        kept = band[:, end - top :].clone()  # a view would keep the whole band in memory
+        yield band
 
 
 def resized(bands: Bands, size: tuple[int, int], target: tuple[int, int], rows: int) -> Bands:
@@ -119,9 +139,8 @@ def resized(bands: Bands, size: tuple[int, int], target: tuple[int, int], rows: 
     above = row.long().clamp(max=size[0] - 1)
     below = (above + 1).clamp(max=size[0] - 1)
     first, done, kept = 0, 0, None  # the first row that is kept, and how many rows of the target are done
-    for band in bands:
+    for band in (piece for band in bands for piece in band.split(max(1, rows * size[0] // target[0]), 1)):
         wide = resize(band[None], (band.shape[1], target[1]))[0]
-        del band
         kept = wide if kept is None else torch.cat([kept, wide], 1)
         end = int((below < first + kept.shape[1]).sum())
         for start in range(done, end, rows):
