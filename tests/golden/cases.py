@@ -9,6 +9,7 @@ from pixelwise.models import MODELS
 from pixelwise.models.base import SemanticModel
 
 SMALL: dict[str, list[dict[str, Any]]] = {
+    "deeplabv2": [{"backbone": "resnet18"}, {"backbone": "tf_efficientnet_lite0", "scales": (0.5,)}],
     "pspnet": [
         {"backbone": "resnet18"},
         {"backbone": "tf_efficientnet_lite0", "output_stride": 16},

@@ -1,10 +1,14 @@
 """The methods by name: one paper, one file."""
 
 from .base import SemanticModel
+from .deeplabv2 import DeepLabV2
+from .deeplabv3 import DeepLabV3
 from .pspnet import PSPNet
 from .unet import PaddedUNet, UNet
 
 MODELS: dict[str, type[SemanticModel]] = {
+    "deeplabv2": DeepLabV2,
+    "deeplabv3": DeepLabV3,
     "pspnet": PSPNet,
     "unet": UNet,
     "unet_padded": PaddedUNet,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -67,7 +66,7 @@ class SemanticOutputs(NamedTuple):
     """What a semantic model says of a batch."""
 
     logits: Tensor  # (B, C, H, W), at the size of the images
-    auxiliary: tuple[Tensor, ...] = ()  # (B, C, H, W) each: heads that are only trained, not used
+    auxiliary: tuple[Tensor, ...] = ()  # (B, C, h, w) each: what is only trained, not used
 
 
 class SemanticModel(Model):
@@ -90,18 +89,26 @@ class SemanticModel(Model):
     def loss(self, outputs: SemanticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
         """The criterion's parts, and the weighted sum of those of the auxiliary heads as `auxiliary`.
 
-        Where the logits are smaller than the truths, as with valid convolutions, the middle of the truths counts.
+        The truths are brought to the size of each map of logits by `fit`.
         """
-        size = (outputs.logits.shape[-2], outputs.logits.shape[-1])
-        target = torch.stack([centre(truth.class_map(), size) for truth in truths]).long()
         criterion = self.criterion
-        if isinstance(criterion, BorderCrossEntropy):
-            criterion = partial(criterion, pixel_weights=centre(criterion.pixel_weights(truths), size))
-        parts = dict(criterion(outputs.logits, target))
+        target = torch.stack([truth.class_map() for truth in truths])
+        border = criterion.pixel_weights(truths) if isinstance(criterion, BorderCrossEntropy) else None
+
+        def compare(logits: Tensor) -> dict[str, Tensor]:
+            size = (logits.shape[-2], logits.shape[-1])
+            more = {} if border is None else {"pixel_weights": self.fit(border, size)}
+            return dict(criterion(logits, self.fit(target, size).long(), **more))
+
+        parts = compare(outputs.logits)
         if outputs.auxiliary:
-            every = [sum(criterion(logits, target).values(), target.new_zeros(())) for logits in outputs.auxiliary]
+            every = [sum(compare(logits).values(), logits.new_zeros(())) for logits in outputs.auxiliary]
             parts["auxiliary"] = self.auxiliary_weight * torch.stack(every).sum()
         return parts
+
+    def fit(self, truths: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, H, W), what is true of each pixel → (B, *size), as large as the logits: the middle is taken."""
+        return centre(truths, size)
 
     def probabilities(self, outputs: SemanticOutputs, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
         """(C, H, W) float32 for each image at its original size, summing to one over the classes."""

@@ -10,14 +10,16 @@ from typing import Any
 from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
-from . import pspnet, unet
+from . import deeplabv2, deeplabv3, pspnet, unet
 from .files import read_state_dict, unwrapped
 from .table import Table
 
 LAYOUTS: dict[str, tuple[Table, ...]] = {
+    "kazuto1011": (deeplabv2.KAZUTO1011,),
     "milesial": (unet.MILESIAL,),
     "semseg": (pspnet.SEMSEG,),
     "smp": (pspnet.SMP, unet.SMP),
+    "torchvision": (deeplabv3.TORCHVISION,),
 }
 """Whose names the tensors have → a table for each of our models that they fit."""
 
@@ -56,7 +58,8 @@ def fitting(model: Model, layout: str) -> Table:
     """The table of a layout that fits a model.
 
     Raises:
-        ValueError: for an unknown layout, a model of another architecture, or one made with other arguments than these weights want.
+        ValueError: for an unknown layout, a model of another architecture, or one made with other arguments than these
+            weights want.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"there is no layout {layout!r}: {nearest(layout, LAYOUTS)}")

@@ -1,0 +1,126 @@
+"""DeepLab v2: atrous convolution at several rates, and the maximum over several scales of the picture.
+
+Chen, Papandreou, Kokkinos, Murphy, Yuille: DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous
+Convolution, and Fully Connected CRFs. TPAMI 2018, arXiv 1606.00915.
+
+- Section 3.1 (atrous convolution instead of strides): `resnet101`, one score for each 8 pixels.
+- Section 3.2, Figure 4 (atrous spatial pyramid pooling): `ASPP`.
+- Section 3.3 (the dense CRF): `postprocess.crf`, after the network.
+- Section 4.1.2 (the scales 0.5, 0.75 and 1): `DeepLabV2.forward`, `DeepLabV2.loss`.
+
+Differs from the paper, or is not stated there:
+- as in kazuto1011/deeplab-pytorch, whose weights fit, score maps and truths are resized by the centres of their pixels;
+  the authors' Caffe aligned their corners;
+- each scale and their maximum has its own loss, all with the weight 1, as in the authors' code;
+- only the pyramid of Table 3 on ResNet-101 is here, not those on VGG16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..layers.backbone import Backbone
+from ..layers.normalize import Normalize
+from ..layers.resnet import dilate_first_blocks, stride_in_first_convolution
+from ..ops.pad import pad_to
+from ..ops.resize import resize
+from ..segmentation import Segmentation
+from .base import SemanticModel, SemanticOutputs
+
+MEAN = (104.008, 116.669, 122.675)
+"""Of blue, green and red in ImageNet's pictures, as the authors' Caffe subtracts it."""
+
+
+def resnet101() -> Backbone:
+    """The ResNet-101 of He et al. 2015 at output stride 8, as Caffe computes it.
+
+    Strides stand in the first 1×1 convolution, every block of the last two stages is dilated (2 and 4), and the pooling
+    rounds its size up, so that 321 pixels become 41, and 513 become 65.
+    """
+    backbone = Backbone("resnet101", output_stride=8)
+    dilate_first_blocks(backbone.net)
+    stride_in_first_convolution(backbone.net)
+    backbone.net.maxpool.ceil_mode = True
+    return backbone
+
+
+class ASPP(nn.Module):
+    """Atrous spatial pyramid pooling (Section 3.2): 3×3 convolutions at several rates, summed."""
+
+    def __init__(self, channels: int, num_classes: int, rates: Sequence[int]) -> None:
+        super().__init__()
+        branches = [nn.Conv2d(channels, num_classes, 3, padding=rate, dilation=rate) for rate in rates]
+        for branch in branches:
+            nn.init.normal_(branch.weight, std=0.01)
+            nn.init.zeros_(branch.bias)  # type: ignore[arg-type]
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D, h, w) → (B, C, h, w)."""
+        return torch.stack([branch(x) for branch in self.branches]).sum(0)
+
+
+class DeepLabV2(SemanticModel):
+    """ResNet-101, ASPP, and the maximum over scales of the picture.
+
+    Args:
+        num_classes: background included.
+        backbone: None is the paper's own `resnet101`, which the weights of layout `kazuto1011` fit; a name is timm's
+            network as it is, at output stride 8, which its ImageNet weights fit.
+        rates: of the pyramid, in steps of 8 pixels.
+        scales: of the copies of the picture that are seen beside itself; () for none.
+    """
+
+    auxiliary_weight = 1.0
+
+    def __init__(
+        self,
+        num_classes: int,
+        backbone: str | None = None,
+        rates: Sequence[int] = (6, 12, 18, 24),
+        scales: Sequence[float] = (0.5, 0.75),
+    ) -> None:
+        super().__init__(num_classes)
+        if not rates or min(rates) < 1:
+            raise ValueError(f"rates is {list(rates)}: one or more whole numbers, each 1 or more")
+        if scales and min(scales) <= 0:
+            raise ValueError(f"scales is {list(scales)}: each is a factor of the picture's size, more than 0")
+        self.scales = tuple(scales)
+        self.backbone = resnet101() if backbone is None else Backbone(backbone, output_stride=8)
+        self.normalize = Normalize(MEAN, scale=255, bgr=True) if backbone is None else self.backbone.normalize()
+        self.head = ASPP(self.backbone.channels[-1], num_classes, rates)
+        if self.backbone.multiple > 1:
+            self.stride = 4 * self.backbone.multiple  # so that 0.5 and 0.75 of it fit too
+
+    def forward(self, images: Tensor) -> SemanticOutputs:
+        """(B, 3, H, W) of any size → logits (B, C, H, W); auxiliary are the maps that `loss` compares, at stride 8."""
+        height, width = images.shape[-2:]
+        x = pad_to(self.normalize(images), self.stride)
+        full = self.scores(x)  # (B, C, h, w)
+        smaller = [
+            self.scores(F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False))
+            for scale in self.scales
+            if scale * min(height, width) >= 1  # a copy of a picture of one pixel has none
+        ]  # (B, C, ⌈scale · h⌉, ⌈scale · w⌉) each
+        maps = [full, *(resize(scores, (full.shape[-2], full.shape[-1])) for scores in smaller)]
+        fused = torch.stack(maps).amax(0)  # (B, C, h, w)
+        logits = resize(fused, (x.shape[-2], x.shape[-1]))[..., :height, :width]  # (B, C, H, W)
+        trained = (full, *smaller, fused) if smaller else (full,)
+        return SemanticOutputs(logits, trained if self.auxiliary_heads else ())
+
+    def scores(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W), normalised → (B, C, ⌈H / 8⌉, ⌈W / 8⌉), a row and a column more where rounding up adds them."""
+        return self.head(self.backbone(pad_to(images, self.backbone.multiple))[-1])  # type: ignore[no-any-return]
+
+    def loss(self, outputs: SemanticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
+        """The criterion of the fused scores at stride 8; and as `auxiliary` the sum of that of each scale's own."""
+        *scales, fused = outputs.auxiliary or (outputs.logits,)
+        return super().loss(SemanticOutputs(fused, tuple(scales)), truths)
+
+    def fit(self, truths: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B, H, W) → (B, *size): that of the pixel under the middle of each score, as PIL's nearest takes it."""
+        return F.interpolate(truths[:, None], size, mode="nearest-exact")[:, 0]
