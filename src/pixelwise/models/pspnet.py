@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ..layers.backbone import Backbone
 from ..layers.batch_norm import PooledBatchNorm2d
+from ..layers.conv import conv_norm_relu
 from ..layers.resnet import dilate_first_blocks
 from ..ops.names import nearest
 from ..ops.resize import resize
@@ -93,11 +94,9 @@ class PyramidPooling(nn.Module):
 def classifier(channels: int, width: int, num_classes: int, kernels: tuple[int, int], dropout: float) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU, dropped channels, convolution to the classes."""
     first, last = kernels
-    mixed = nn.Sequential(
-        nn.Conv2d(channels, width, first, padding=first // 2, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-    )
+    mix = conv_norm_relu(channels, width, first)
     head = nn.Conv2d(width, num_classes, last, padding=last // 2)
-    return nn.Sequential(OrderedDict(mix=mixed, dropout=nn.Dropout2d(dropout), head=head))
+    return nn.Sequential(OrderedDict(mix=mix, dropout=nn.Dropout2d(dropout), head=head))
 
 
 class PSPNet(SemanticModel):
