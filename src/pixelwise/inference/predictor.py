@@ -47,7 +47,8 @@ class Predictor:
     Pictures are resized as the model's `resizing` says and padded to its stride; results have the picture's own size.
     For a semantic model, larger pictures are cut into overlapping tiles that are blended without seams, and class
     probabilities exist for a band of rows at a time only, so that memory grows with a picture's width and not with its
-    area; a CRF alone needs those of the whole picture at once. The model is moved to the device and stays there; its training mode is left as it was.
+    area; a CRF alone needs those of the whole picture at once. The model is moved to the device and stays there; its
+    training mode is left as it was.
 
     Args:
         model: any; `flip`, `scales` and `tile` need class probabilities, which only semantic models have.
@@ -106,8 +107,12 @@ class Predictor:
             if not isinstance(self.model, SemanticModel):
                 height, width = image.shape[1:]
                 shown = InMemory(image).at(self.model.resizing.size(height, width))(slice(None), slice(None))
-                return self.model.decode(self._outputs(shown), [(height, width)])[0].to("cpu")
-            return self._most_probable(self._bands(InMemory(image), _best))
+                found: Segmentation = self.model.decode(self._outputs(shown), [(height, width)])[0].to("cpu")
+            elif self.postprocess.crf is None:
+                found = self._most_probable(self._bands(InMemory(image), _best))
+            else:
+                found = self._most_probable(iter([_best(self._refined(image))]))
+        return self.postprocess.clean(found)
 
     @torch.inference_mode()
     def probabilities(self, source: Picture) -> Tensor:
@@ -121,7 +126,9 @@ class Predictor:
         if not isinstance(self.model, SemanticModel):
             raise TypeError(f"{type(self.model).__name__} does {self.model.task} segmentation: it has no probabilities")
         with _evaluating(self.model):
-            return torch.cat([band.cpu() for band in self._bands(InMemory(picture(source)))], 1)
+            if self.postprocess.crf is None:
+                return torch.cat([band.cpu() for band in self._bands(InMemory(picture(source)))], 1)
+            return self._refined(picture(source)).cpu()
 
     @torch.inference_mode()
     def class_maps(self, source: Rows) -> Iterator[Tensor]:
@@ -129,10 +136,17 @@ class Predictor:
 
         Raises:
             TypeError: when the model has no class probabilities.
+            ValueError: when results are to be postprocessed, which takes whole pictures.
         """
         if not isinstance(self.model, SemanticModel):
             raise TypeError(
                 f"{type(self.model).__name__} does {self.model.task} segmentation, which takes whole pictures"
+            )
+        if self.postprocess:
+            raise ValueError(
+                f"the picture is {source.size[1]}x{source.size[0]}, too large to be held whole, which postprocessing "
+                f"({', '.join(self.postprocess.to_dict())}) needs: predict without it (postprocess=Chain()), or cut "
+                "the picture"
             )
         with _evaluating(self.model):
             for _, best in self._bands(source, _best):
@@ -144,6 +158,11 @@ class Predictor:
         with torch.autocast(self.device.type, kind, enabled=kind != torch.float32):
             outputs: SemanticOutputs = self.model(images)
         return outputs
+
+    def _refined(self, image: Tensor) -> Tensor:
+        """(C, H, W): the class probabilities after the CRF, on the model's device."""
+        check_crf_size(len(self.model.classes), image.shape[1], image.shape[2])  # before the model works for hours
+        return self.postprocess.refine(torch.cat(list(self._bands(InMemory(image))), 1), image)
 
     def _bands(self, source: Rows, finish: Callable[[Tensor], Tensor] = lambda band: band) -> Bands:
         """The class probabilities (C, n, W), averaged over the views, or what `finish` makes of them, by pixel."""
@@ -275,7 +294,7 @@ def _no_model(given: object) -> str:
 
 def _mean_probability(logits: Tensor, views: int) -> Tensor:
     """(V · C, h, w) → (C, h, w), summing to one over the classes."""
-    probabilities = logits.unflatten(0, (views, -1)).softmax(1)
+    probabilities: Tensor = logits.unflatten(0, (views, -1)).softmax(1)
     return probabilities.mean(0) if views > 1 else probabilities[0]
 
 

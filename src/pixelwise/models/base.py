@@ -14,6 +14,7 @@ from ..losses.border import BorderCrossEntropy
 from ..losses.pixel import CrossEntropy
 from ..ops.pad import centre
 from ..ops.resize import Resizing, resize
+from ..postprocess.chain import Chain
 from ..segmentation import Segmentation
 
 
@@ -26,6 +27,7 @@ class Model(nn.Module):
         classes: what the outputs mean, in their order.
         normalize: from RGB in [0, 1] to the numbers that the weights expect.
         resizing: the size at which the model wants to see a picture.
+        postprocess: what is done with its results when it is used; `forward`, `loss` and `decode` know nothing of it.
         architecture, arguments: how `pixelwise.create` made the model, so that a checkpoint can make it again.
         record: what the checkpoint says that the model was loaded from; empty for a new one.
     """
@@ -40,6 +42,7 @@ class Model(nn.Module):
         self.classes = Classes.numbered(num_classes)
         self.normalize = Normalize()
         self.resizing = Resizing()
+        self.postprocess = Chain()
         self.architecture = ""
         self.arguments: Mapping[str, Any] = {}
         self.record: Mapping[str, Any] = {}
