@@ -15,6 +15,7 @@ from ..classes import Classes
 from ..models.base import SemanticModel
 from ..ops.files import write_aside
 from ..ops.resize import Resizing
+from ..postprocess.chain import Chain
 from .files import existing, read_safetensors
 from .presets import create
 
@@ -91,6 +92,25 @@ def load(path: str | os.PathLike[str]) -> SemanticModel:
     return model.eval()
 
 
+def set_postprocess(path: str | os.PathLike[str], chain: Chain) -> None:
+    """Write another chain of postprocessing into a checkpoint; its weights and all else that it says stay.
+
+    Args:
+        path: the file, or the folder of a training run, of which `best.safetensors` is taken.
+        chain: what is done with the model's results from now on.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load` does.
+        OSError: the file cannot be written.
+    """
+    best = Path(path) / BEST
+    path = best if best.is_file() else Path(path)
+    record = {**load(path).record, "postprocess": chain.to_dict()}
+    tensors, metadata = read_safetensors(path)
+    with write_aside(path) as aside:
+        aside.write_bytes(to_bytes(tensors, {**metadata, KEY: json.dumps(record)}))
+
+
 def _make(record: Mapping[str, Any]) -> SemanticModel:
     """The model that a record describes, with random weights; a KeyError names what is missing."""
     arguments = dict(record["arguments"])
@@ -98,6 +118,7 @@ def _make(record: Mapping[str, Any]) -> SemanticModel:
         raise ValueError(f"{', '.join(sorted(foreign))} cannot be among the arguments")
     model = create(record["architecture"], classes=Classes.from_dict(record["classes"]), **arguments)
     model.resizing = Resizing(**record["resizing"])
+    model.postprocess = Chain.from_dict(record.get("postprocess", {}))
     if record["normalization"] != (found := model.normalize.to_dict()):
         raise ValueError(
             f"it was trained on pixels normalised with {record['normalization']}, but {record['architecture']} has "
@@ -115,5 +136,6 @@ def _describe(model: SemanticModel) -> dict[str, Any]:
         "classes": model.classes.to_dict(),
         "resizing": {"short_side": model.resizing.short_side, "long_side": model.resizing.long_side},
         "normalization": model.normalize.to_dict(),
+        "postprocess": model.postprocess.to_dict(),
         "versions": {package: version(package) for package in ("pixelwise", "torch", "timm")},
     }
