@@ -9,7 +9,28 @@ from pixelwise.models import MODELS
 from pixelwise.models.base import SemanticModel
 
 SMALL: dict[str, list[dict[str, Any]]] = {
+    "deeplabv1": [
+        {"width": 4},
+        {"width": 4, "multiscale": True},
+        {"backbone": "tf_efficientnet_lite0", "width": 4, "multiscale": True},
+    ],
     "deeplabv2": [{"backbone": "resnet18"}, {"backbone": "tf_efficientnet_lite0", "scales": (0.5,)}],
+    "fcn16s": [{"width": 2}, {"backbone": "tf_efficientnet_lite0"}],
+    "fcn32s": [{"width": 2}, {"backbone": "tf_efficientnet_lite0"}],
+    "fcn8s": [
+        {"width": 2},
+        {"width": 2, "learned": True, "at_once": True},
+        {"backbone": "tf_efficientnet_lite0"},
+    ],
+    "fcn_resnet": [
+        {"backbone": "resnet18"},
+        {"backbone": "tf_efficientnet_lite0", "auxiliary": False, "output_stride": 16},
+    ],
+    "deeplabv3": [
+        {"backbone": "resnet18", "width": 32},
+        {"backbone": "resnet18", "width": 32, "variant": "torchvision", "auxiliary": True},
+        {"backbone": "tf_efficientnet_lite0", "width": 32, "variant": "smp", "output_stride": 16},
+    ],
     "pspnet": [
         {"backbone": "resnet18"},
         {"backbone": "tf_efficientnet_lite0", "output_stride": 16},

@@ -7,10 +7,30 @@ import math
 from torch import nn
 
 
-def conv_norm_relu(channels: int, width: int, kernel: int = 3) -> nn.Sequential:
+def conv_norm_relu(channels: int, width: int, kernel: int = 3, dilation: int = 1) -> nn.Sequential:
     """Convolution without a bias that keeps the size, batch normalisation, ReLU."""
     return nn.Sequential(
-        nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False),
+        nn.Conv2d(channels, width, kernel, padding=kernel // 2 * dilation, dilation=dilation, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    )
+
+
+def separable_conv_norm_relu(channels: int, width: int, dilation: int = 1, norm_between: bool = True) -> nn.Sequential:
+    """A 3×3 convolution of each channel by itself, then a 1×1 of all, batch normalisation, ReLU.
+
+    Args:
+        channels, width: before and after; the size is kept.
+        dilation: of the 3×3 convolution (atrous separable convolution, Chen et al. 2018, Section 3.1).
+        norm_between: batch normalisation and ReLU after the 3×3 convolution too.
+    """
+    between = [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)] if norm_between else []
+    return nn.Sequential(
+        nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels, bias=False),
+            *between,
+            nn.Conv2d(channels, width, 1, bias=False),
+        ),
         nn.BatchNorm2d(width),
         nn.ReLU(inplace=True),
     )

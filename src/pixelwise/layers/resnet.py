@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import nn
 
 
+def is_resnet(network: nn.Module) -> bool:
+    """Whether the stages of a network of timm are made of the two blocks of He et al. 2015."""
+    return any(_stages(network))
+
+
 def dilate_first_blocks(network: nn.Module) -> None:
     """Give the first block of each dilated stage the dilation of the others (PSPNet, DeepLab v2), in place.
 
-    timm and torchvision leave it at that of the stage before.
+    timm and torchvision leave it at that of the stage before. Networks that are no ResNet stay as they are.
     """
     for stage in _stages(network):
-        first, *rest = stage
-        if rest:
-            first.conv2.dilation = first.conv2.padding = rest[0].conv2.dilation
+        _dilate(stage[0], stage[0].dilation)
+
+
+def multi_grid(network: nn.Module, units: Sequence[int]) -> None:
+    """Multiply the dilation of the last stage by a unit rate for each of its blocks (DeepLab v3, 3.2.1), in place.
+
+    Raises:
+        ValueError: the stage has more blocks than there are units.
+    """
+    *_, stage = _stages(network)
+    if len(stage) > len(units):
+        raise ValueError(f"multi_grid is {tuple(units)}: the last stage has {len(stage)} blocks, one unit for each")
+    for block, unit in zip(stage, units, strict=False):
+        _dilate(block, block.dilation * unit)
 
 
 def stride_in_first_convolution(network: nn.Module) -> None:
@@ -32,8 +48,17 @@ def stride_in_first_convolution(network: nn.Module) -> None:
         first.conv1.stride, first.conv2.stride = first.conv2.stride, (1, 1)
 
 
+def _dilate(block: Any, rate: int) -> None:
+    for conv in (block.conv1, block.conv2):
+        if conv.kernel_size != (1, 1):
+            conv.dilation = conv.padding = (rate, rate)
+
+
 def _stages(network: nn.Module) -> Iterator[list[Any]]:
-    """The blocks of each stage."""
+    """The blocks of each stage; nothing of a network that is no ResNet."""
+    from timm.models.resnet import BasicBlock, Bottleneck
+
     for name, module in network.named_children():
-        if name.startswith("layer"):
-            yield list(module.children())
+        blocks = list(module.children())
+        if name.startswith("layer") and isinstance(blocks[0], BasicBlock | Bottleneck):
+            yield blocks

@@ -1,0 +1,204 @@
+"""DeepLab v3: atrous convolutions in parallel at several rates, and the whole picture pooled, beside each other.
+
+Chen, Papandreou, Schroff, Adam: Rethinking Atrous Convolution for Semantic Image Segmentation. arXiv 1706.05587, 2017.
+
+- Section 3.2 (atrous convolution instead of strides; 3.2.1, multi-grid): `dilated_backbone`.
+- Section 3.3, figure 5 (atrous spatial pyramid pooling with image-level features): `AtrousPyramid`.
+
+What many people call DeepLab v3 differs from it, and `CHOICES` says in what: torchvision's network, that of VainF, and
+that of segmentation_models.pytorch.
+
+Differs from the paper:
+- a batch of a single picture can be trained: its one pooled value is normalised by the running statistics;
+- the auxiliary classifier (torchvision's) is an option; multi-grid is for ResNets, of which the paper defines it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ..layers.auxiliary import AuxiliaryHead
+from ..layers.backbone import Backbone
+from ..layers.batch_norm import PooledBatchNorm2d
+from ..layers.conv import conv_norm_relu, init_he
+from ..layers.mobilenet import TorchvisionMobileNetV3, pad_before_blocks
+from ..layers.resnet import dilate_first_blocks, is_resnet, multi_grid
+from ..ops.names import nearest
+from ..ops.pad import pad_to
+from ..ops.resize import resize
+from .base import SemanticModel, SemanticOutputs
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Where those who programmed a DeepLab v3 chose differently.
+
+    Attributes:
+        output_stride: when none is given.
+        rates: of the pyramid at any output stride; none: 6, 12, 18 at stride 16, doubled at 8.
+        multi_grid: unit rates of the blocks of a ResNet's last stage.
+        first_dilated: the first block of a dilated stage has the dilation of the others, not that of the stage before.
+        padded_before: a MobileNet v2 is padded before its blocks, not within.
+        dropout: share of the pyramid's values that are dropped while training.
+        last_conv: a 3×3 convolution between the pyramid and the classifier.
+        align_corners: how the scores are enlarged.
+    """
+
+    output_stride: int
+    rates: tuple[int, ...] | None
+    multi_grid: tuple[int, ...]
+    first_dilated: bool
+    padded_before: bool
+    dropout: float
+    last_conv: bool
+    align_corners: bool
+
+
+CHOICES = {
+    "paper": Choices(16, None, (1, 2, 4), True, False, 0.0, False, False),
+    "torchvision": Choices(8, (12, 24, 36), (1, 1, 1), False, False, 0.5, True, False),
+    "vainf": Choices(16, None, (1, 1, 1), False, True, 0.1, True, False),
+    "smp": Choices(8, (12, 24, 36), (1, 1, 1), True, False, 0.5, True, True),
+}
+"""One row a variant. The paper says nothing of dropout; none is taken."""
+
+
+def dilated_backbone(
+    name: str, choices: Choices, output_stride: int, units: Sequence[int] | None = None
+) -> Backbone | TorchvisionMobileNetV3:
+    """A network of timm (or torchvision's `mobilenet_v3_large`) that keeps a map of 1 / output_stride of the picture.
+
+    Raises:
+        ValueError: the network cannot be dilated so, or unit rates of a multi-grid are given for one that is no ResNet.
+    """
+    if name == "mobilenet_v3_large":
+        if output_stride != 16:
+            raise ValueError(f"output_stride is {output_stride}: mobilenet_v3_large of torchvision has 16; give that")
+        return TorchvisionMobileNetV3()
+    backbone = Backbone(name, output_stride=output_stride)
+    if is_resnet(backbone.net):
+        if choices.first_dilated:
+            dilate_first_blocks(backbone.net)
+        if max(units or choices.multi_grid) > 1:
+            multi_grid(backbone.net, units or choices.multi_grid)
+    elif units:
+        raise ValueError(f"multi_grid is {tuple(units)}, but {name!r} is no ResNet: leave it out")
+    if choices.padded_before and name.partition(".")[0] == "mobilenetv2_100":
+        pad_before_blocks(backbone.net)
+    return backbone
+
+
+class ImagePooling(nn.Module):
+    """Section 3.3, image-level features: the mean of the whole map, a 1×1 convolution, at every place the same."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, 1, bias=False)
+        self.norm = PooledBatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D, h, w) → (B, width, h, w)."""
+        mean = self.norm(self.conv(x.mean((-2, -1), keepdim=True))).relu()  # (B, width, 1, 1)
+        return cast(Tensor, mean.expand(-1, -1, x.shape[-2], x.shape[-1]))
+
+
+class AtrousPyramid(nn.Module):
+    """Figure 5: a 1×1 convolution, 3×3 ones at several rates, and the pooled picture, concatenated and mixed.
+
+    Args:
+        channels: of the map.
+        width: of each branch, and of what comes out.
+        rates: of the 3×3 convolutions.
+        dropout: share of the values that are dropped while training.
+        conv: (channels, width, dilation=…) → a 3×3 convolution with its normalisation.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        rates: Sequence[int],
+        dropout: float,
+        conv: Callable[..., nn.Module] = conv_norm_relu,
+    ) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            [
+                conv_norm_relu(channels, width, kernel=1),
+                *(conv(channels, width, dilation=rate) for rate in rates),
+                ImagePooling(channels, width),
+            ]
+        )
+        self.project = conv_norm_relu(len(self.branches) * width, width, kernel=1)
+        self.dropout = nn.Dropout(dropout)
+        init_he(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D, h, w) → (B, width, h, w)."""
+        x = torch.cat([branch(x) for branch in self.branches], 1)  # (B, 5 · width, h, w)
+        return cast(Tensor, self.dropout(self.project(x)))
+
+
+def pyramid_rates(choices: Choices, output_stride: int, rates: Sequence[int] | None) -> Sequence[int]:
+    """Section 3.3: 6, 12 and 18 at output stride 16, doubled at 8; or those given, or those of the variant."""
+    return rates or choices.rates or [rate * 16 // output_stride for rate in (6, 12, 18)]
+
+
+class DeepLabV3(SemanticModel):
+    """DeepLab v3.
+
+    Args:
+        num_classes: background included.
+        backbone: a network of timm, or "mobilenet_v3_large" for torchvision's dilated one; the paper's when not given.
+        variant: "paper", "torchvision", "vainf" or "smp", a row of `CHOICES`.
+        output_stride: pixels of the picture to one of the map, 16 or 8 (32 for networks that timm cannot dilate); the
+            variant's own when not given. It changes no weights: the paper trains with 16 and predicts with 8.
+        multi_grid: unit rates of the blocks of a ResNet's last stage; the variant's own when not given.
+        rates: of the pyramid at this output stride; the variant's own when not given.
+        auxiliary: a second classifier on the map before the last, for training.
+        width: channels of the pyramid.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        backbone: str = "resnet101",
+        variant: str = "paper",
+        output_stride: int | None = None,
+        multi_grid: Sequence[int] | None = None,
+        rates: Sequence[int] | None = None,
+        auxiliary: bool = False,
+        width: int = 256,
+    ) -> None:
+        super().__init__(num_classes)
+        if variant not in CHOICES:
+            raise ValueError(f"there is no variant {variant!r} of deeplabv3: {nearest(variant, CHOICES)}")
+        choices = CHOICES[variant]
+        stride = output_stride or choices.output_stride
+        self.backbone = dilated_backbone(backbone, choices, stride, multi_grid)
+        self.normalize = self.backbone.normalize()
+        self.stride = self.backbone.multiple
+        *_, finer, channels = self.backbone.channels
+        self.pyramid = AtrousPyramid(channels, width, pyramid_rates(choices, stride, rates), choices.dropout)
+        self.last = conv_norm_relu(width, width) if choices.last_conv else nn.Identity()
+        self.head = nn.Conv2d(width, num_classes, 1)
+        self.auxiliary = AuxiliaryHead(finer, num_classes) if auxiliary else None
+        self.align_corners = choices.align_corners
+
+    def forward(self, images: Tensor) -> SemanticOutputs:
+        """(B, 3, H, W) of any size → logits (B, C, H, W); those of the auxiliary classifier are as large."""
+        height, width = images.shape[-2:]
+        x = pad_to(self.normalize(images), self.stride)  # (B, 3, H', W'): as it is for nearly all networks
+        size = (x.shape[-2], x.shape[-1])
+        *_, finer, x = self.backbone(x)  # (B, 1024, h, w), (B, 2048, h, w)
+        x = self.last(self.pyramid(x))  # (B, 256, h, w)
+        logits = resize(self.head(x), size, align_corners=self.align_corners)[..., :height, :width]  # (B, C, H, W)
+        if self.auxiliary is None or not self.auxiliary_heads:
+            return SemanticOutputs(logits)
+        scores = resize(self.auxiliary(finer), size, align_corners=self.align_corners)  # (B, C, H', W')
+        return SemanticOutputs(logits, (scores[..., :height, :width],))
