@@ -139,8 +139,9 @@ def resized(bands: Bands, size: tuple[int, int], target: tuple[int, int], rows: 
     above = row.long().clamp(max=size[0] - 1)
     below = (above + 1).clamp(max=size[0] - 1)
     first, done, kept = 0, 0, None  # the first row that is kept, and how many rows of the target are done
-    for band in (piece for band in bands for piece in band.split(max(1, rows * size[0] // target[0]), 1)):
-        wide = resize(band[None], (band.shape[1], target[1]))[0]
+    most = max(1, rows * size[0] // target[0])
+    for part in (part for band in bands for part in band.split(most, 1)):
+        wide = resize(part[None], (part.shape[1], target[1]))[0]
         kept = wide if kept is None else torch.cat([kept, wide], 1)
         end = int((below < first + kept.shape[1]).sum())
         for start in range(done, end, rows):
