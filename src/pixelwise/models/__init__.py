@@ -1,12 +1,14 @@
 """The methods by name: one paper, one file."""
 
 from .base import SemanticModel
+from .deeplabv1 import DeepLabV1
 from .deeplabv2 import DeepLabV2
 from .deeplabv3 import DeepLabV3
 from .pspnet import PSPNet
 from .unet import PaddedUNet, UNet
 
 MODELS: dict[str, type[SemanticModel]] = {
+    "deeplabv1": DeepLabV1,
     "deeplabv2": DeepLabV2,
     "deeplabv3": DeepLabV3,
     "pspnet": PSPNet,
