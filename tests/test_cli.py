@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pixelwise.cli import INTERRUPTED, SOME_FAILED, WRONG_INPUT, main
+from pixelwise.cli import INTERRUPTED, WRONG_INPUT, main
+from pixelwise.cli.verbs import SOME_FAILED
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,9 @@ def test_help_teaches(capsys):
         assert word in text
 
 
-@pytest.mark.parametrize("verb", ["demo", "inspect", "train", "evaluate", "predict", "models"])
+@pytest.mark.parametrize(
+    "verb", ["demo", "inspect", "models", "recipes", "train", "evaluate", "tune", "predict", "convert"]
+)
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as end:
         main([verb, "--help"])
@@ -146,7 +149,7 @@ def test_ctrl_c_ends_with_130(monkeypatch, capsys):
     def interrupt(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pixelwise.cli._models", interrupt)
+    monkeypatch.setattr("pixelwise.cli.verbs.models", interrupt)
     assert main(["models"]) == INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
 

@@ -12,7 +12,7 @@ from pixelwise.classes import Classes
     ("name", "arguments", "message"),
     [
         ("unnet", {"num_classes": 2}, "did you mean 'unet'"),
-        ("deeplab", {"num_classes": 2}, "there are: unet, unet_padded"),
+        ("segformer", {"num_classes": 2}, "there are: .*unet, unet_padded"),
         ("unet", {}, "how many classes"),
         ("unet", {"num_classes": 3, "classes": Classes(("a", "b"))}, "num_classes is 3, but 2 classes"),
         ("unet", {"num_classes": 0}, "at least one name"),

@@ -17,7 +17,8 @@ from ..ops.files import write_aside
 from ..ops.resize import Resizing
 from ..postprocess.chain import Chain
 from .files import existing, read_safetensors
-from .presets import create
+from .presets import create, published
+from .published import PRESETS
 
 FORMAT_VERSION = 1
 """Raised when an older pixelwise could no longer read what a newer one writes."""
@@ -57,13 +58,16 @@ def load(path: str | os.PathLike[str]) -> SemanticModel:
     """The model of a checkpoint, in `eval()`, on the CPU; its `record` is all that the file says of it.
 
     Args:
-        path: the file, or the folder of a training run, of which `best.safetensors` is taken.
+        path: the file; or the folder of a training run, of which `best.safetensors` is taken; or the name of a
+            published checkpoint, as `pixelwise.create` knows it.
 
     Raises:
         FileNotFoundError: names the nearest files in the folder.
         ValueError: the file is damaged, a pickle, not one of ours, of a newer version, or says something of its model
             that this installation cannot make true; each time with what to do.
     """
+    if os.fspath(path) in PRESETS:
+        return published(os.fspath(path))
     best = Path(path) / BEST
     path = best if best.is_file() else existing(path)
     tensors, metadata = read_safetensors(path)

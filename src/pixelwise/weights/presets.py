@@ -1,17 +1,23 @@
-"""Models by name."""
+"""Models by name: new ones, and published ones."""
 
 from __future__ import annotations
 
 import inspect
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from ..classes import Classes
+from ..data.known_classes import known_classes
 from ..layers.backbone import Backbone
+from ..layers.group import group_norms
 from ..models import MODELS
 from ..models.base import SemanticModel
 from ..ops.names import nearest
 from .backbone import load_pretrained
+from .download import obtain
+from .published import PRESETS
+from .rename import load_weights
 
 
 def create(
@@ -21,23 +27,30 @@ def create(
     classes: Classes | None = None,
     backbone: str | None = None,
     pretrained: bool | str | os.PathLike[str] = False,
+    norm: Literal["batch", "group"] = "batch",
     **arguments: Any,
 ) -> SemanticModel:
-    """A model with random weights; those of the backbone come from ImageNet when asked for.
+    """A model with random weights (those of the backbone from ImageNet when asked for), or a published one.
 
     Args:
-        name: one of `pixelwise.models.MODELS`.
+        name: one of `pixelwise.models.MODELS`; or a published checkpoint, "deeplabv3_resnet50.torchvision-coco-voc" for
+            example (`pixelwise models` lists them), which is downloaded once and comes in `eval()`, whole: nothing else
+            is given then.
         num_classes: how many classes, background included; not needed when `classes` says it.
         classes: what they are; `class 0`, `class 1`, … when not given.
         backbone: name of an encoder of timm, for methods that have one.
         pretrained: whether to fill the backbone with its ImageNet weights; or a file of them in timm's layout.
+        norm: "group" for group instead of batch normalisation outside the backbone; stands among the arguments then.
         arguments: of the method's own constructor, by name.
 
     Raises:
         ValueError: for a name, backbone or argument that does not exist (the nearest are named), for classes that are
             not given or contradict each other, for `pretrained` without a backbone.
-        OSError: the ImageNet weights cannot be had; says which file to bring.
+        OSError: the weights cannot be had; says which file to bring, and where to.
     """
+    if "." in name:
+        options = {"num_classes": num_classes, "classes": classes, "backbone": backbone, **arguments}
+        return published(name, [key for key, value in options.items() if value is not None])
     if name not in MODELS:
         raise ValueError(f"there is no model {name!r}: {nearest(name, MODELS)}")
     if classes is None:
@@ -52,11 +65,35 @@ def create(
         if key not in accepted:
             raise ValueError(f"{name} has no argument {key!r}: {nearest(key, accepted)}")
     model = MODELS[name](len(classes), **given)
+    if norm == "group":
+        group_norms(model)
+        given = {**given, "norm": norm}
     model.classes, model.architecture, model.arguments = classes, name, given
-    if pretrained:
-        backbones = [module for module in model.modules() if isinstance(module, Backbone)]
-        if not backbones:
-            raise ValueError(f"{name} has no backbone here, so nothing to fill: give backbone=…, or pretrained=False")
-        for module in backbones:
-            load_pretrained(module, pretrained)
+    if pretrained and not fill_backbones(model, pretrained):
+        raise ValueError(f"{name} has no backbone here, so nothing to fill: give backbone=…, or pretrained=False")
     return model
+
+
+def fill_backbones(model: SemanticModel, source: str | os.PathLike[str] | Literal[True] = True) -> bool:
+    """Fill the backbones of a model with ImageNet weights, as `load_pretrained` does; whether it has any."""
+    backbones = [module for module in model.modules() if isinstance(module, Backbone)]
+    for module in backbones:
+        load_pretrained(module, source)
+    return bool(backbones)
+
+
+def published(name: str, given: Sequence[str] = ()) -> SemanticModel:
+    """The model of a published checkpoint, in `eval()`; `given` are the arguments that it leaves no room for."""
+    if name not in PRESETS:
+        raise ValueError(f"no checkpoint {name!r} is known: {nearest(name, PRESETS)}")
+    if given:
+        raise ValueError(
+            f"{name} is a finished model, so {', '.join(given)} cannot be chosen: leave that out; to train its weights "
+            f"on other classes, give it to a training as weights: {name}"
+        )
+    preset = PRESETS[name]
+    path = obtain(preset)
+    model = create(preset.model, classes=known_classes(preset.classes), **preset.arguments)
+    load_weights(model, path, preset.layout)
+    model.resizing = preset.resizing
+    return model.eval()

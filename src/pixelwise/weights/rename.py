@@ -10,7 +10,7 @@ from typing import Any
 from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
-from . import deeplabv2, deeplabv3, pspnet, unet
+from . import deeplabv2, deeplabv3, fcn, pspnet, unet
 from .files import read_state_dict, unwrapped
 from .table import Table
 
@@ -19,7 +19,8 @@ LAYOUTS: dict[str, tuple[Table, ...]] = {
     "milesial": (unet.MILESIAL,),
     "semseg": (pspnet.SEMSEG,),
     "smp": (pspnet.SMP, unet.SMP),
-    "torchvision": (deeplabv3.TORCHVISION,),
+    "torchvision": (deeplabv3.TORCHVISION, fcn.TORCHVISION),
+    "wkentaro": fcn.WKENTARO,
 }
 """Whose names the tensors have → a table for each of our models that they fit."""
 

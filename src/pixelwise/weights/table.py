@@ -20,7 +20,7 @@ class Table:
         architecture: our name of the model.
         made_by: how to make the model that these weights fit, for errors.
         prefixes: the start of their name → the start of ours; the longest that fits counts.
-        dropped: the start of a name that we have no use for → why.
+        dropped: the start of a name that we have no use for where the model has no place for it → why.
         demands: arguments of the constructor that the model must have been made with.
     """
 
@@ -46,11 +46,11 @@ class Table:
         unused: dict[str, str] = {}
         problems = []
         for key, value in theirs.items():
+            name = self.ours(key)
             reason = next((why for start, why in self.dropped.items() if key.startswith(start)), None)
-            if reason or not isinstance(value, Tensor):
+            if (reason and name not in ours) or not isinstance(value, Tensor):
                 unused[key] = reason or f"not a tensor but {type(value).__name__}"
                 continue
-            name = self._ours(key)
             if name is None or name not in ours:
                 problems.append(f"{key} {tuple(value.shape)} has no place in the model")
             elif name in found:
@@ -68,7 +68,8 @@ class Table:
             raise ValueError(f"{'; '.join(problems[:SHOWN])}{more}. These weights fit {self.made_by}")
         return found, unused
 
-    def _ours(self, key: str) -> str | None:
+    def ours(self, key: str) -> str | None:
+        """Our name of one of their tensors, if there is one."""
         fitting = [start for start in self.prefixes if key.startswith(start)]
         if not fitting:
             return None

@@ -1,0 +1,156 @@
+"""The flags of each verb."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from ..training.recipe import Machine, Recipe
+
+
+def demo(verb: ArgumentParser) -> None:
+    """Of `pixelwise demo`."""
+    _out(verb, "runs/demo")
+
+
+def inspect(verb: ArgumentParser) -> None:
+    """Of `pixelwise inspect`."""
+    _data(verb, "all")
+    _out(verb, "runs/inspect")
+    verb.add_argument("--imgsz", type=int, default=256, help="side of the training crops shown (default: %(default)s)")
+    strengths = "none, light, default, strong or topdown (default: %(default)s)"
+    verb.add_argument("--augment", default="default", help=strengths)
+    _json(verb, "findings")
+
+
+def models(verb: ArgumentParser) -> None:
+    """Of `pixelwise models`."""
+    verb.add_argument("name", nargs="?", metavar="NAME", help="a method, a published checkpoint or a file of weights")
+    verb.add_argument("--summary", action="store_true", help="layers, parameters, multiply-adds and receptive field")
+    verb.add_argument("--size", default="512", help="of the picture that is counted for: 512 or 512x1024, height first")
+    verb.add_argument("--num-classes", type=int, default=21, help="default: %(default)s")
+    _made(verb)
+    _json(verb, "summary")
+
+
+def recipes(verb: ArgumentParser) -> None:
+    """Of `pixelwise recipes`."""
+    verb.add_argument("name", nargs="?", metavar="NAME", help="show this one, with its comments")
+
+
+def train(verb: ArgumentParser) -> None:
+    """Of `pixelwise train`: every field of `Recipe` and of `Machine`."""
+    verb.add_argument("--recipe", help="a shipped recipe (`pixelwise recipes`) or a YAML file; flags win over it")
+    recipe = verb.add_argument_group("recipe", "what decides the weights; saved in full as recipe.yaml")
+    machine = verb.add_argument_group("machine", "what the training runs on")
+    for group, kind in ((recipe, Recipe), (machine, Machine)):
+        for field in dataclasses.fields(kind):
+            known = field.default not in (None, (), dataclasses.MISSING)
+            default = f" (default: {_shown(field.default)})" if known else ""
+            text = f"{field.metadata['help']}{default}".replace("%", "%%")
+            group.add_argument(f"--{field.name.replace('_', '-')}", default=argparse.SUPPRESS, help=text)
+    out = "folder of the run (default: runs/train, or the next free runs/train2, …)"
+    verb.add_argument("--out", type=Path, help=out)
+    verb.add_argument("--resume", action="store_true", help="continue the run in --out, or the newest of runs/train*")
+
+
+def evaluate(verb: ArgumentParser) -> None:
+    """Of `pixelwise evaluate`."""
+    _data(verb, "val")
+    _model(verb)
+    _chain(verb)
+    _out(verb, "runs/evaluate")
+    _json(verb, "scores")
+
+
+def tune(verb: ArgumentParser) -> None:
+    """Of `pixelwise tune`."""
+    _data(verb, "val")
+    _model(verb)
+    verb.add_argument("--budget", type=int, default=40, help="settings that are tried (default: %(default)s)")
+    verb.add_argument("--seed", type=int, default=0, help="of the search and of the division (default: %(default)s)")
+    verb.add_argument("--areas", action="store_true", help="search areas of components too, not the CRF alone")
+    verb.add_argument("--out", type=Path, help="checkpoint for the tuned model (default: into the one of --model)")
+    _json(verb, "result")
+
+
+def predict(verb: ArgumentParser) -> None:
+    """Of `pixelwise predict`."""
+    _model(verb)
+    verb.add_argument("--source", required=True, nargs="+", help="pictures, folders or patterns like 'new/*.tif'")
+    formats = "overlay, class-map, label-map, coco (default: %(default)s)"
+    verb.add_argument("--write", default="overlay,class-map", help=formats)
+    _chain(verb)
+    _out(verb, "runs/predict")
+
+
+def convert(verb: ArgumentParser) -> None:
+    """Of `pixelwise convert`."""
+    verb.add_argument("file", metavar="FILE", help="their weights: a state dict of PyTorch or safetensors")
+    verb.add_argument("--layout", required=True, help="whose names the tensors have: smp, torchvision, wkentaro …")
+    verb.add_argument("--model", required=True, help="the method, as `pixelwise models` calls it")
+    verb.add_argument("--classes", help="names in their order, background,cell; or voc, cityscapes, ade20k, cocostuff")
+    _made(verb)
+    verb.add_argument("--out", type=Path, required=True, help="the checkpoint: model.safetensors")
+
+
+def _made(verb: ArgumentParser) -> None:
+    verb.add_argument("--backbone", help="encoder of timm; the method's own when not given")
+    verb.add_argument("--arguments", help="of the method's constructor: output_stride=8,auxiliary=true")
+
+
+def _data(verb: ArgumentParser, split: str) -> None:
+    verb.add_argument("--data", required=True, help="folder or list file of the pictures and masks")
+    verb.add_argument("--split", default=split, help="which part of the data; all: everything (default: %(default)s)")
+    verb.add_argument("--format", help="mask-folder, label-map, voc or coco; found by looking when not given")
+    names = "names of the classes, in the order of their values: background,cell; a model knows those of its training"
+    verb.add_argument("--classes", help=names)
+    verb.add_argument("--void", help="mask values that belong to no class: 255 or 0,255")
+    verb.add_argument("--colors", help="colours of RGB masks: 'sky=0,0,255;road=128,64,128'")
+
+
+def _model(verb: ArgumentParser) -> None:
+    given = "a checkpoint (.safetensors), the folder of a training run, or a published one of `pixelwise models`"
+    verb.add_argument("--model", required=True, help=given)
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 … (default: %(default)s)")
+    verb.add_argument("--flip", action="store_true", help="average with the prediction of the mirrored picture")
+    verb.add_argument("--scales", default="1", help="average over sizes: 0.75,1,1.25 (default: %(default)s)")
+    verb.add_argument("--tile", type=int, help="side of the tiles for large pictures, pixels; chosen when not given")
+    share = "share of a tile that overlaps (default: %(default)s)"
+    verb.add_argument("--overlap", type=float, default=0.25, help=share)
+    verb.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="default: %(default)s")
+
+
+def _chain(verb: ArgumentParser) -> None:
+    """What comes after the network; each flag but the last is a field of `postprocess.chain.Chain`."""
+    text = "any of these takes the place of all that the checkpoint has saved; they work in this order"
+    chain = verb.add_argument_group("after the network", text)
+    steps: list[tuple[str, Any, str]] = [
+        ("crf", str, "dense CRF: deeplabv2-voc (its parameters in a paper), or bi_xy=50,bi_rgb=5; alone: our default"),
+        ("smooth", float, "each pixel takes the majority around it: standard deviation of the window, pixels"),
+        ("open", int, "hairs and bridges go: radius of the disk that parts must hold, pixels"),
+        ("close", int, "cracks are filled: radius of the disk that gaps must hold, pixels"),
+        ("fill-holes", int, "holes up to this area are filled, pixels"),
+        ("merge-below", int, "regions below this area join the neighbour with most common border, pixels"),
+        ("drop-below", int, "regions below this area become background, pixels"),
+        ("keep-largest", int, "so many regions of each class stay"),
+    ]
+    for name, kind, help in steps:
+        optional: dict[str, Any] = {"nargs": "?", "const": ""} if name == "crf" else {}
+        chain.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, help=help, **optional)
+    chain.add_argument("--plain", action="store_true", help="nothing after the network, whatever the checkpoint says")
+
+
+def _out(verb: ArgumentParser, default: str) -> None:
+    verb.add_argument("--out", default=default, type=Path, help="folder for what is written (default: %(default)s)")
+
+
+def _json(verb: ArgumentParser, what: str) -> None:
+    verb.add_argument("--json", action="store_true", help=f"print the {what} as JSON")
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,72 @@
+"""A file of somebody else's weights → a checkpoint of ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..classes import Classes
+from .checkpoint import save
+from .files import read_state_dict
+from .presets import create
+from .rename import fitting, load_weights
+
+
+def convert(
+    source: str | os.PathLike[str],
+    layout: str,
+    model: str,
+    out: str | os.PathLike[str],
+    *,
+    classes: Classes | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
+    """Write another library's weights as a checkpoint that `pixelwise.load` reads.
+
+    Args:
+        source: their file: safetensors, or a state dict of PyTorch, wrapped or not.
+        layout: whose names the tensors have, a key of `weights.rename.LAYOUTS`.
+        model: the method, as `pixelwise.create` calls it.
+        out: the checkpoint, `model.safetensors` for example.
+        classes: what the outputs mean, in their order; numbered, as many as the weights have, when not given.
+        arguments: of the method's constructor, the backbone too.
+
+    Returns:
+        Each entry of theirs that is not used, with the reason.
+
+    Raises:
+        FileNotFoundError: the source is not there.
+        ValueError: for an unknown layout or model, and for each tensor without a place, not filled or of another shape.
+    """
+    theirs = read_state_dict(source)
+    given = dict(arguments or {})
+    classes = classes or Classes.numbered(count_classes(theirs, layout, model, given))
+    made = create(model, classes=classes, **given)
+    try:
+        unused = load_weights(made, theirs, layout)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(source)}: {error}") from None
+    save(made, out, {"converted": {"from": Path(source).name, "layout": layout}})
+    return unused
+
+
+def count_classes(theirs: Mapping[str, Any], layout: str, model: str, arguments: Mapping[str, Any]) -> int:
+    """How many classes weights have: the length that differs between models of two and of three classes.
+
+    Raises:
+        ValueError: nothing in them depends on it.
+    """
+    with torch.device("meta"):
+        two, three = (create(model, num_classes=number, **arguments) for number in (2, 3))
+    table, shapes = fitting(two, layout), {name: value.shape for name, value in three.state_dict().items()}
+    for key, tensor in theirs.items():
+        name = table.ours(key)
+        if name in shapes and tensor.ndim == len(shapes[name]):
+            for length, a, b in zip(tensor.shape, two.state_dict()[name].shape, shapes[name], strict=True):
+                if a != b:
+                    return int(length)
+    raise ValueError(f"no tensor tells how many classes there are. These weights fit {table.made_by}")

@@ -1,0 +1,233 @@
+"""The checkpoints that the methods' authors, and those who rebuilt them, have published.
+
+Scores are those of their publishers, on the pictures and by the way of scoring that stand beside them. Facts without a
+source are left open: a hash only where the publisher gives one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..ops.resize import Resizing
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A published checkpoint, and how to use it as its publisher does.
+
+    Attributes:
+        model, arguments: what `pixelwise.create` makes for it.
+        layout: whose names its tensors have.
+        classes: of which data set, for `data.known_classes`.
+        file: its name on this machine.
+        page: where people find it.
+        url: its own address; None where it lies in a folder that only a browser opens.
+        hash: how its publisher proves it: the start of its SHA-256, or "md5:" and its MD5; empty when he does not.
+        licence: of the weights, or of the code that they come with.
+        score: as published.
+        resizing: what its publisher does to pictures before it sees them.
+    """
+
+    model: str
+    layout: str
+    classes: str
+    file: str
+    page: str
+    licence: str
+    score: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    url: str | None = None
+    hash: str = ""
+    resizing: Resizing = field(default_factory=Resizing)
+
+
+_TORCHVISION = "https://download.pytorch.org/models/"
+_KAZUTO1011 = "https://github.com/kazuto1011/deeplab-pytorch"
+_VAINF = "https://github.com/VainF/DeepLabV3Plus-Pytorch"
+_WKENTARO = "https://github.com/wkentaro/pytorch-fcn"
+_SEMSEG = "https://drive.google.com/open?id=15wx9vOM0euyizq-M1uINgN0_wjVRf9J3"
+_MILESIAL = "https://github.com/milesial/Pytorch-UNet"
+_DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
+
+
+def _torchvision(model: str, file: str, miou: float, accuracy: float, **arguments: Any) -> Preset:
+    return Preset(
+        model,
+        "torchvision",
+        "voc",
+        file,
+        page="https://pytorch.org/vision/stable/models.html#semantic-segmentation",
+        licence="BSD-3-Clause (code)",
+        score=f"mIoU {miou}, pixel accuracy {accuracy} on COCO val2017 with the classes of VOC",
+        arguments={"auxiliary": True, **arguments},
+        url=_TORCHVISION + file,
+        hash=file.removesuffix(".pth").rpartition("-")[2],
+        resizing=Resizing(short_side=520),
+    )
+
+
+def _wkentaro(model: str, file: str, drive: str, md5: str, miou: float, **arguments: Any) -> Preset:
+    return Preset(
+        model,
+        "wkentaro",
+        "voc",
+        file,
+        page=_WKENTARO,
+        licence="MIT (code); weights of BVLC, unrestricted use",
+        score=f"mIoU {miou} on seg11valid (736 pictures of VOC2011)",
+        arguments=arguments,
+        url=_DRIVE + drive,
+        hash=f"md5:{md5}",
+    )
+
+
+def _kazuto1011(data: str, file: str, score: str) -> Preset:
+    return Preset(
+        "deeplabv2",
+        "kazuto1011",
+        data,
+        file,
+        page=_KAZUTO1011,
+        licence="MIT (code)",
+        score=score,
+        url=f"{_KAZUTO1011}/releases/download/v1.0/{file}",
+    )
+
+
+def _vainf(model: str, backbone: str, dropbox: str, data: str, score: str) -> Preset:
+    kind = "mobilenet" if backbone.startswith("mobilenet") else backbone
+    file = f"best_{model}_{kind}_{data}_os16.pth"
+    return Preset(
+        model,
+        "vainf",
+        data,
+        file,
+        page=_VAINF,
+        licence="MIT (code)",
+        score=score,
+        arguments={"backbone": backbone, "variant": "vainf"},
+        url=f"https://www.dropbox.com/s/{dropbox}/{file}?dl=1",
+    )
+
+
+def _semseg(layers: int, data: str, epochs: int, score: str, resizing: Resizing) -> Preset:
+    return Preset(
+        "pspnet",
+        "semseg",
+        data,
+        f"pspnet{layers}_{data}_train_epoch_{epochs}.pth",
+        page=_SEMSEG,
+        licence="MIT (code)",
+        score=score,
+        arguments={"backbone": f"resnet{layers}s"},
+        resizing=resizing,
+    )
+
+
+def _milesial(scale: str, score: str) -> Preset:
+    file = f"unet_carvana_scale{scale}_epoch2.pth"
+    return Preset(
+        "unet_padded",
+        "milesial",
+        "carvana",
+        file,
+        page=_MILESIAL,
+        licence="GPL-3.0 (code)",
+        score=score,
+        url=f"{_MILESIAL}/releases/download/v3.0/{file}",
+    )
+
+
+_CROP = "VOC2012 val, centre crops of 513"
+_ADE = Resizing(long_side=512)
+
+PRESETS: dict[str, Preset] = {
+    "fcn32s.wkentaro-voc": _wkentaro(
+        "fcn32s",
+        "fcn32s_from_caffe.pth",
+        "11k2Q0bvRQgQbT6-jYWeh6nmAsWlSCY3f",
+        "d3eb467a80e7da0468a20dfcbc13e6c8",
+        63.63,
+    ),
+    "fcn16s.wkentaro-voc": _wkentaro(
+        "fcn16s",
+        "fcn16s_from_caffe.pth",
+        "1bctu58B6YH9bu6lBBSBB2rUeGlGhYLoP",
+        "a2d4035f669f09483b39c9a14a0d6670",
+        65.01,
+    ),
+    "fcn8s.wkentaro-voc": _wkentaro(
+        "fcn8s",
+        "fcn8s_from_caffe.pth",
+        "1ieXWyoG68xqoHJPWdyrDyaIaaWlfmUxI",
+        "de93e540ec79512f8770033849c8ae89",
+        65.51,
+    ),
+    "fcn8s_atonce.wkentaro-voc": _wkentaro(
+        "fcn8s",
+        "fcn8s-atonce_from_caffe.pth",
+        "0B9P1L--7Wd2vblE1VUIxV1o2d2M",
+        "bfed4437e941fef58932891217fe6464",
+        65.40,
+        at_once=True,
+    ),
+    "fcn_resnet50.torchvision-coco-voc": _torchvision(
+        "fcn_resnet", "fcn_resnet50_coco-1167a1af.pth", 60.5, 91.4, backbone="resnet50"
+    ),
+    "fcn_resnet101.torchvision-coco-voc": _torchvision(
+        "fcn_resnet", "fcn_resnet101_coco-7ecb50ca.pth", 63.7, 91.9, backbone="resnet101"
+    ),
+    "deeplabv2_resnet101.kazuto1011-voc": _kazuto1011(
+        "voc", "deeplabv2_resnet101_msc-vocaug-20000.pth", "mIoU 76.65 on VOC2012 val; 77.93 with the CRF"
+    ),
+    "deeplabv2_resnet101.kazuto1011-cocostuff10k": _kazuto1011(
+        "cocostuff", "deeplabv2_resnet101_msc-cocostuff10k-20000.pth", "mIoU 34.8 on pictures warped to 513x513"
+    ),
+    "deeplabv2_resnet101.kazuto1011-cocostuff164k": _kazuto1011(
+        "cocostuff", "deeplabv2_resnet101_msc-cocostuff164k-100000.pth", "mIoU 39.1 on COCO-Stuff 164k val"
+    ),
+    "deeplabv3_resnet50.torchvision-coco-voc": _torchvision(
+        "deeplabv3", "deeplabv3_resnet50_coco-cd0a2569.pth", 66.4, 92.4, backbone="resnet50", variant="torchvision"
+    ),
+    "deeplabv3_resnet101.torchvision-coco-voc": _torchvision(
+        "deeplabv3", "deeplabv3_resnet101_coco-586e9e4e.pth", 67.4, 92.4, backbone="resnet101", variant="torchvision"
+    ),
+    "deeplabv3_mobilenetv3.torchvision-coco-voc": _torchvision(
+        "deeplabv3",
+        "deeplabv3_mobilenet_v3_large-fc3c493d.pth",
+        60.3,
+        91.2,
+        backbone="mobilenetv3_large_100",
+        variant="torchvision",
+    ),
+    "deeplabv3_mobilenetv2.vainf-voc": _vainf(
+        "deeplabv3", "mobilenetv2_100", "uhksxwfcim3nkpo", "voc", f"mIoU 70.1 on {_CROP}"
+    ),
+    "deeplabv3_resnet50.vainf-voc": _vainf("deeplabv3", "resnet50", "3eag5ojccwiexkq", "voc", f"mIoU 76.9 on {_CROP}"),
+    "deeplabv3_resnet101.vainf-voc": _vainf(
+        "deeplabv3", "resnet101", "vtenndnsrnh4068", "voc", f"mIoU 77.3 on {_CROP}"
+    ),
+    "deeplabv3plus_mobilenetv2.vainf-voc": _vainf(
+        "deeplabv3plus", "mobilenetv2_100", "0idrhwz6opaj7q4", "voc", f"mIoU 71.1 on {_CROP}"
+    ),
+    "deeplabv3plus_resnet50.vainf-voc": _vainf(
+        "deeplabv3plus", "resnet50", "dgxyd3jkyz24voa", "voc", f"mIoU 77.2 on {_CROP}"
+    ),
+    "deeplabv3plus_resnet101.vainf-voc": _vainf(
+        "deeplabv3plus", "resnet101", "bm3hxe7wmakaqc5", "voc", f"mIoU 78.3 on {_CROP}"
+    ),
+    "deeplabv3plus_mobilenetv2.vainf-cityscapes": _vainf(
+        "deeplabv3plus", "mobilenetv2_100", "753ojyvsh3vdjol", "cityscapes", "mIoU 72.1 on Cityscapes val"
+    ),
+    "pspnet_resnet50.semseg-ade20k": _semseg(50, "ade20k", 100, "mIoU 41.89 on ADE20K val", _ADE),
+    "pspnet_resnet101.semseg-ade20k": _semseg(101, "ade20k", 100, "mIoU 43.10 on ADE20K val", _ADE),
+    "pspnet_resnet50.semseg-voc": _semseg(50, "voc", 50, "mIoU 77.05 on VOC2012 val", _ADE),
+    "pspnet_resnet101.semseg-voc": _semseg(101, "voc", 50, "mIoU 79.07 on VOC2012 val", _ADE),
+    "pspnet_resnet50.semseg-cityscapes": _semseg(50, "cityscapes", 200, "mIoU 77.30 on Cityscapes val", Resizing()),
+    "pspnet_resnet101.semseg-cityscapes": _semseg(101, "cityscapes", 200, "mIoU 78.63 on Cityscapes val", Resizing()),
+    "unet_padded.milesial-carvana-scale0.5": _milesial("0.5", "trained on pictures of half their size"),
+    "unet_padded.milesial-carvana-scale1.0": _milesial("1.0", "trained on pictures of their own size"),
+}
+"""Name → checkpoint: the method with its backbone, a dot, who published it and what it was trained on."""

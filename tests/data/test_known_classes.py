@@ -1,0 +1,28 @@
+"""The classes of well-known data sets."""
+
+from __future__ import annotations
+
+import pytest
+
+from pixelwise.data.known_classes import known_classes
+from pixelwise.data.voc import NAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("voc", 21), ("cityscapes", 19), ("ade20k", 150), ("cocostuff", 182), ("carvana", 2)]
+)
+def test_numbers(name, number):
+    assert len(known_classes(name)) == number
+
+
+def test_those_of_voc_are_the_development_kits():
+    voc = known_classes("voc")
+    assert voc.names == NAMES
+    assert voc.background == 0
+    assert voc.colors[voc.index("person")] == (192, 128, 128)
+    assert known_classes("cityscapes").colors[0] == (128, 64, 128)
+
+
+def test_an_unknown_set_names_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'cityscapes'"):
+        known_classes("cityscape")

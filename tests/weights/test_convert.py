@@ -1,0 +1,50 @@
+"""From a file of another library to a checkpoint of ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from filling import picture, sixteen, state_dict
+
+import pixelwise
+from pixelwise.classes import Classes
+from pixelwise.layers.normalize import Normalize
+from pixelwise.weights.convert import convert
+
+RECORD = json.loads((Path(__file__).parents[1] / "golden" / "parity_milesial_bilinear.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("theirs") / "theirs.pth"
+    torch.save({**state_dict(RECORD["shapes"]), "mask_values": [0, 1, 2]}, path)
+    return path
+
+
+@pytest.mark.slow
+def test_what_is_converted_loads_with_equal_outputs(file, tmp_path):
+    out = tmp_path / "ours.safetensors"
+    unused = convert(file, "milesial", "unet_padded", out, arguments={"bilinear": True})
+    assert set(unused) == {"mask_values"}
+    model = pixelwise.load(out)
+    assert len(model.classes) == 3  # as many as the weights have
+    assert model.record["converted"] == {"from": "theirs.pth", "layout": "milesial"}
+    model.normalize = Normalize()
+    with torch.no_grad():
+        assert sixteen(model(picture(64, 96)).logits) == pytest.approx(RECORD["outputs"]["64x96"], abs=1e-5)
+
+
+def test_what_does_not_fit_writes_nothing(file, tmp_path):
+    out = tmp_path / "ours.safetensors"
+    for arguments, classes, message in (
+        ({}, None, "has no place|not filled|but"),
+        ({"bilinear": True}, Classes(("a", "b")), r"theirs\.pth.*outc\.conv\.weight is \(3, 64, 1, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            convert(file, "milesial", "unet_padded", out, arguments=arguments, classes=classes)
+    with pytest.raises(ValueError, match="there is no layout"):
+        convert(file, "milesal", "unet_padded", out)
+    assert list(tmp_path.iterdir()) == []
