@@ -57,7 +57,7 @@ def plain_step() -> Call:
 
 def our_step(loss: str, bf16: bool) -> Call:
     """All that `pixelwise.train` does in a step, without Lightning."""
-    from pixelwise.training.module import parameter_groups
+    from pixelwise.training.optimizer import parameter_groups
 
     model = pixelwise.create("unet", num_classes=CLASSES, backbone=ENCODER).train()
     model.criterion = criterion(loss)

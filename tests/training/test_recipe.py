@@ -25,6 +25,16 @@ def test_text_becomes_the_type_of_the_field():
     assert (recipe.void, recipe.classes, recipe.backbone, recipe.resize) == ((0, 255), ("a", "b"), None, None)
 
 
+def test_arguments_are_names_and_plain_values(tmp_path):
+    text = "output_stride=8, auxiliary=true,rates=[6, 12],variant=paper,width=none"
+    recipe = Recipe.from_dict({"data": "d", "arguments": text})
+    wanted = {"output_stride": 8, "auxiliary": True, "rates": [6, 12], "variant": "paper", "width": None}
+    assert recipe.arguments == wanted
+    recipe.to_yaml(tmp_path / "recipe.yaml")
+    assert Recipe.from_yaml(tmp_path / "recipe.yaml").arguments == wanted
+    assert Recipe("d", arguments=None).arguments == Recipe("d").arguments == {}
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -39,6 +49,20 @@ def test_text_becomes_the_type_of_the_field():
         ({"balance": "all"}, "none, median, enet, inverse-sqrt, rare"),
         ({"lr": "nan"}, "lr is nan: it must be above 0"),
         ({"scale": (2.0, 0.5)}, "the smaller first"),
+        ({"scale": (0.5, 2.0, 1.0)}, "the smaller first"),
+        ({"schedule": "step:0.3,often"}, "one of poly, cosine, step, constant"),
+        ({"schedule": "step:1.5"}, "one of poly, cosine, step, constant"),
+        ({"schedule": "poly:0.9"}, "one of poly, cosine, step, constant"),
+        ({"arguments": "output_stride"}, "names and values, like output_stride=8,auxiliary=true"),
+        ({"arguments": "a=!!python/name:os.system"}, "names and values"),
+        ({"arguments": ["output_stride=8"]}, "names and values"),
+        ({"arguments": {"when": {"deep": 1}}}, "names and values"),
+        ({"arguments": "backbone=resnet18"}, "without backbone, of which the recipe itself decides"),
+        ({"norm": "batch"}, "one of train, frozen, group"),
+        ({"norm": "frozen", "pretrained": None}, "train or group without pretrained and weights"),
+        ({"momentum": 1}, "momentum is 1.0"),
+        ({"encoder_lr": 0}, "encoder_lr is 0.0: it must be above 0"),
+        ({"auxiliary": -1}, "auxiliary is -1.0"),
         ({"imgsz": ()}, "imgsz is ()"),
         ({"warmup": 1.0}, "a share of the steps"),
         ({"seed": -1}, "seed is -1"),

@@ -19,6 +19,12 @@ def test_step_is_solos_1x():
     assert factors == pytest.approx([1.0] * 9 + [0.1] * 2 + [0.01])
 
 
+def test_step_falls_where_it_is_told():
+    """DeepLab v1: a tenth after each 2000 of 6000 iterations."""
+    factors = [learning_rate_factor("step:0.3333,0.6667", step, 6000, 0) for step in (0, 1999, 2000, 3999, 4001, 5999)]
+    assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
 def test_cosine_and_constant():
     assert [learning_rate_factor("cosine", step, 4, 0) for step in range(4)] == pytest.approx(
         [1, 0.853553, 0.5, 0.146447], abs=1e-6

@@ -75,7 +75,8 @@ class Augmentation:
 
     Attributes:
         size: height and width of the result, pixels.
-        scale: least and greatest factor, drawn uniformly; 1 is the size that `resizing` gives.
+        scale: least and greatest factor, drawn uniformly, or three and more of which one is drawn; 1 is the size that
+            `resizing` gives.
         resizing: the size at which the model sees pictures; part of the one mapping, so it costs nothing.
         flip, vertical_flip: probability of swapping left and right, top and bottom.
         rotate: greatest angle about the middle of the window, degrees, to both sides.
@@ -86,7 +87,7 @@ class Augmentation:
     """
 
     size: Size
-    scale: tuple[float, float] = (1.0, 1.0)
+    scale: tuple[float, ...] = (1.0, 1.0)
     resizing: Resizing = field(default_factory=Resizing)
     flip: float = 0.5
     vertical_flip: float = 0.0
@@ -97,8 +98,11 @@ class Augmentation:
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f"the size of the augmented picture is {self.size}: give height and width in pixels")
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale is {self.scale}: give the least and the greatest factor, for example (0.5, 2.0)")
+        if len(self.scale) < 2 or self.scale[0] <= 0 or list(self.scale) != sorted(self.scale):
+            raise ValueError(
+                f"scale is {self.scale}: give the least and the greatest factor, for example (0.5, 2.0), or three and "
+                "more of which one is drawn, the smaller first"
+            )
         for name, most in (("flip", 1), ("vertical_flip", 1), ("rotate", 180)):
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a number from 0 to {most}")
@@ -116,7 +120,7 @@ class Augmentation:
             which nothing is left are dropped.
         """
         size = size or self.size
-        factor = rng.uniform(*self.scale)
+        factor = rng.uniform(*self.scale) if len(self.scale) == 2 else rng.choice(self.scale)
         scales = [factor * a / b for a, b in zip(self.resizing.size(*sample.size), sample.size, strict=True)]
         rows, columns = (Span.draw(*axis, rng) for axis in zip(sample.size, scales, size, strict=True))
         upside, mirrored = (rng.random(2) < (self.vertical_flip, self.flip)).tolist()
@@ -151,7 +155,7 @@ AUGMENTATIONS: Mapping[str, Mapping[str, Any]] = {
 
 
 def augmentation(
-    name: str, size: Size, scale: tuple[float, float] = (0.5, 2.0), resizing: Resizing | None = None
+    name: str, size: Size, scale: tuple[float, ...] = (0.5, 2.0), resizing: Resizing | None = None
 ) -> Augmentation:
     """The augmentation of that name: "none", "light", "default", "strong" or "topdown".
 
@@ -159,7 +163,7 @@ def augmentation(
         name: "none" is a random crop; "light" adds scale and flip; "default" colours; "strong" rotation up to 15°,
             elastic deformation and stronger colours; "topdown" has both flips and any angle.
         size: height and width of the result, pixels.
-        scale: least and greatest factor; "none" does not scale.
+        scale: least and greatest factor, or three and more of which one is drawn; "none" does not scale.
         resizing: the size at which the model sees pictures; their own when not given.
 
     Raises:

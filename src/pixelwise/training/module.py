@@ -6,13 +6,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from ..metrics import METRICS
@@ -22,13 +22,12 @@ from ..weights import checkpoint
 from .average import Average
 from .checkpoint import BEST, LAST, STATE, State, best_row
 from .journal import Journal
+from .norms import settled_norms
+from .optimizer import make_optimizer, set_learning_rate
 from .preparation import Course
 from .recipe import Recipe
 from .schedule import learning_rate_factor, step_seed
 from .validation import Validation
-
-ENCODER_FACTOR = 1 / 3
-"""Of the learning rate, for an encoder that starts from pretrained weights."""
 
 SAVE_SECONDS = 180
 """After so long without a saved state one is saved in the middle of an epoch."""
@@ -89,8 +88,18 @@ class Trainee(LightningModule):
         self.average = Average(model, recipe.ema)
         if state.step:
             self.average.model.load_state_dict(state.average)
+        for norm in settled_norms(model, recipe):
+            norm.requires_grad_(False)
+        self.train()
         self.waiting: Waiting | None = None
         self.parts: dict[str, Tensor] = {}
+
+    def train(self, mode: bool = True) -> Self:
+        """As of any module, but the batch normalisations that the recipe settles always keep their statistics."""
+        super().train(mode)
+        for norm in settled_norms(self.model, self.recipe):
+            norm.eval()
+        return self
 
     def train_dataloader(self) -> Waiting:
         """The batches that are left."""
@@ -100,13 +109,7 @@ class Trainee(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The recipe's optimiser, in the state in which the run was left."""
-        fused = self.device.type in ("cpu", "cuda")
-        groups, decay = parameter_groups(self.model, self.recipe), self.recipe.weight_decay
-        optimizer: Optimizer = (
-            AdamW(groups, self.recipe.lr, weight_decay=decay, fused=fused)
-            if self.recipe.optimizer == "adamw"
-            else SGD(groups, self.recipe.lr, momentum=0.9, weight_decay=decay, fused=fused)
-        )
+        optimizer = make_optimizer(self.model, self.recipe, fused=self.device.type in ("cpu", "cuda"))
         if self.start:
             optimizer.load_state_dict(self.state.optimizer)
         return optimizer
@@ -129,20 +132,9 @@ class Trainee(LightningModule):
         """The step's learning rate; a gradient that is no longer than the recipe allows."""
         step = self.start + self.trainer.global_step
         factor = learning_rate_factor(self.recipe.schedule, step, self.course.steps, self.recipe.warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = self.recipe.lr * factor * group["factor"]
+        set_learning_rate(optimizer, self.recipe.lr * factor)
         if self.recipe.clip:
             clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-
-
-def parameter_groups(model: SemanticModel, recipe: Recipe) -> list[dict[str, Any]]:
-    """Parameters by what holds for them: `factor` of the learning rate, and no decay for biases and norms."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        encoder = recipe.backbone is not None and ".backbone." in f".{name}"
-        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((ENCODER_FACTOR if encoder else 1.0, decay), []).append(parameter)
-    return [{"params": p, "factor": factor, "weight_decay": decay} for (factor, decay), p in groups.items()]
 
 
 class Keeper(Callback):
@@ -273,7 +265,8 @@ class Keeper(Callback):
         trainee, course, state, recipe = self.trainee, self.trainee.course, self.state, self.trainee.recipe
         self.settle()
         epoch = state.step // course.epoch_steps
-        row = {"epoch": float(epoch), "step": float(state.step), "lr": trainer.optimizers[0].param_groups[-1]["lr"]}
+        group = trainer.optimizers[0].param_groups[-1]
+        row = {"epoch": float(epoch), "step": float(state.step), "lr": group["lr"] / group["factor"]}
         row |= {**self.means(), "waiting": self.share_waiting(), "seconds": time.monotonic() - self.began}
         last = state.step == course.steps
         if epoch % course.validate_every == 0 or last:

@@ -23,7 +23,7 @@ from ..models.base import SemanticModel
 from ..ops.resize import Resizing
 from ..sample import Batch
 from ..weights.checkpoint import load
-from ..weights.presets import create
+from ..weights.presets import create, fill_backbones
 from .recipe import Machine, Recipe
 from .schedule import validation_interval
 
@@ -170,35 +170,50 @@ def make_model(recipe: Recipe, classes: Classes) -> tuple[SemanticModel, list[st
     if recipe.weights is not None:
         model, notes = begin_from(recipe.weights, recipe, classes)
     else:
-        pretrained = recipe.backbone is not None
-        model = create(recipe.model, classes=classes, backbone=recipe.backbone, pretrained=pretrained)
-        notes = []
+        model, notes = create(recipe.model, classes=classes, **arguments_of(recipe)), []
+        if recipe.pretrained is not None:
+            filled = fill_backbones(model, True if recipe.pretrained == "auto" else recipe.pretrained)
+            if not filled and recipe.pretrained != "auto":
+                raise ValueError(f"{recipe.model} has no backbone here to fill with {recipe.pretrained}: give backbone")
     model.resizing = Resizing(recipe.resize)
+    if recipe.auxiliary is not None:
+        model.auxiliary_weight = recipe.auxiliary
     return model, notes
 
 
+def arguments_of(recipe: Recipe) -> dict[str, Any]:
+    """What the recipe says to `create`, beside the classes."""
+    said = {"backbone": recipe.backbone} if recipe.backbone is not None else {}
+    return {**said, **recipe.arguments, **({"norm": "group"} if recipe.norm == "group" else {})}
+
+
 def begin_from(path: str, recipe: Recipe, classes: Classes) -> tuple[SemanticModel, list[str]]:
-    """A model made as that of a checkpoint, with its weights; the head for other classes is new.
+    """A model with the weights of a checkpoint, made as that one was where the recipe does not say otherwise.
+
+    All tensors of equal name and shape are taken over, so that a method begins from another of its family, as FCN-16s
+    does from FCN-32s; the rest starts anew, and so does the head where the classes are others.
 
     Raises:
-        ValueError: when the checkpoint is of another method or backbone than the recipe.
+        ValueError: when the checkpoint has another backbone, or less than half of what the method needs.
     """
     start = load(path)
     backbone = start.arguments.get("backbone")
-    if (start.architecture, backbone) != (recipe.model, recipe.backbone):
+    accepted = inspect.signature(MODELS[recipe.model]).parameters if recipe.model in MODELS else ()
+    kept = {key: value for key, value in start.arguments.items() if key in accepted or key == "norm"}
+    model = create(recipe.model, classes=classes, **{**kept, **arguments_of(recipe)})
+    old, new = start.state_dict(), model.state_dict()
+    same = start.classes.names == classes.names
+    fits = {name for name, value in new.items() if name in old and value.shape == old[name].shape}
+    if backbone != recipe.backbone or 2 * len(fits) < len(new):
         raise ValueError(
             f"{path} is a {start.architecture} with the backbone {backbone}, but the recipe asks for {recipe.model} "
             f"with {recipe.backbone}: use --model {start.architecture} --backbone {str(backbone).lower()}"
         )
-    model = create(start.architecture, classes=classes, **start.arguments)
-    old, new = start.state_dict(), model.state_dict()
-    same = start.classes.names == classes.names
-    left = [name for name in new if new[name].shape != old[name].shape or (".head." in f".{name}" and not same)]
-    model.load_state_dict({name: value for name, value in old.items() if name not in left}, strict=False)
-    if same:
-        return model, []
+    left = [name for name in new if name not in fits or (".head." in f".{name}" and not same)]
+    model.load_state_dict({name: value for name, value in old.items() if name in fits - set(left)}, strict=False)
     knows, has = (", ".join(names) for names in (start.classes.names, classes.names))
-    return model, [f"{path} knows {knows}, the data have {has}: these weights start anew: {', '.join(left)}"]
+    why = f"{path} is a {start.architecture}" if same else f"{path} knows {knows}, the data have {has}"
+    return model, [f"{why}: these weights start anew: {', '.join(left)}"] if left else []
 
 
 def balance(model: SemanticModel, recipe: Recipe, pictures: Dataset) -> torch.Tensor | None:
@@ -233,8 +248,7 @@ class Batches:
         """The batches of a process that are left after `start` steps of the optimiser."""
         recipe = self.recipe
         sizes = tuple((side, side) for side in recipe.imgsz)
-        low, high = recipe.scale
-        augment = augmentation(recipe.augment, sizes[0], (low, high), Resizing(recipe.resize))
+        augment = augmentation(recipe.augment, sizes[0], recipe.scale, Resizing(recipe.resize))
         plan = Plan(
             batch=recipe.batch,
             steps=self.course.steps,

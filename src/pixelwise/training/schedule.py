@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
+SCHEDULES = ("poly", "cosine", "step", "constant")
 
 
 def learning_rate_factor(schedule: str, step: int, total: int, warmup: float) -> float:
@@ -12,7 +12,8 @@ def learning_rate_factor(schedule: str, step: int, total: int, warmup: float) ->
 
     Args:
         schedule: "poly" (1 − step/total)^0.9, per step as DeepLab and PSPNet have it; "cosine"; "step", a tenth from
-            9/12 and a hundredth from 11/12 of the steps on (SOLO's 1x); "constant".
+            9/12 and a hundredth from 11/12 of the steps on (SOLO's 1x), or from the shares that it names, as
+            "step:0.3,0.6" does; "constant".
         step: of the optimiser, from 0 to total − 1.
         total: number of steps of the whole run.
         warmup: share of the steps in which the factor rises from nearly 0.
@@ -24,10 +25,26 @@ def learning_rate_factor(schedule: str, step: int, total: int, warmup: float) ->
     curves: dict[str, float] = {
         "poly": (1 - done) ** 0.9,
         "cosine": (1 + math.cos(math.pi * done)) / 2,
-        "step": 0.1 ** ((done >= 9 / 12) + (done >= 11 / 12)),
+        "step": 0.1 ** sum(done >= share for share in drops(schedule)),
         "constant": 1.0,
     }
-    return curves[schedule] * min(1.0, (step + 1) / (1 + round(warmup * total)))
+    return curves[schedule.partition(":")[0]] * min(1.0, (step + 1) / (1 + round(warmup * total)))
+
+
+def drops(schedule: str) -> tuple[float, ...]:
+    """The shares of the run after which the learning rate falls to a tenth; none where no "step" schedule is named.
+
+    >>> drops("step:0.3,0.6"), drops("poly"), drops("step:often")
+    ((0.3, 0.6), (), ())
+    """
+    name, _, shares = schedule.partition(":")
+    if name != "step":
+        return ()
+    try:
+        found = tuple(float(share) for share in shares.split(",")) if shares else (9 / 12, 11 / 12)
+    except ValueError:
+        return ()
+    return found if all(0 < share < 1 for share in found) else ()
 
 
 def average_decay(decay: float, step: int) -> float:
@@ -37,6 +54,8 @@ def average_decay(decay: float, step: int) -> float:
 
 def step_seed(seed: int, step: int, rank: int) -> int:
     """A seed for what the model itself draws (dropout), independent for each step and process."""
+    import numpy as np  # late: a recipe is read without it
+
     return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0] >> 1)
 
 

@@ -1,0 +1,23 @@
+"""Group normalisation in place of batch normalisation, for batches too small for statistics of their own."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+CHANNELS = 16
+"""In a group (Wu and He 2018, table 3)."""
+
+
+def group_norms(model: nn.Module) -> None:
+    """Replace each batch normalisation outside of modules called `backbone` by a group normalisation, in place.
+
+    The names of weights and biases stay. Backbones keep theirs, as their learnt weights are useless with another.
+    """
+    for name, layer in model.named_children():
+        if isinstance(layer, nn.BatchNorm2d):
+            channels = layer.num_features
+            setattr(model, name, nn.GroupNorm(math.gcd(channels, max(1, channels // CHANNELS)), channels, layer.eps))
+        elif name != "backbone":
+            group_norms(layer)

@@ -1,0 +1,25 @@
+"""Batch normalisation when batches are too small for statistics of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..models.base import SemanticModel
+from .optimizer import in_backbone
+from .recipe import Recipe
+
+
+def settled_norms(model: SemanticModel, recipe: Recipe) -> Iterator[nn.Module]:
+    """The batch normalisations that stay as they are, statistics, weights and biases.
+
+    None with `norm: train`. Else those that were learnt before: all that the starting weights brought, or those of a
+    backbone with ImageNet weights; what begins anew has no statistics yet that could be kept.
+    """
+    if recipe.norm != "train":
+        for name, layer in model.named_modules():
+            learnt = recipe.weights is not None or (recipe.pretrained is not None and in_backbone(name))
+            if learnt and isinstance(layer, _BatchNorm):
+                yield layer
