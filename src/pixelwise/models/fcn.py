@@ -1,0 +1,244 @@
+"""FCN: a classifier made fully convolutional, its coarse scores refined by those of finer layers.
+
+Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation. CVPR 2015, arXiv 1411.4038; and the
+authors' own networks (voc-fcn32s, 16s, 8s, 8s-atonce), whose paddings and offsets the paper leaves open.
+
+- Section 4.1 (fc6 and fc7 become convolutions, the classifier goes): `VGG16`, padded by 100 pixels.
+- Section 3.3 (upsampling is backwards strided convolution): `Upsampling`.
+- Section 4.2, figure 3 (skips from pool4 and pool3): `SkipHead`; `FCN32s`, `FCN16s`, `FCN8s`.
+
+`FCNResNet` is what torchvision calls FCN: a dilated ResNet and a small classifier, without skips.
+
+Differs from the paper:
+- upsampling is bilinear and stays so, as in the authors' networks; in the paper (Section 4.3) all but the last of them
+  are learned: `learned=True` learns all;
+- the loss is a mean over pixels here, not a sum: a learning rate of theirs is to be multiplied by their pixels;
+- with an encoder of timm nothing is padded or cropped, and scores are resized to those of the next finer stride.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..layers.auxiliary import AuxiliaryHead
+from ..layers.backbone import Backbone
+from ..layers.vgg import VGG16
+from ..ops.pad import pad_to
+from ..ops.resize import resize
+from .base import SemanticModel, SemanticOutputs
+
+PADDING = 100
+"""Pixels around the picture, so that fc6 (7×7 at stride 32, unpadded) has something to see at any size."""
+
+SKIP_OFFSETS = (5, 9)
+"""Where the maps of pool4 and of pool3 begin that lie under the upsampled scores: what is left of the padding."""
+
+PICTURE_OFFSETS = {1: 19, 2: 27, 3: 31}
+"""Where the picture begins in the last upsampled scores of 32s, 16s and 8s, pixels."""
+
+AT_ONCE_SCALES = (0.01, 0.0001)
+"""pool4 and pool3 are multiplied by these where 8s is trained in one go."""
+
+
+def crop(maps: Tensor, offset: int, size: Sequence[int]) -> Tensor:
+    """(B, D, H, W) → (B, D, *size), beginning `offset` pixels from the top and from the left."""
+    return maps[..., offset : offset + size[0], offset : offset + size[1]]
+
+
+class Upsampling(nn.Module):
+    """Section 3.3: each map grows `factor` times, as by a transposed convolution with a bilinear kernel of 2·factor.
+
+    Beyond the middle of the outermost pixels the values fade to zero.
+    """
+
+    def __init__(self, channels: int, factor: int, learned: bool) -> None:
+        super().__init__()
+        self.factor = factor
+        self.conv: nn.ConvTranspose2d | None = None
+        if learned:
+            self.conv = nn.ConvTranspose2d(channels, channels, 2 * factor, stride=factor, bias=False)
+            line = 1 - (torch.arange(2 * factor) - (factor - 0.5)).abs() / factor  # a triangle
+            eye = torch.eye(channels)[..., None, None]  # each map from itself alone
+            self.conv.weight.data.copy_(eye * line[:, None] * line)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D, h, w) → (B, D, (h + 1)·factor, (w + 1)·factor)."""
+        if self.conv is not None:
+            return self.conv(x)  # type: ignore[no-any-return]
+        size = [(side + 2) * self.factor for side in x.shape[-2:]]
+        x = F.interpolate(F.pad(x, (1, 1, 1, 1)), size, mode="bilinear", align_corners=False)
+        return crop(x, self.factor // 2, [side - self.factor for side in size])
+
+
+class SkipHead(nn.Module):
+    """Figure 3: scores of the deepest map; upsampled and added to those of each finer one; upsampled to the picture.
+
+    Args:
+        channels: of the maps: fc7; fc7 and pool4; or fc7, pool4 and pool3.
+        num_classes: background included.
+        learned: transposed convolutions started as bilinear, rather than bilinear interpolation.
+        at_once: whether the finer maps are scaled down, so that their scores can be trained together with the others.
+    """
+
+    def __init__(self, channels: Sequence[int], num_classes: int, learned: bool, at_once: bool) -> None:
+        super().__init__()
+        self.scores = scores(channels, num_classes)
+        factors = [*[2] * (len(channels) - 1), 32 >> (len(channels) - 1)]  # 32; 2, 16; 2, 2, 8
+        self.up = nn.ModuleList(Upsampling(num_classes, factor, learned) for factor in factors)
+        self.scales = AT_ONCE_SCALES if at_once else (1.0, 1.0)
+
+    def forward(self, maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+        """The maps, from the deepest on, (B, D, h, w) each → logits (B, C, *size)."""
+        (score, *skips), (deepest, *finer) = self.scores, maps
+        *up, last = self.up
+        x = score(deepest)  # (B, C, h, w)
+        for enlarge, skip, map_, offset, scale in zip(up, skips, finer, SKIP_OFFSETS, self.scales, strict=False):
+            x = enlarge(x)  # (B, C, 2h + 2, 2w + 2)
+            x = x + crop(skip(map_ if scale == 1 else map_ * scale), offset, x.shape[-2:])
+        return crop(last(x), PICTURE_OFFSETS[len(maps)], size)  # (B, C, *size)
+
+
+class ResizingHead(nn.Module):
+    """The skips of figure 3 for maps that are neither padded nor cropped."""
+
+    def __init__(self, channels: Sequence[int], num_classes: int) -> None:
+        super().__init__()
+        self.scores = scores(channels, num_classes)
+
+    def forward(self, maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+        """The maps, from the deepest on, (B, D, h, w) each → logits (B, C, *size)."""
+        (score, *skips), (deepest, *finer) = self.scores, maps
+        x = score(deepest)  # (B, C, h, w)
+        for skip, map_ in zip(skips, finer, strict=True):
+            x = resize(x, (map_.shape[-2], map_.shape[-1])) + skip(map_)  # (B, C, 2h, 2w)
+        return resize(x, (size[0], size[1]))  # (B, C, *size)
+
+
+def scores(channels: Sequence[int], num_classes: int) -> nn.ModuleList:
+    """Section 4.1: a 1×1 convolution to the classes for each map, started at zero."""
+    layers = nn.ModuleList(nn.Conv2d(width, num_classes, 1) for width in channels)
+    for parameter in layers.parameters():
+        nn.init.zeros_(parameter)
+    return layers
+
+
+class FCN(SemanticModel):
+    """What the three networks share; `maps` says of how many maps, from the deepest on, scores are added.
+
+    Args:
+        num_classes: background included.
+        backbone: a network of timm; the paper's VGG16 when not given.
+        learned: VGG16 only: transposed convolutions started as bilinear, rather than bilinear interpolation.
+        at_once: VGG16 only: pool4 and pool3 are scaled down, so that the network need not be trained in stages.
+        width: VGG16 only: channels of its first block (64); fc6 and fc7 have 64 times as many.
+    """
+
+    maps: ClassVar[int]
+
+    def __init__(
+        self,
+        num_classes: int,
+        backbone: str | None = None,
+        learned: bool = False,
+        at_once: bool = False,
+        width: int = 64,
+    ) -> None:
+        super().__init__(num_classes)
+        self.backbone: VGG16 | Backbone
+        self.head: SkipHead | ResizingHead
+        if width < 1:
+            raise ValueError(f"width is {width}: it is a number of channels, 1 or more")
+        if backbone is None:
+            pools = [nn.MaxPool2d(2, ceil_mode=True) for _ in range(5)]
+            self.backbone = VGG16(pools, nn.Conv2d(8 * width, 64 * width, 7), first_padding=PADDING, width=width)
+            self.taken = (-1, -3, -4)[: self.maps]  # fc7, pool4, pool3
+            channels = [self.backbone.channels[k] for k in self.taken]
+            self.head = SkipHead(channels, num_classes, learned, at_once)
+        else:
+            if learned or at_once:
+                raise ValueError(
+                    f"learned and at_once are for the paper's own VGG16, not for the backbone {backbone!r}"
+                )
+            self.backbone = Backbone(backbone)
+            self.taken = self._deepest(self.backbone)
+            self.head = ResizingHead([self.backbone.channels[k] for k in self.taken], num_classes)
+            self.stride = max(self.backbone.strides)
+        self.normalize = self.backbone.normalize()
+
+    def _deepest(self, backbone: Backbone) -> tuple[int, ...]:
+        """The maps to take of an encoder, from the deepest on: the last of each stride."""
+        last = {stride: k for k, stride in enumerate(backbone.strides)}
+        if len(last) < self.maps:
+            raise ValueError(
+                f"{backbone.name} has maps of the strides {', '.join(map(str, last))}: {type(self).__name__} needs "
+                f"{self.maps} different ones"
+            )
+        return tuple(last[stride] for stride in sorted(last, reverse=True)[: self.maps])
+
+    def forward(self, images: Tensor) -> SemanticOutputs:
+        """(B, 3, H, W) of any size → logits (B, C, H, W)."""
+        height, width = images.shape[-2:]
+        x = self.normalize(images)
+        if isinstance(self.backbone, Backbone):
+            x = pad_to(x, self.backbone.multiple)
+        maps = self.backbone(x)  # (B, D, h, w) each
+        logits = self.head([maps[k] for k in self.taken], x.shape[-2:])
+        return SemanticOutputs(logits[..., :height, :width])
+
+
+class FCN32s(FCN):
+    """Section 4.1: scores at stride 32, enlarged 32 times in one step."""
+
+    maps = 1
+
+
+class FCN16s(FCN):
+    """Section 4.2: those of pool4 are added; started from a trained `FCN32s`, or all at once."""
+
+    maps = 2
+
+
+class FCN8s(FCN):
+    """Section 4.2: those of pool4 and of pool3 are added; started from a trained `FCN16s`, or all at once."""
+
+    maps = 3
+
+
+class FCNResNet(SemanticModel):
+    """torchvision's FCN: the last map of a dilated encoder, two convolutions, bilinear interpolation.
+
+    Args:
+        num_classes: background included.
+        backbone: a network of timm.
+        auxiliary: whether a second classifier learns from the last stage but one (weight 0.5).
+        output_stride: pixels of the picture to one of the last map: 8, 16 or 32.
+    """
+
+    auxiliary_weight = 0.5
+
+    def __init__(
+        self, num_classes: int, backbone: str = "resnet50", auxiliary: bool = True, output_stride: int = 8
+    ) -> None:
+        super().__init__(num_classes)
+        self.backbone = Backbone(backbone, out_indices=(-2, -1), output_stride=output_stride)
+        self.normalize = self.backbone.normalize()
+        self.stride = max(self.backbone.strides)
+        before, last = self.backbone.channels
+        self.classifier = AuxiliaryHead(last, num_classes)  # the same layers as beside it, for the last map
+        self.auxiliary = AuxiliaryHead(before, num_classes) if auxiliary else None
+
+    def forward(self, images: Tensor) -> SemanticOutputs:
+        """(B, 3, H, W) of any size → logits (B, C, H, W), and those of the auxiliary classifier."""
+        height, width = images.shape[-2:]
+        x = pad_to(self.normalize(images), self.backbone.multiple)
+        size = (x.shape[-2], x.shape[-1])
+        before, last = self.backbone(x)  # (B, D / 2, h, w), (B, D, h, w)
+        logits = resize(self.classifier(last), size)[..., :height, :width]
+        if self.auxiliary is None or not self.auxiliary_heads:
+            return SemanticOutputs(logits)
+        return SemanticOutputs(logits, (resize(self.auxiliary(before), size)[..., :height, :width],))
