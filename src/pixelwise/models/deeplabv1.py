@@ -71,6 +71,8 @@ class DeepLabV1(SemanticModel):
         self, num_classes: int, backbone: str | None = None, multiscale: bool = False, width: int = 64
     ) -> None:
         super().__init__(num_classes)
+        if width < 1:
+            raise ValueError(f"width is {width}: it is a number of channels, 1 or more")
         self.backbone: VGG16 | Backbone
         self.field: nn.Module
         strides: tuple[int, ...]
