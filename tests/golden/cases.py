@@ -31,6 +31,11 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"backbone": "resnet18", "width": 32, "variant": "torchvision", "auxiliary": True},
         {"backbone": "tf_efficientnet_lite0", "width": 32, "variant": "smp", "output_stride": 16},
     ],
+    "deeplabv3plus": [
+        {"backbone": "resnet18", "width": 32, "output_stride": 8, "auxiliary": True},
+        {"backbone": "mobilenetv2_100", "width": 32, "variant": "vainf"},
+        {"backbone": "tf_efficientnet_lite0", "width": 32, "separable": True},
+    ],
     "pspnet": [
         {"backbone": "resnet18"},
         {"backbone": "tf_efficientnet_lite0", "output_stride": 16},

@@ -4,6 +4,7 @@ from .base import SemanticModel
 from .deeplabv1 import DeepLabV1
 from .deeplabv2 import DeepLabV2
 from .deeplabv3 import DeepLabV3
+from .deeplabv3plus import DeepLabV3Plus
 from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
 from .pspnet import PSPNet
 from .unet import PaddedUNet, UNet
@@ -12,6 +13,7 @@ MODELS: dict[str, type[SemanticModel]] = {
     "deeplabv1": DeepLabV1,
     "deeplabv2": DeepLabV2,
     "deeplabv3": DeepLabV3,
+    "deeplabv3plus": DeepLabV3Plus,
     "fcn16s": FCN16s,
     "fcn32s": FCN32s,
     "fcn8s": FCN8s,

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers.auxiliary import AuxiliaryHead
@@ -144,6 +145,14 @@ class AtrousPyramid(nn.Module):
         return cast(Tensor, self.dropout(self.project(x)))
 
 
+def filled(images: Tensor, multiple: int) -> Tensor:
+    """(B, 3, H, W) with zeros right and below where sides must be multiples, or are under the 3 of a first kernel."""
+    height, width = images.shape[-2:]
+    if min(height, width) < 3:
+        images = F.pad(images, (0, max(0, 3 - width), 0, max(0, 3 - height)))
+    return pad_to(images, multiple)
+
+
 def pyramid_rates(choices: Choices, output_stride: int, rates: Sequence[int] | None) -> Sequence[int]:
     """Section 3.3: 6, 12 and 18 at output stride 16, doubled at 8; or those given, or those of the variant."""
     return rates or choices.rates or [rate * 16 // output_stride for rate in (6, 12, 18)]
@@ -186,6 +195,7 @@ class DeepLabV3(SemanticModel):
         *_, finer, channels = self.backbone.channels
         self.pyramid = AtrousPyramid(channels, width, pyramid_rates(choices, stride, rates), choices.dropout)
         self.last = conv_norm_relu(width, width) if choices.last_conv else nn.Identity()
+        init_he(self.last)
         self.head = nn.Conv2d(width, num_classes, 1)
         self.auxiliary = AuxiliaryHead(finer, num_classes) if auxiliary else None
         self.align_corners = choices.align_corners
@@ -193,7 +203,7 @@ class DeepLabV3(SemanticModel):
     def forward(self, images: Tensor) -> SemanticOutputs:
         """(B, 3, H, W) of any size → logits (B, C, H, W); those of the auxiliary classifier are as large."""
         height, width = images.shape[-2:]
-        x = pad_to(self.normalize(images), self.stride)  # (B, 3, H', W'): as it is for nearly all networks
+        x = filled(self.normalize(images), self.stride)  # (B, 3, H', W'), nearly always (B, 3, H, W)
         size = (x.shape[-2], x.shape[-1])
         *_, finer, x = self.backbone(x)  # (B, 1024, h, w), (B, 2048, h, w)
         x = self.last(self.pyramid(x))  # (B, 256, h, w)

@@ -10,7 +10,7 @@ from typing import Any
 from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
-from . import deeplabv2, deeplabv3, fcn, pspnet, unet
+from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, pspnet, unet
 from .files import read_state_dict, unwrapped
 from .table import Table
 
@@ -18,8 +18,9 @@ LAYOUTS: dict[str, tuple[Table, ...]] = {
     "kazuto1011": (deeplabv2.KAZUTO1011,),
     "milesial": (unet.MILESIAL,),
     "semseg": (pspnet.SEMSEG,),
-    "smp": (pspnet.SMP, unet.SMP),
+    "smp": (deeplabv3.SMP, deeplabv3plus.SMP, pspnet.SMP, unet.SMP),
     "torchvision": (deeplabv3.TORCHVISION, fcn.TORCHVISION),
+    "vainf": (deeplabv3.VAINF, deeplabv3plus.VAINF),
     "wkentaro": fcn.WKENTARO,
 }
 """Whose names the tensors have → a table for each of our models that they fit."""
