@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .inference.predictor import FAILURES, Predictor
 from .legend import Pixels, add_legend
 from .metrics import METRICS
+from .metrics.boundary import BoundaryScore
 from .models.base import Model
 from .ops.files import write_aside
 from .pages import Page
@@ -159,7 +160,9 @@ class Evaluation:
         return page
 
 
-def evaluate(model: Model | Predictor, dataset: Dataset, *, seed: int = 0, progress: bool = True) -> Evaluation:
+def evaluate(
+    model: Model | Predictor, dataset: Dataset, *, boundary: int | None = None, seed: int = 0, progress: bool = True
+) -> Evaluation:
     """Scores a model on each picture of a data set, at the picture's own size.
 
     Pictures are read in a second thread while the model computes. Where `torch.distributed` is initialised, each
@@ -168,6 +171,7 @@ def evaluate(model: Model | Predictor, dataset: Dataset, *, seed: int = 0, progr
     Args:
         model: a model, or a `Predictor` that says on which device, with which flips, scales and tiles.
         dataset: from `pixelwise.open_dataset`, of the classes of the model, in any order.
+        boundary: the tolerance in pixels of the boundary score, which is left out when not given.
         seed: of the bootstrap.
         progress: whether a bar is shown on a terminal.
 
@@ -182,9 +186,9 @@ def evaluate(model: Model | Predictor, dataset: Dataset, *, seed: int = 0, progr
         raise ValueError("the data set has no pictures: there is nothing to score")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     classes = _common_classes(predictor.model.classes, dataset.classes)
-    metric = METRICS[predictor.model.task](classes)
-    together = distributed.is_available() and distributed.is_initialized()
-    rank, world = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
+    metrics: list[Any] = [METRICS[predictor.model.task](classes)]
+    metrics += [] if boundary is None else [BoundaryScore(classes, boundary)]
+    rank, world = (distributed.get_rank(), distributed.get_world_size()) if _together() else (0, 1)
     share = range(rank, len(dataset), world)
     failures: list[tuple[str, str]] = []
     hidden = None if progress and rank == 0 else True
@@ -196,25 +200,23 @@ def evaluate(model: Model | Predictor, dataset: Dataset, *, seed: int = 0, progr
             found = replace(predictor(scored.image), classes=classes)
         except FAILURES as error:
             failures.append((name, str(error)))
-            _count_as_missed(metric, dataset, i)
+            _count_as_missed(metrics, dataset, i, classes)
         else:
-            metric.update(found, scored.truth, name)
-    metric.reduce()
-    if together:
-        gathered: list[Any] = [None] * world
-        distributed.all_gather_object(gathered, failures)
-        failures = [failure for some in gathered for failure in some]
-    if len(failures) == len(dataset):
+            for metric in metrics:
+                metric.update(found, scored.truth, name)
+    for metric in metrics:
+        metric.reduce()
+    if len(failures := _of_all(failures)) == len(dataset):
         raise ValueError(f"not one of {len(dataset)} pictures could be scored; {failures[0][0]}: {failures[0][1]}")
     return Evaluation(
         classes,
-        metric.MAIN_SCORE,
-        metric.scores(),
-        metric.intervals(np.random.default_rng(seed)),
-        metric.per_class(),
-        metric.per_picture(),
+        metrics[0].MAIN_SCORE,
+        _joined(metric.scores() for metric in metrics),
+        _joined(metric.intervals(np.random.default_rng(seed)) for metric in metrics),
+        [_joined(rows) for rows in zip(*(metric.per_class() for metric in metrics), strict=True)],
+        [_joined(rows) for rows in zip(*(metric.per_picture() for metric in metrics), strict=True)],
         tuple(failures),
-        metric.DEFINITIONS,
+        _joined(metric.DEFINITIONS for metric in metrics),
         predictor,
         dataset,
     )
@@ -249,14 +251,33 @@ def _ordered(truth: Segmentation, classes: Classes) -> Segmentation:
     return replace(truth, classes=classes, labels=order[truth.labels])
 
 
-def _count_as_missed(metric: Any, dataset: Dataset, i: int) -> None:
+def _together() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
+
+
+def _of_all(failures: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of all processes, in the order of their ranks."""
+    if not _together():
+        return failures
+    gathered: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(gathered, failures)
+    return [failure for some in gathered for failure in some]
+
+
+def _joined(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The entries of all of them."""
+    return {key: value for table in tables for key, value in table.items()}
+
+
+def _count_as_missed(metrics: Sequence[Any], dataset: Dataset, i: int, classes: Classes) -> None:
     """All of a picture's truth as not found, as far as its truth can be read."""
     try:
-        truth = _ordered(dataset.truth(i), metric.classes)
+        truth = _ordered(dataset.truth(i), classes)
     except FAILURES:
         return
-    nothing = Segmentation(metric.classes, truth.labels[:0], ids=torch.zeros(truth.size, dtype=torch.int32))
-    metric.update(nothing, truth, dataset.records[i].name)
+    nothing = Segmentation(classes, truth.labels[:0], ids=torch.zeros(truth.size, dtype=torch.int32))
+    for metric in metrics:
+        metric.update(nothing, truth, dataset.records[i].name)
 
 
 def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,6 +33,9 @@ DEFINITIONS: Mapping[str, str] = {
     "void, the pixel is missed: wrong for its class and found as none",
 }
 """What each score means, for reports."""
+
+IMAGE_WISE = ("mIoU", "Dice")
+"""The scores whose mean over the pictures is given too."""
 
 STRIPE = 1 << 24
 """So many pixels are counted at once: float32, in which OpenCV hands out its counts, is exact up to here."""
@@ -125,8 +128,9 @@ class ConfusionMatrix:
 
     def scores(self) -> dict[str, float]:
         """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where not a single pixel was counted."""
-        over_all = {name: float(value) for name, value in summarize(tally(self.matrix)).items()}
-        return over_all | {name: float(value) for name, value in _image_wise(self._stacked()).items()}
+        alone = summarize(self._stacked())
+        image_wise = means_over_pictures(alone, np.ones(len(self.pictures), np.int64), IMAGE_WISE)
+        return {name: float(value) for name, value in (summarize(tally(self.matrix)) | image_wise).items()}
 
     def per_class(self) -> list[dict[str, str | int | float]]:
         """One row a class: "class", "IoU", "Dice", "pixel accuracy" (nan if undefined), pixels "true" and "found"."""
@@ -170,24 +174,32 @@ def summarize(tallies: NDArray[Any]) -> dict[str, Values]:
     iou, dice, accuracy = _ratios(both, true, found)
     total = true.sum(-1)
     return {
-        "mIoU": _mean(iou),
-        "pixel accuracy": _divide(both.sum(-1), total),
-        "mean pixel accuracy": _mean(accuracy),
-        "Dice": _mean(dice),
-        "frequency-weighted IoU": _divide((true * np.nan_to_num(iou)).sum(-1), total),
+        "mIoU": mean(iou),
+        "pixel accuracy": divide(both.sum(-1), total),
+        "mean pixel accuracy": mean(accuracy),
+        "Dice": mean(dice),
+        "frequency-weighted IoU": divide((true * np.nan_to_num(iou)).sum(-1), total),
     }
 
 
 def bootstrap(
-    tallies: Counts, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
+    tallies: Counts,
+    rng: np.random.Generator,
+    draws: int = 1000,
+    level: float = 0.95,
+    *,
+    summarize: Callable[[NDArray[Any]], dict[str, Values]] = summarize,
+    image_wise: Sequence[str] = IMAGE_WISE,
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of all scores, image-wise ones included, over pictures drawn with replacement.
 
     Args:
-        tallies: (pictures, 3, C).
+        tallies: (pictures, K, C), counts that add up over pictures.
         rng: where the draws come from.
         draws: number of data sets drawn.
         level: share of them whose score lies inside.
+        summarize: (…, K, C) → the scores, (…) each.
+        image_wise: the scores whose mean over the pictures is wanted too.
     """
     pictures = len(tallies)
     if not pictures:
@@ -198,7 +210,7 @@ def bootstrap(
     for _ in range(draws):
         often = np.bincount(rng.integers(pictures, size=pictures), minlength=pictures)
         total = summarize((often @ flat).reshape(tallies.shape[1:]))
-        for name, value in (total | _image_wise_means(alone, often)).items():
+        for name, value in (total | means_over_pictures(alone, often, image_wise)).items():
             drawn.setdefault(name, []).append(float(value))
     ends = (0.5 - level / 2, 0.5 + level / 2)
     return {
@@ -254,29 +266,25 @@ def _bytes(what: str, class_map: Tensor | NDArray[Any]) -> NDArray[np.uint8]:
 
 def _ratios(both: NDArray[Any], true: NDArray[Any], found: NDArray[Any]) -> tuple[Values, Values, Values]:
     """IoU, Dice and pixel accuracy of each class."""
-    return _divide(both, true + found - both), _divide(2 * both, true + found), _divide(both, true)
+    return divide(both, true + found - both), divide(2 * both, true + found), divide(both, true)
 
 
-def _divide(numerator: NDArray[Any], denominator: NDArray[Any]) -> Values:
+def divide(numerator: NDArray[Any], denominator: NDArray[Any]) -> Values:
     """The quotient, nan where the denominator is 0."""
     result: Values = np.full(np.shape(denominator), np.nan)
     np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)
     return result
 
 
-def _mean(values: Values) -> Values:
+def mean(values: Values) -> Values:
     """Mean over the last axis of what is not nan; nan where all is."""
-    return _divide(np.nansum(values, -1), np.isfinite(values).sum(-1))
+    return divide(np.nansum(values, -1), np.isfinite(values).sum(-1))
 
 
-def _image_wise(tallies: Counts) -> dict[str, Values]:
-    return _image_wise_means(summarize(tallies), np.ones(len(tallies), np.int64))
-
-
-def _image_wise_means(alone: Mapping[str, Values], often: Counts) -> dict[str, Values]:
+def means_over_pictures(alone: Mapping[str, Values], often: Counts, names: Sequence[str]) -> dict[str, Values]:
     """Means over the pictures of what each scores alone, as often as it was drawn; those that are all void left out."""
     means = {}
-    for name in ("mIoU", "Dice"):
+    for name in names:
         weights = often * np.isfinite(alone[name])
-        means[f"image-wise {name}"] = _divide((weights * np.nan_to_num(alone[name])).sum(), weights.sum())
+        means[f"image-wise {name}"] = divide((weights * np.nan_to_num(alone[name])).sum(), weights.sum())
     return means

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..classes import VOID
+from ..ops.disk import disk
 
 ClassMap = NDArray[np.uint8]  # (H, W), 255 is void
 Mask = NDArray[np.bool_]  # (H, W)
@@ -112,9 +113,8 @@ def pixels_of(class_map: ClassMap) -> NDArray[np.float64]:
 
 
 def _morph(mask: Mask, operation: int, radius: int) -> Mask:
-    reach = np.arange(-radius, radius + 1)
-    disk = (reach[:, None] ** 2 + reach**2 <= radius**2).astype(np.uint8)
-    done: ClassMap = cv2.morphologyEx(mask.view(np.uint8), operation, disk)  # outside counts for neither side
+    # OpenCV lets what lies outside count for neither side.
+    done: ClassMap = cv2.morphologyEx(mask.view(np.uint8), operation, disk(radius))
     return done.view(np.bool_)
 
 

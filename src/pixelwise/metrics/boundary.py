@@ -1,0 +1,150 @@
+"""How well the boundaries of class maps lie: the boundary F1 of each class, at a tolerance in pixels.
+
+Csurka, Larlus, Perronnin: "What is a good evaluation measure for semantic segmentation?", BMVC 2013, section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..classes import VOID, Classes
+from ..ops.disk import disk
+from ..segmentation import Segmentation
+from .confusion import Counts, Values, bootstrap, divide, mean, means_over_pictures
+
+DEFINITIONS: Mapping[str, str] = {
+    "boundary F1": "of a class: harmonic mean of precision, the share of its found boundary pixels that lie within the "
+    "tolerance of its true boundary, and recall, the share of its true ones within that of its found boundary, over "
+    "the whole data set; the mean over the classes that have a boundary in the truth or in the results. A boundary "
+    "pixel of a class has one of another class above, below, left or right of it; the border of the picture and that "
+    "of void is no boundary",
+    "image-wise boundary F1": "mean over the pictures of the mean boundary F1 of each picture by itself, as published",
+}
+"""What each score means, for reports."""
+
+NAME = "boundary F1"
+
+
+class BoundaryScore:
+    """Boundary pixels that are right and that are found or true, by class, added up over pictures and processes.
+
+    Attributes:
+        classes: what the indices mean.
+        tolerance: how far off a boundary may lie and still be right, pixels (Euclidean). The paper takes 0.75 % of the
+            picture's diagonal: 4.5 pixels of 480x360.
+        names: of the pictures, in the order in which they came.
+        pictures: (4, C) int64 each: found boundary pixels that are right, all found ones, true ones that were found,
+            all true ones.
+    """
+
+    DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
+
+    def __init__(self, classes: Classes, tolerance: int = 2) -> None:
+        if tolerance < 0:
+            raise ValueError(f"the tolerance of the boundary score is {tolerance}: it is 0 or more pixels")
+        self.classes = classes
+        self.tolerance = tolerance
+        self.names: list[str] = []
+        self.pictures: list[Counts] = []
+
+    def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
+        """Counts one picture; `name` is what reports call it.
+
+        Raises:
+            ValueError: for results of another size.
+        """
+        if found.size != truth.size:
+            raise ValueError(
+                f"the result is {found.size[1]}x{found.size[0]}, the truth {truth.size[1]}x{truth.size[0]}"
+            )
+        counts = self.count(found.class_map().cpu().numpy(), truth.class_map().cpu().numpy())
+        self.names.append(name)
+        self.pictures.append(counts)
+
+    def count(self, found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> Counts:
+        """(4, C) int64: the counts of one picture, from (H, W) class maps; they are not added to this one."""
+        known = truth != VOID
+        edges = [_edges(found, np.ones_like(known)), _edges(truth, known)]
+        reach = disk(self.tolerance)
+        counts: Counts = np.zeros((4, len(self.classes)), np.int64)
+        for c in range(len(self.classes)):
+            here = [(edge & (values == c)).view(np.uint8) for edge, values in zip(edges, (found, truth), strict=True)]
+            near = [cv2.dilate(boundary, reach) for boundary in here]
+            judged = here[0] & known
+            both = judged & near[1], judged, here[1] & near[0], here[1]
+            counts[:, c] = [cv2.countNonZero(boundary) for boundary in both]
+        return counts
+
+    def merge(self, other: BoundaryScore) -> None:
+        """Adds what another one has counted.
+
+        Raises:
+            ValueError: when it counted other classes, or with another tolerance.
+        """
+        if (other.classes.names, other.tolerance) != (self.classes.names, self.tolerance):
+            raise ValueError("only boundary scores of the same classes and the same tolerance add up")
+        self.names += other.names
+        self.pictures += other.pictures
+
+    def reduce(self) -> None:
+        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return
+        states: list[Any] = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(states, (self.names, self.pictures))
+        self.names = [name for names, _ in states for name in names]
+        self.pictures = [picture for _, pictures in states for picture in pictures]
+
+    def scores(self) -> dict[str, float]:
+        """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where there is no boundary at all."""
+        stacked = self._stacked()
+        alone = means_over_pictures(summarize(stacked), np.ones(len(stacked), np.int64), [NAME])
+        return {name: float(value) for name, value in (summarize(stacked.sum(0)) | alone).items()}
+
+    def per_class(self) -> list[dict[str, str | int | float]]:
+        """One row a class: "class" and "boundary F1", nan where it has no boundary."""
+        values: list[float] = _f1(self._stacked().sum(0)).tolist()
+        return [{"class": name, NAME: value} for name, value in zip(self.classes.names, values, strict=True)]
+
+    def per_picture(self) -> list[dict[str, str | float]]:
+        """One row a picture: "name" and "boundary F1" of this picture by itself, nan where it has no boundary."""
+        values: list[float] = summarize(self._stacked())[NAME].tolist()
+        return [{"name": name, NAME: value} for name, value in zip(self.names, values, strict=True)]
+
+    def intervals(
+        self, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
+    ) -> dict[str, tuple[float, float]]:
+        """For each score the interval in which it lies for `level` of the data sets drawn from these pictures."""
+        return bootstrap(self._stacked(), rng, draws, level, summarize=summarize, image_wise=(NAME,))
+
+    def _stacked(self) -> Counts:
+        return np.stack(self.pictures) if self.pictures else np.zeros((0, 4, len(self.classes)), np.int64)
+
+
+def summarize(counts: NDArray[Any]) -> dict[str, Values]:
+    """(…, 4, C) counts → the mean over the classes, (…); nan where there is no boundary."""
+    return {NAME: mean(_f1(counts))}
+
+
+def _f1(counts: NDArray[Any]) -> Values:
+    """(…, 4, C) → (…, C)."""
+    right, found, met, true = np.moveaxis(counts.astype(np.float64), -2, 0)
+    precision, recall = np.nan_to_num(divide(right, found)), np.nan_to_num(divide(met, true))
+    f1 = np.nan_to_num(divide(2 * precision * recall, precision + recall))
+    return np.where(found + true > 0, f1, np.nan)
+
+
+def _edges(class_map: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels with a pixel of another class beside them, where both are known."""
+    edges = np.zeros(class_map.shape, bool)
+    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        differ = (class_map[one] != class_map[other]) & known[one] & known[other]
+        edges[one] |= differ
+        edges[other] |= differ
+    return edges
