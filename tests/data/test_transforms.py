@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -282,3 +283,23 @@ def test_what_cannot_be_meant_is_refused():
         Augmentation((8, 8), flip=1.5)
     with pytest.raises(ValueError, match="hue"):
         Jitter(hue=0.7)
+
+
+def test_three_scales_and_more_are_a_choice():
+    """DeepLab v2 draws one of five."""
+    white = Sample(torch.full((3, 40, 40), 255, dtype=torch.uint8))
+    augment = Augmentation((64, 64), (0.5, 0.75, 1.0, 1.25, 1.5))
+    views = [augment(white, np.random.default_rng(seed)).image for seed in range(60)]
+    assert {int((view[0] > 0).any(0).sum()) for view in views} == {20, 30, 40, 50, 60}
+    with pytest.raises(ValueError, match="the smaller first"):
+        Augmentation((64, 64), (0.5, 1.5, 1.0))
+
+
+def test_pspnet_rotates_half_and_blurs_half():
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    sample = Sample(torch.from_numpy(noise).permute(2, 0, 1))
+    blurred = torch.from_numpy(cv2.GaussianBlur(noise, (5, 5), 0)).permute(2, 0, 1)
+    augment = Augmentation((48, 48), flip=0, **AUGMENTATIONS["pspnet"])
+    views = [augment(sample, np.random.default_rng(seed)).image for seed in range(400)]
+    for wanted in (sample.image, blurred):
+        assert 0.19 < sum(torch.equal(view, wanted) for view in views) / len(views) < 0.31

@@ -81,6 +81,8 @@ class Augmentation:
         flip, vertical_flip: probability of swapping left and right, top and bottom.
         rotate: greatest angle about the middle of the window, degrees, to both sides.
         elastic, jitter: deformation and colours, or None for neither.
+        rotated: probability of a rotation, where `rotate` allows one.
+        blur: probability of a Gaussian blur over 5×5 pixels of the result.
 
     Raises:
         ValueError: for a value outside its range.
@@ -94,6 +96,8 @@ class Augmentation:
     rotate: float = 0.0
     elastic: Elastic | None = None
     jitter: Jitter | None = None
+    rotated: float = 1.0
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
@@ -103,7 +107,7 @@ class Augmentation:
                 f"scale is {self.scale}: give the least and the greatest factor, for example (0.5, 2.0), or three and "
                 "more of which one is drawn, the smaller first"
             )
-        for name, most in (("flip", 1), ("vertical_flip", 1), ("rotate", 180)):
+        for name, most in (("flip", 1), ("vertical_flip", 1), ("rotate", 180), ("rotated", 1), ("blur", 1)):
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a number from 0 to {most}")
 
@@ -125,7 +129,10 @@ class Augmentation:
         rows, columns = (Span.draw(*axis, rng) for axis in zip(sample.size, scales, size, strict=True))
         upside, mirrored = (rng.random(2) < (self.vertical_flip, self.flip)).tolist()
         angle = np.radians(rng.uniform(-self.rotate, self.rotate)) if self.rotate else 0.0
+        if self.rotated < 1 and rng.random() >= self.rotated:
+            angle = 0.0
         draws = rng.uniform(-1, 1, 4)
+        blurred = self.blur > 0 and rng.random() < self.blur
         view: Crop | Warp
         if angle or self.elastic:
             matrix = affine(rows, columns, size, angle, (upside, mirrored))
@@ -133,11 +140,13 @@ class Augmentation:
         else:
             view = Crop(rows, columns, size, upside, mirrored)
         pixels = _pixels(sample)
-        image = view.picture(pixels, lambda window: self._colored(window, draws))
+        image = view.picture(pixels, lambda window: self._colored(window, draws, blurred))
         truth = None if sample.truth is None else _moved(sample.truth, view.plane, size)
         return Sample(torch.from_numpy(image).permute(2, 0, 1), truth, sample.name)
 
-    def _colored(self, window: Plane, draws: Plane) -> Plane:
+    def _colored(self, window: Plane, draws: Plane, blurred: bool) -> Plane:
+        if blurred:
+            window = cv2.GaussianBlur(window, (5, 5), 0)
         if self.jitter is None:
             return window
         return np.asarray(cv2.transform(window, self.jitter.matrix(draws, float(LUMA @ cv2.mean(window)[:3]))))
@@ -150,6 +159,7 @@ AUGMENTATIONS: Mapping[str, Mapping[str, Any]] = {
     "light": {},
     "default": {"jitter": Jitter()},
     "strong": {"rotate": 15.0, "elastic": Elastic(), "jitter": Jitter(0.5, 0.5, 0.5, 0.1)},
+    "pspnet": {"rotate": 10.0, "rotated": 0.5, "blur": 0.5},
     "topdown": {"vertical_flip": 0.5, "rotate": 90.0, "elastic": Elastic(), "jitter": Jitter()},
 }
 
@@ -157,11 +167,12 @@ AUGMENTATIONS: Mapping[str, Mapping[str, Any]] = {
 def augmentation(
     name: str, size: Size, scale: tuple[float, ...] = (0.5, 2.0), resizing: Resizing | None = None
 ) -> Augmentation:
-    """The augmentation of that name: "none", "light", "default", "strong" or "topdown".
+    """The augmentation of that name: "none", "light", "default", "strong", "topdown" or "pspnet".
 
     Args:
         name: "none" is a random crop; "light" adds scale and flip; "default" colours; "strong" rotation up to 15°,
-            elastic deformation and stronger colours; "topdown" has both flips and any angle.
+            elastic deformation and stronger colours; "topdown" has both flips and any angle; "pspnet" is "light" with
+            half of the pictures rotated up to 10° and half blurred, as that paper has it.
         size: height and width of the result, pixels.
         scale: least and greatest factor, or three and more of which one is drawn; "none" does not scale.
         resizing: the size at which the model sees pictures; their own when not given.
