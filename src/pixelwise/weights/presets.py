@@ -11,6 +11,7 @@ from ..classes import Classes
 from ..data.known_classes import known_classes
 from ..layers.backbone import Backbone
 from ..layers.group import group_norms
+from ..layers.vgg import VGG16
 from ..models import MODELS
 from ..models.base import SemanticModel
 from ..ops.names import nearest
@@ -76,7 +77,7 @@ def create(
 
 def fill_backbones(model: SemanticModel, source: str | os.PathLike[str] | Literal[True] = True) -> bool:
     """Fill the backbones of a model with ImageNet weights, as `load_pretrained` does; whether it has any."""
-    backbones = [module for module in model.modules() if isinstance(module, Backbone)]
+    backbones = [module for module in model.modules() if isinstance(module, Backbone | VGG16)]
     for module in backbones:
         load_pretrained(module, source)
     return bool(backbones)
