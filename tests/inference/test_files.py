@@ -12,7 +12,8 @@ from torch import Tensor
 
 from pixelwise.classes import Classes
 from pixelwise.data.dataset import open_dataset
-from pixelwise.inference.files import find_pictures, predict_files, save
+from pixelwise.inference.files import predict_files, save
+from pixelwise.inference.sources import find_pictures
 from pixelwise.models.base import SemanticModel, SemanticOutputs
 from pixelwise.segmentation import Segmentation
 

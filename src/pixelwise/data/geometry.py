@@ -6,7 +6,7 @@ wants, are half a pixel less.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -210,6 +210,48 @@ def scaled(pixels: Plane, size: Size) -> Plane:
     if max(steps) >= 2:
         return np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA))
     return np.asarray(cv2.resize(_softened(pixels, steps), size[::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def scaled_rows(rows: Iterator[Plane], size: Size, target: Size) -> Iterator[Plane]:
+    """The rows of a picture at another size as `scaled` makes them of the whole, but for rounding.
+
+    Args:
+        rows: (n, W, 3) uint8, the next n rows, from top to bottom.
+        size: height and width of the picture.
+        target: height and width that are wanted.
+    """
+    if size == target:
+        yield from rows
+        return
+    step, across = size[0] / target[0], size[1] / target[1]
+    average = max(step, across) >= 2
+    place = np.arange(target[0])
+    starts = (place * step).astype(int) - (0 if average else 2)
+    ends = np.ceil((place + 1) * step - 1e-6 + (0 if average else 2)).clip(max=size[0])
+    kept, first, done = np.empty((0, target[1], 3), np.float32), 0, 0
+    for part in (chunk[start : start + 64] for chunk in rows for start in range(0, len(chunk), 64)):
+        soft = part.astype(np.float32) if average else _softened(part.astype(np.float32), (1, across))
+        way = cv2.INTER_AREA if average else cv2.INTER_LINEAR
+        kept = np.concatenate([kept, cv2.resize(soft, (target[1], len(part)), interpolation=way)])
+        ready = int(np.searchsorted(ends, first + len(kept), "right"))
+        if ready > done:
+            weights = _row_weights(place[done:ready, None], first + np.arange(len(kept)), size[0], step, average)
+            found = np.rint(weights @ kept.reshape(len(kept), -1)).clip(0, 255).astype(np.uint8)
+            yield found.reshape(ready - done, target[1], 3)
+            done = ready
+            unused = max(0, int(starts[done]) - first) if done < len(place) else len(kept)
+            first, kept = first + unused, kept[unused:]
+
+
+def _row_weights(place: Plane, source: Plane, height: int, step: float, average: bool) -> Plane:
+    """(n, m) float32: of each of m rows that follow each other in the picture, for each of n rows of the result."""
+    if average:
+        shared = np.minimum(source + 1, (place + 1) * step) - np.maximum(source, place * step)
+        return np.asarray(shared.clip(0) / step, np.float32)
+    weights = (1 - np.abs(((place + 0.5) * step - 0.5).clip(0, height - 1) - source)).clip(0)
+    side = (max(1.0, step) ** 2 - 1) / 12
+    around = np.pad(weights, ((0, 0), (1, 1)), "edge")
+    return np.asarray((1 - 2 * side) * weights + side * (around[:, :-2] + around[:, 2:]), np.float32)
 
 
 def _softened(pixels: Plane, steps: tuple[float, float]) -> Plane:

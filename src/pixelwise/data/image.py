@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,13 +43,50 @@ def read_image(
     """
     path = Path(path)
     header, pixels = load(path, max_pixels, indices=False)
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8) * 255
+    scale = 255.0
     if pixels.dtype != np.uint8:
-        pixels = _to_bytes(path, pixels, full_scale)
-    if pixels.ndim == 2:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
-    elif pixels.shape[2] == 4:
-        pixels = on_white(pixels)
-    return torch.from_numpy(_upright(pixels, header.orientation)).permute(2, 0, 1)
+        scale = full_scale or full_scale_of(path, pixels.dtype, largest(path, pixels))
+        if scale <= 0:
+            raise ValueError(f"full_scale is {scale}: it is the value that becomes 255, a positive number")
+    return torch.from_numpy(_upright(as_rgb(pixels, scale), header.orientation)).permute(2, 0, 1)
+
+
+def largest(path: Path, pixels: Array) -> float:
+    """The largest value of a picture, or of some of its rows.
+
+    Raises:
+        ValueError: names the file when a value is NaN, infinite or negative.
+    """
+    if pixels.dtype.kind == "f":
+        _check_finite(path, pixels)
+    low, high = float(pixels.min()), float(pixels.max())
+    if low < 0:
+        raise ValueError(f"{path}: holds negative values (down to {low:g}): shift them to start at 0")
+    return high
+
+
+def full_scale_of(path: Path, dtype: np.dtype[Any], high: float) -> float:
+    """The value that becomes 255 in a picture whose largest is `high`, as `read_image` says.
+
+    Raises:
+        ValueError: names the file when no full scale holds the largest value.
+    """
+    scales = (1, 255, *FULL_SCALES) if dtype.kind == "f" else FULL_SCALES
+    scale = next((scale for scale in scales if high <= scale), None)
+    if scale is None:
+        raise ValueError(f"{path}: holds values up to {high:g}, more than {scales[-1]}: state full_scale")
+    return scale
+
+
+def as_rgb(pixels: Array, scale: float) -> Array:
+    """(H, W) or (H, W, 1 | 3 | 4) numbers, of which `scale` becomes 255 → (H, W, 3) uint8; bytes stay as they are."""
+    if pixels.dtype != np.uint8:
+        pixels = _to_bytes(pixels, scale)
+    if pixels.ndim == 2 or pixels.shape[2] == 1:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB))
+    return on_white(pixels) if pixels.shape[2] == 4 else pixels
 
 
 def read_values(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Array:
@@ -95,18 +133,7 @@ def on_white(pixels: Array) -> Array:
     return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def _to_bytes(path: Path, pixels: Array, full_scale: float | None) -> Array:
-    if pixels.dtype == np.bool_:
-        return pixels.astype(np.uint8) * 255
-    if pixels.dtype.kind == "f":
-        _check_finite(path, pixels)
-    low, high = float(pixels.min()), float(pixels.max())
-    if low < 0:
-        raise ValueError(f"{path}: holds negative values (down to {low:g}): shift them to start at 0")
-    scales = (1, 255, *FULL_SCALES) if pixels.dtype.kind == "f" else FULL_SCALES
-    scale = full_scale or next((scale for scale in scales if high <= scale), None)
-    if scale is None or scale <= 0:
-        raise ValueError(f"{path}: holds values up to {high:g}, more than {scales[-1]}: state full_scale")
+def _to_bytes(pixels: Array, scale: float) -> Array:
     if pixels.dtype != np.uint16:
         return np.rint(np.minimum(pixels, scale) * (255 / scale)).astype(np.uint8)
     table = np.rint(np.minimum(np.arange(65536), scale) * (255 / scale)).astype(np.uint8)

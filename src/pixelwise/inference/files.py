@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
-import glob
 import io
 import json
 import os
-import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ..classes import VOID, Color
 from ..data.annotations import Annotations
 from ..data.image import read_image
 from ..data.label_map import without_overlap, write_map
-from ..data.picture_file import SUFFIXES, missing
+from ..data.map_rows import palette
+from ..data.picture_file import MAX_PIXELS, read_header
+from ..data.rows import MAX_PIXELS_IN_ROWS, OnDisk
 from ..data.source import Picture, read_ahead
 from ..drawing import draw
 from ..models.base import Model
 from ..ops.files import write_aside
 from ..ops.names import nearest
 from ..segmentation import Segmentation
+from .large import LARGE, predict_large
 from .predictor import FAILURES, Predictor
+from .progress import shown
+from .sources import find_pictures
 
 FORMATS = {"overlay": ".jpg", "class-map": ".png", "label-map": ".png", "coco": ".json"}
 """What can be written, and the suffix it gets."""
 
 BY_SUFFIX = {".png": "class-map", ".json": "coco", ".jpg": "overlay", ".jpeg": "overlay", ".webp": "overlay"}
 
-VOID_COLOR: Color = (224, 224, 192)
-"""What viewers show for void in a class map, as in the masks of PASCAL VOC."""
-
 JPEG_SIDE = 65_500
 """A JPEG's sides are no longer than this; overlays of larger pictures are PNG."""
-
-MASK_ENDING = re.compile(r"(?i)[_\-. ](masks?|labels?|gt|seg|segmentation)$")
-"""How the name of a mask ends that lies beside its picture."""
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -124,7 +116,9 @@ def predict_files(
     """Predicts pictures and writes the results below a folder: `out/FORMAT/NAME.suffix`, and `out/coco.json` for all.
 
     A picture that cannot be read or computed is reported on stderr and skipped. Pictures are read in a second thread
-    while the model computes.
+    while the model computes. One of more than `LARGE` pixels goes from disk to disk in rows if it can (rasterio is
+    installed, the model is semantic, nothing but class maps and overlays is wanted): the class map of a TIFF is a
+    GeoTIFF of the same place, the overlay is reduced. Otherwise it is read whole and may have `MAX_PIXELS`.
 
     Args:
         model: a model, or a `Predictor` that says on which device, with which flips, scales and tiles.
@@ -147,113 +141,30 @@ def predict_files(
     done: list[Path] = []
     failed: list[tuple[Path, str]] = []
     annotated = Annotations(predictor.model.classes, scores=True)
-    items = list(pictures.items())
-    for (name, path), read in _shown(read_ahead(items, _read), len(items), progress):
+    items, whole = list(pictures.items()), _why_whole(predictor, formats)
+    reading = read_ahead(items, lambda item: _read(item[1], whole))
+    for (name, path), read in shown(reading, len(items), "pictures", progress):
+        image: Tensor | OnDisk | None = None
         try:
             image = read()
-            result = predictor(image)
+            if isinstance(image, Tensor):
+                result = predictor(image)
+            else:
+                _predict_in_rows(predictor, image, out, name, formats, progress)
         except FAILURES as error:
+            if isinstance(image, OnDisk) and isinstance(error, OSError):
+                raise  # a file cannot be written
             failed.append((path, str(error)))
             tqdm.write(f"skipped {_told(path, str(error))}", file=sys.stderr)
             continue
-        for format in formats:
-            if format == "coco":
+        if isinstance(image, Tensor):
+            _save_each(result, image, out, name, formats)
+            if "coco" in formats:
                 annotated.add(name + path.suffix, result)
-            else:
-                save(result, _target(out, name, format, image), format, image=image)
         done.append(path)
     if "coco" in formats:
         annotated.write(out / "coco.json")
     return Predicted(tuple(done), tuple(failed), out, masks)
-
-
-def find_pictures(sources: Iterable[str | os.PathLike[str]], out: Path) -> tuple[dict[str, Path], tuple[Path, ...]]:
-    """The pictures that the sources name, by the names of their results; those below `out` are left out.
-
-    Returns:
-        The pictures, and the masks beside them that were left out of folders.
-
-    Raises:
-        FileNotFoundError: a source does not exist.
-        ValueError: no pictures at all, or two with the same name.
-    """
-    found: dict[str, Path] = {}
-    left_out: list[Path] = []
-    for source in sources:
-        before = len(found)
-        expanded = list(_expanded(str(source)))
-        masks = _masks([path for _, path in expanded]) if Path(source).is_dir() else set()
-        for base, path in expanded:
-            if out.resolve() in path.resolve().parents and not Path(source).is_file():
-                continue
-            if path in masks:
-                left_out.append(path)
-                continue
-            name = path.relative_to(base).with_suffix("").as_posix()
-            if found.setdefault(name, path).resolve() != path.resolve():
-                beside = found[name].parent == path.parent
-                way = (
-                    f"name one kind only, '{path.parent}/*{found[name].suffix}'"
-                    if beside
-                    else "give the folder of both"
-                )
-                raise ValueError(
-                    f"{found[name]} and {path} would both be written as {name!r}: {way}, "
-                    "or predict them into two folders"
-                )
-        if Path(source).is_dir() and len(found) == before:
-            raise ValueError(f"{source} holds no pictures ({', '.join(SUFFIXES)})")
-    if not found:
-        raise ValueError("there are no pictures to predict: name files, folders or patterns")
-    return found, tuple(left_out)
-
-
-def _masks(paths: Sequence[Path]) -> set[Path]:
-    """The PNGs that have their picture beside them: a.png with a.jpg, a_mask.png with a.png."""
-    beside: dict[Path, list[Path]] = {}
-    for path in paths:
-        beside.setdefault(path.with_suffix(""), []).append(path)
-    masks = set()
-    for stem, same in beside.items():
-        pngs = [path for path in same if path.suffix.lower() == ".png"]
-        plain = stem.with_name(MASK_ENDING.sub("", stem.name) or stem.name)
-        if (len(pngs) == 1 and len(same) == 2) or (plain != stem and plain in beside):
-            masks.update(pngs)
-    return masks
-
-
-def _expanded(source: str) -> Iterator[tuple[Path, Path]]:
-    """Each picture that a source names, after the folder that its name counts from."""
-    path = Path(source)
-    if path.is_dir():
-        yield from ((path, one) for one in sorted(path.rglob("*")) if _looks_like_a_picture(one, path))
-    elif path.exists():
-        yield path.parent, path
-    elif glob.has_magic(source):
-        fixed = next(n for n, part in enumerate(path.parts) if glob.has_magic(part))
-        base = Path(*path.parts[:fixed])
-        matches = sorted(base.glob("/".join(path.parts[fixed:])))
-        if not matches:
-            raise FileNotFoundError(f"no file fits the pattern {source}")
-        yield from ((base, one) for one in matches if _looks_like_a_picture(one, base))
-    else:
-        raise missing(path)
-
-
-def _looks_like_a_picture(path: Path, base: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
-
-
-def _shown(items: Iterable[Item], number: int, progress: bool) -> Iterator[Item]:
-    """The items, while stderr shows how many are done."""
-    if not progress or sys.stderr.isatty():
-        yield from tqdm(items, "predict", number, disable=not progress)
-        return
-    for n, item in enumerate(items, 1):
-        yield item
-        if 10 * n // number > 10 * (n - 1) // number:
-            print(f"predict: {n} of {number} pictures", file=sys.stderr, flush=True)
 
 
 def _told(path: Path, reason: str) -> str:
@@ -261,14 +172,48 @@ def _told(path: Path, reason: str) -> str:
     return reason if str(path) in reason else f"{path}: {reason}"
 
 
-def _read(item: tuple[str, Path]) -> Tensor:
-    return read_image(item[1])
+def _why_whole(predictor: Predictor, formats: Sequence[str]) -> str:
+    """Why no picture can be predicted in rows, if so."""
+    takes = [format for format in formats if format not in ("overlay", "class-map")]
+    if predictor.model.task != "semantic":
+        takes.append(f"{predictor.model.task} segmentation")
+    if predictor.postprocess:
+        takes.append("postprocessing")
+    return f"{' and '.join(takes)} can be had of whole pictures only" if takes else ""
 
 
-def _target(out: Path, name: str, format: str, image: Tensor) -> Path:
-    large = format == "overlay" and max(image.shape) > JPEG_SIDE
-    path = out / format / name
-    return path.with_name(path.name + (".png" if large else FORMATS[format]))
+def _read(path: Path, why_whole: str) -> Tensor | OnDisk:
+    """The picture; a large one in its file, where it can be predicted from there."""
+    height, width = read_header(path, max_pixels=MAX_PIXELS_IN_ROWS).size
+    if height * width <= LARGE:
+        return read_image(path)
+    try:
+        if why_whole:
+            raise ValueError(why_whole)
+        return OnDisk(path)
+    except (ImportError, ValueError) as reason:
+        if height * width > MAX_PIXELS:
+            raise ValueError(f"{path} has {width}x{height} pixels, too many to be held in memory: {reason}") from reason
+        tqdm.write(f"{path}: all {width}x{height} pixels are held in memory: {reason}", file=sys.stderr)
+        return read_image(path)
+
+
+def _predict_in_rows(
+    predictor: Predictor, picture: OnDisk, out: Path, name: str, formats: Sequence[str], progress: bool
+) -> None:
+    height, width = picture.size
+    tqdm.write(f"{picture.path}: {width}x{height} pixels, from disk to disk", file=sys.stderr)
+    target = out / "class-map" / f"{name}.{'tif' if picture.kind == 'TIFF' else 'png'}"
+    result = predict_large(predictor, picture, target if "class-map" in formats else None, progress=progress)
+    if "overlay" in formats:
+        save(result, out / "overlay" / f"{name}.jpg", image=picture.reduced(result.size))
+
+
+def _save_each(result: Segmentation, image: Tensor, out: Path, name: str, formats: Sequence[str]) -> None:
+    for format in formats:
+        suffix = ".png" if format == "overlay" and max(image.shape) > JPEG_SIDE else FORMATS[format]
+        if format != "coco":
+            save(result, out / format / f"{name}{suffix}", format, image=image)
 
 
 def _check_formats(formats: Sequence[str]) -> None:
@@ -291,10 +236,7 @@ def _check_writable(out: Path) -> None:
 
 def _class_picture(result: Segmentation) -> Image.Image:
     picture = Image.fromarray(result.class_map().cpu().numpy()).convert("L")
-    colors = np.zeros((VOID + 1, 3), np.uint8)
-    colors[: len(result.classes)] = result.classes.colors
-    colors[VOID] = VOID_COLOR
-    picture.putpalette(colors.tobytes())
+    picture.putpalette(palette(result.classes).tobytes())
     return picture
 
 

@@ -1,0 +1,73 @@
+"""Pictures that are too large for memory: predicted from disk to disk, a band of rows at a time."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..classes import Classes
+from ..data.map_rows import Write, png_rows, tiff_rows
+from ..data.rows import OnDisk
+from ..segmentation import Segmentation
+from . import predictor as predicting
+from .predictor import Predictor
+from .progress import shown
+
+LARGE = 1 << 26
+"""Pictures of more pixels than this are predicted from disk to disk."""
+
+OVERVIEW = 4096
+"""The longest side of a reduced result, pixels."""
+
+
+def predict_large(
+    predictor: Predictor, picture: OnDisk, class_map: Path | None = None, *, progress: bool = True
+) -> Segmentation:
+    """Predicts a picture of which neither the pixels nor the result is ever whole in memory.
+
+    What is in memory: a row of tiles of the picture; the class probabilities where tiles overlap, 4 bytes for each
+    class, pixel of width and row of overlap (a quarter of 1024 rows unless the predictor says otherwise), and as often
+    for each flip. Scales and a model's own resizing take the probabilities of a whole row of tiles.
+
+    Args:
+        predictor: of a semantic model, without postprocessing, which takes whole pictures.
+        picture: in its file; it is opened and closed.
+        class_map: the file for the result; a GeoTIFF of the same place where its name ends in .tif, else a PNG.
+        progress: whether stderr shows how far it is.
+
+    Returns:
+        The result reduced to `OVERVIEW` pixels (each pixel the nearest of the whole), to be looked at.
+
+    Raises:
+        OSError: the file cannot be written, for instance because the disk is full.
+        TypeError, ValueError: as `Predictor.class_maps`; a row of the picture cannot be read.
+    """
+    height, width = picture.size
+    share = min(1.0, OVERVIEW / max(height, width))
+    rows, columns = (_nearest(length, max(1, round(share * length))) for length in picture.size)
+    reduced, top = [], 0
+    with picture, _written(class_map, picture, predictor.model.classes) as write:
+        bands = predictor.class_maps(picture)
+        for band in shown(bands, math.ceil(height / predicting.BAND), f"bands of {predicting.BAND} rows", progress):
+            found = band.numpy()
+            write(found)
+            reduced.append(found[rows[(rows >= top) & (rows < top + len(found))] - top][:, columns])
+            top += len(found)
+    return Segmentation.from_class_map(torch.from_numpy(np.concatenate(reduced)), predictor.model.classes)
+
+
+def _nearest(length: int, wanted: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Where the middle of each of the wanted pixels lies."""
+    return ((np.arange(wanted) + 0.5) * length / wanted).astype(np.int64)
+
+
+def _written(path: Path | None, picture: OnDisk, classes: Classes) -> AbstractContextManager[Write]:
+    if path is None:
+        return nullcontext(lambda rows: None)
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return tiff_rows(path, picture.size, classes, picture.path)
+    return png_rows(path, picture.size, classes)
