@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 # The public names and the modules that hold them: nothing is imported before it is used.
 _PUBLIC = {
     "Batch": "sample",
+    "CRF": "postprocess.crf",
+    "Chain": "postprocess.chain",
     "Classes": "classes",
     "Recipe": "training.recipe",
     "Sample": "sample",
@@ -29,6 +31,7 @@ _PUBLIC = {
     "read_image": "data.image",
     "save": "inference.files",
     "train": "training.run",
+    "tune": "tuning",
 }
 __all__ = sorted(_PUBLIC)
 

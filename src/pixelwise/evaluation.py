@@ -74,9 +74,9 @@ class Evaluation:
 
     def table(self) -> str:
         """The scores for a terminal."""
-        lines = [_columns([list(self.per_class[0]), *(list(row.values()) for row in self.per_class)]), ""]
+        lines = [columns([list(self.per_class[0]), *(list(row.values()) for row in self.per_class)]), ""]
         rows = [[name, value, _interval(self.intervals.get(name))] for name, value in self.scores.items()]
-        lines += [_columns([["", "score", "95 % interval"], *rows]), "", self._summary()]
+        lines += [columns([["", "score", "95 % interval"], *rows]), "", self._summary()]
         lines += [f"{row['class']} was hardly found: IoU {float(row['IoU']):.4f}" for row in self._hardly_found()]
         lines += [f"failed: {name}: {reason}" for name, reason in self.failures]
         return "\n".join(lines)
@@ -130,7 +130,7 @@ class Evaluation:
         places = {record.name: i for i, record in enumerate(self.dataset.records)}
         return [
             (
-                _side_by_side(_scored(self.dataset[places[str(row["name"])]], self.classes), self.predictor),
+                _side_by_side(with_classes(self.dataset[places[str(row["name"])]], self.classes), self.predictor),
                 f"{row['name']}: {self.main} {float(row[self.main]):.3f}",
             )
             for row in rows[:number]
@@ -185,7 +185,7 @@ def evaluate(
     if not len(dataset):
         raise ValueError("the data set has no pictures: there is nothing to score")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
-    classes = _common_classes(predictor.model.classes, dataset.classes)
+    classes = common_classes(predictor.model.classes, dataset.classes)
     metrics: list[Any] = [METRICS[predictor.model.task](classes)]
     metrics += [] if boundary is None else [BoundaryScore(classes, boundary)]
     rank, world = (distributed.get_rank(), distributed.get_world_size()) if _together() else (0, 1)
@@ -195,7 +195,7 @@ def evaluate(
     for i, sample in tqdm(read_ahead(share, dataset.__getitem__), "evaluate", len(share), disable=hidden):
         name = dataset.records[i].name
         try:
-            scored = _scored(sample(), classes)
+            scored = with_classes(sample(), classes)
             assert scored.truth is not None
             found = replace(predictor(scored.image), classes=classes)
         except FAILURES as error:
@@ -222,7 +222,7 @@ def evaluate(
     )
 
 
-def _common_classes(model: Classes, data: Classes) -> Classes:
+def common_classes(model: Classes, data: Classes) -> Classes:
     """The classes in the order of the model; those of the data where nobody has named the model's."""
     if model.names == Classes.numbered(len(data)).names:
         return data
@@ -238,7 +238,7 @@ def _common_classes(model: Classes, data: Classes) -> Classes:
     )
 
 
-def _scored(sample: Sample, classes: Classes) -> Sample:
+def with_classes(sample: Sample, classes: Classes) -> Sample:
     """The sample with its truth in the order of `classes`."""
     truth = sample.truth
     if truth is None:
@@ -305,7 +305,7 @@ def _interval(ends: tuple[float, float] | None) -> str:
     return "" if ends is None or math.isnan(ends[0]) else f"{ends[0]:.4f} to {ends[1]:.4f}"
 
 
-def _columns(rows: Sequence[Sequence[object]]) -> str:
+def columns(rows: Sequence[Sequence[object]]) -> str:
     """Lines of aligned columns: the first to the left, the others to the right."""
     cells = [[f"{value:.4f}" if isinstance(value, float) else str(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
