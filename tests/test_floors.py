@@ -15,7 +15,7 @@ FLOORS = (
     ("layers", "losses", "metrics", "data", "postprocess"),
     ("models",),
     ("weights",),
-    ("inference", "evaluation", "drawing", "legend", "pages", "inspection", "export", "training", "tuning"),
+    ("inference", "evaluation", "drawing", "legend", "pages", "inspection", "export", "summary", "training", "tuning"),
     ("cli", "demo", "server", "__main__", "__init__"),
 )
 LEVEL = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -30,6 +30,7 @@ _PUBLIC = {
     "predict": "inference.predictor",
     "read_image": "data.image",
     "save": "inference.files",
+    "summarize": "summary",
     "train": "training.run",
     "tune": "tuning",
 }
