@@ -51,6 +51,52 @@ def test_starting_weights_keep_their_arguments_and_fit_their_method(tmp_path):
         make_model(replace(recipe, model="unet"), model.classes)
 
 
+def test_fcn_is_trained_in_stages(tmp_path):
+    """32s → 16s → 8s: all that the stage before has learnt is kept, and only the next finer scores begin anew."""
+    classes = pixelwise.Classes(("a", "b"))
+    model = pixelwise.create("fcn32s", classes=classes, width=2)
+    for stage, method in enumerate(("fcn16s", "fcn8s"), 1):
+        torch.nn.init.normal_(model.head.scores[-1].weight)
+        save(model, tmp_path / "run" / "best.safetensors")
+        before = model.state_dict()
+        recipe = Recipe("d", model=method, backbone=None, weights=str(tmp_path / "run"))
+        model, notes = make_model(recipe, classes)
+        after, new = model.state_dict(), {f"head.scores.{stage}.weight", f"head.scores.{stage}.bias"}
+        assert after.keys() - before.keys() == new
+        assert all(torch.equal(after[name], before[name]) for name in before)
+        assert notes[0].endswith(f"these weights start anew: {', '.join(sorted(new, reverse=True))}")
+        assert model.arguments == {"width": 2}
+
+
+@pytest.mark.slow
+def test_the_recipe_changes_what_changes_no_weights(tmp_path):
+    """DeepLab v3's second stage: the same weights at output stride 8, group normalisation kept."""
+    classes, backbone = pixelwise.Classes(("a", "b")), "tf_efficientnet_lite0"
+    start = pixelwise.create("deeplabv3", classes=classes, backbone=backbone, width=8, norm="group")
+    save(start, tmp_path / "start.safetensors")
+    said = {"model": "deeplabv3", "weights": str(tmp_path / "start.safetensors"), "auxiliary": 0.3}
+    model, notes = make_model(Recipe("d", arguments="output_stride=8", **said), classes)
+    assert model.arguments == {"backbone": backbone, "width": 8, "norm": "group", "output_stride": 8}
+    assert model.backbone.strides[-1] == 8
+    assert model.auxiliary_weight == 0.3
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in start.state_dict().items())
+    assert notes == []
+
+
+@pytest.mark.slow
+def test_imagenet_when_there_is_something_to_fill():
+    classes, bare = pixelwise.Classes(("a", "b")), {"model": "unet_padded", "backbone": None, "arguments": "width=4"}
+    make_model(Recipe("d", **bare), classes)
+    with pytest.raises(ValueError, match=r"unet_padded has no backbone here to fill with vgg16\.pth"):
+        make_model(Recipe("d", pretrained="vgg16.pth", **bare), classes)
+    with pytest.raises(ValueError, match="name a backbone of timm"):
+        make_model(Recipe("d", model="deeplabv2", backbone=None), classes)
+    filled, empty = (make_model(Recipe("d", pretrained=said), classes)[0].state_dict() for said in ("auto", None))
+    first = "network.backbone.net.conv_stem.weight"
+    assert torch.equal(empty["network.head.weight"], filled["network.head.weight"])
+    assert not torch.equal(empty[first], filled[first])
+
+
 def test_the_seed_makes_the_model():
     recipe, classes = Recipe("d", backbone=None), pixelwise.Classes(("a", "b"))
     first, second, other = (

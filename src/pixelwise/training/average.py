@@ -19,12 +19,14 @@ class Average:
         decay: of the average, in [0, 1); 0 keeps the model of the last step.
 
     Attributes:
-        model: the averaged model, in `eval()`; what is validated and saved.
+        model: the averaged model, in `eval()` and without the heads that only training needs; what is validated and
+            saved.
     """
 
     def __init__(self, model: SemanticModel, decay: float) -> None:
         self.decay = decay
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.model.auxiliary_heads = False
 
     @torch.no_grad()
     def update(self, model: SemanticModel, step: int) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 import yaml
 
 from ..ops.files import write_aside
+from ..ops.names import nearest
 from .options import choose, coerce, demand, option
+from .recipes import file_of, recipes
 from .schedule import SCHEDULES, drops
 
 OPTIMIZERS = ("adamw", "sgd")
@@ -122,12 +124,14 @@ class Recipe:
 
     @classmethod
     def from_yaml(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> Recipe:
-        """The recipe in a YAML file of one level, with some keys changed."""
+        """The recipe in a YAML file of one level, or the shipped one of that name, with some keys changed."""
+        path = file_of(path)
         try:
             record = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise FileNotFoundError(
-                f"the recipe {path} is not there: give a YAML file with lines like `epochs: 60`"
+                f"the recipe {path} is not there: give a YAML file with lines like `epochs: 60`, or the name of one "
+                f"that is shipped: {nearest(path.name, recipes())}"
             ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is no YAML file: {error}") from None

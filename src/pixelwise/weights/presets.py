@@ -76,9 +76,18 @@ def create(
 
 
 def fill_backbones(model: SemanticModel, source: str | os.PathLike[str] | Literal[True] = True) -> bool:
-    """Fill the backbones of a model with ImageNet weights, as `load_pretrained` does; whether it has any."""
+    """Fill the backbones of a model with ImageNet weights, as `load_pretrained` does; whether it has any.
+
+    Raises:
+        ValueError: the weights were learnt on pixels normalised in another way than the model does it.
+    """
     backbones = [module for module in model.modules() if isinstance(module, Backbone | VGG16)]
     for module in backbones:
+        if module.normalize().to_dict() != model.normalize.to_dict():
+            raise ValueError(
+                f"{type(model).__name__} gives its own backbone pixels that ImageNet weights have not learnt from: "
+                "name a backbone of timm (resnet101), or begin without ImageNet (pretrained: none)"
+            )
         load_pretrained(module, source)
     return bool(backbones)
 
