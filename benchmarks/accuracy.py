@@ -1,8 +1,9 @@
-"""Our U-Net beside segmentation_models.pytorch's: the same encoder weights, batches, loss and steps; then our defaults.
+"""Our U-Net beside segmentation_models.pytorch's; or all our methods beside each other.
 
     python benchmarks/accuracy.py --data PATH/nuclei PATH/camvid [--seeds 3] [--epochs 3]
+    python benchmarks/accuracy.py --methods --data PATH/camvid [--seeds 1] [--epochs 15] [--only NAME …]
 
-Three arms for each data set and seed, all evaluated alike, on whole pictures in float32:
+The first has three arms for each data set and seed, all evaluated alike, on whole pictures in float32:
 
 - `smp`: their `Unet` with timm's tf_efficientnet_lite0, filled with the ImageNet weights;
 - `ours, same`: our `unet` with the same encoder, fed the same batches with the same loss, optimiser and schedule;
@@ -10,6 +11,10 @@ Three arms for each data set and seed, all evaluated alike, on whole pictures in
   the same number of steps of the same batch and crop.
 
 "The same" is: cross-entropy, AdamW at 1e-3 with weight decay 0.01, poly schedule, random scale 0.5 to 2, crop and flip.
+
+With `--methods`: `pixelwise.train` with the default recipe for every method on the same encoder (timm's
+tf_efficientnet_lite0, ImageNet weights), for the same steps of the same batches; no method has its paper's schedule, so
+this says how they compare at this budget and not what they can reach. Scored with the last weights on whole pictures.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +32,21 @@ from pixelwise import create, load, open_dataset, train
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.loader import Plan, training_batches
 from pixelwise.data.transforms import augmentation
+from pixelwise.inference.predictor import Predictor
 from pixelwise.layers.normalize import Normalize
 from pixelwise.models.base import SemanticModel, SemanticOutputs
 from pixelwise.ops.pad import pad_to
 from pixelwise.ops.resize import Resizing
+from pixelwise.summary import summarize
 from pixelwise.training.preparation import cpu_multiplies_bf16
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.validation import Validation
+from quiet import measure
 from results import machine, write
 
 BACKBONE = "tf_efficientnet_lite0"
 CAMVID = "sky,building,pole,road,pavement,tree,sign symbol,fence,car,pedestrian,bicyclist"
+METHODS = ("fcn32s", "fcn16s", "fcn8s", "deeplabv1", "deeplabv2", "deeplabv3", "deeplabv3plus", "pspnet", "unet")
 READING = {
     "nuclei": {"resize": None, "options": {}},
     "camvid": {"resize": 180, "options": {"classes": CAMVID, "void": 11}},
@@ -115,6 +125,60 @@ def arms(path: Path, options: argparse.Namespace, seed: int) -> dict[str, float]
     return results
 
 
+def trained(method: str, path: Path, options: argparse.Namespace, seed: int) -> SemanticModel:
+    """A method after the common training."""
+    reading = READING[path.name]
+    recipe = Recipe(
+        data=str(path),
+        model=method,
+        backbone=BACKBONE,
+        resize=reading["resize"],
+        epochs=options.epochs,
+        batch=options.batch,
+        imgsz=options.crop,
+        seed=seed,
+        **reading["options"],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        done = train(recipe, machine=Machine(workers=0, loggers=("csv",)), out=Path(folder) / "run", progress=False)
+        return load(done.last)
+
+
+def method_row(method: str, path: Path, options: argparse.Namespace) -> str:
+    """One line of the table of methods."""
+    tests = open_dataset(path, split="val", **READING[path.name]["options"])
+    scores = []
+    for seed in range(options.seeds):
+        start = time.perf_counter()
+        model = trained(method, path, options, seed)
+        minutes = (time.perf_counter() - start) / 60
+        scores.append(score(model, tests))
+        print(f"{method} seed {seed}: {scores[-1]:.4f} after {minutes:.1f} min", flush=True)
+    image = tests.image(0)
+    predictor = Predictor(model, device="cpu")
+    milliseconds = measure(lambda: predictor(image), 4)["med"] * 1e3
+    counted = summarize(model, model.resizing.size(*image.shape[1:]))
+    return (
+        f"{method:14s} {np.mean(scores):.4f} ({min(scores):.4f} to {max(scores):.4f})  "
+        f"{counted.parameters / 1e6:7.2f} M  {counted.multiply_adds / 1e9:7.2f} G  {milliseconds:7.1f} ms"
+    )
+
+
+def compare_methods(options: argparse.Namespace) -> None:
+    """The table of all methods."""
+    for path in options.data:
+        lines = [
+            f"{path.name}: {options.epochs} epochs of crops of {options.crop}, batch {options.batch}, "
+            f"{options.seeds} seeds, encoder {BACKBONE}, the default recipe",
+            machine("torch", "timm"),
+            "mIoU on whole pictures (lowest to highest seed), parameters, multiply-adds and time of one picture",
+            "",
+        ]
+        for method in options.only or METHODS:
+            lines.append(method_row(method, path, options))
+            write(f"methods_{path.name}", lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders called nuclei and camvid")
@@ -122,7 +186,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--crop", type=int, default=192)
+    parser.add_argument("--methods", action="store_true", help="all methods beside each other")
+    parser.add_argument("--only", nargs="*", help="of the methods")
     options = parser.parse_args()
+    if options.methods:
+        compare_methods(options)
+        return
     lines = [
         f"mIoU: {options.epochs} epochs of crops of {options.crop}, batch {options.batch}, {options.seeds} seeds",
         machine("torch", "timm", "segmentation-models-pytorch"),

@@ -17,13 +17,21 @@ from pixelwise.cli.verbs import SOME_FAILED
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    """A checkpoint of an untrained little U-Net for two classes."""
+    """A checkpoint of an untrained little U-Net that finds both of its two classes in noise."""
+    import torch
+
     from pixelwise import Classes, create
     from pixelwise.weights import checkpoint
 
     path = tmp_path_factory.mktemp("model") / "best.safetensors"
     classes = Classes(("background", "nucleus"), things=(False, True), background=0)
-    checkpoint.save(create("unet_padded", classes=classes, width=2), path, {})
+    torch.manual_seed(0)
+    network = create("unet_padded", classes=classes, width=2)
+    with torch.no_grad():
+        network.head.weight[1] = -network.head.weight[0]
+        logits = network.eval()(torch.rand(1, 3, 40, 50)).logits[0]
+        network.head.bias -= logits.flatten(1).median(1).values
+    checkpoint.save(network, path, {})
     return path
 
 
@@ -154,9 +162,73 @@ def test_ctrl_c_ends_with_130(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_models_lists_the_methods(capsys):
+def test_models_lists_the_methods_and_what_is_published(capsys):
     assert main(["models"]) == 0
-    assert "unet_padded" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "unet_padded" in text
+    assert "deeplabv3_resnet50.torchvision-coco-voc" in text and "mIoU 66.4" in text
+
+
+def test_models_name_counts_any_method(model, capsys):
+    assert main(["models", "unet_padded", "--summary", "--num-classes", "2", "--size", "64x96"]) == 0
+    assert "31,037,698" in capsys.readouterr().out.replace(" ", "")  # Pytorch-UNet's own count, two classes
+    assert main(["models", str(model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] > 0
+    assert main(["models", "unet_padded.milesial-carvana-scale0.5"]) == 0
+    assert "github.com/milesial" in capsys.readouterr().out
+    assert "height first" in wrong(capsys, "models", "unet", "--size", "64xx")
+
+
+def test_recipes_are_listed_and_shown(capsys):
+    assert main(["recipes"]) == 0
+    assert "pspnet-voc" in capsys.readouterr().out
+    assert main(["recipes", "pspnet-voc"]) == 0
+    assert "model: pspnet" in capsys.readouterr().out
+    assert "did you mean 'pspnet-voc'" in wrong(capsys, "recipes", "pspnet-vok")
+
+
+def test_what_comes_after_the_network(tmp_path, cells, model, capsys):
+    source = ["predict", "--model", str(model), "--source", str(cells / "images" / "val"), "--write", "class-map"]
+    maps = {}
+    for name, flags in {
+        "plain": ["--plain"],
+        "crf": ["--crf", "--drop-below", "30"],
+        "named": ["--crf", "deeplabv2-voc"],
+        "stated": ["--crf", "bi_xy=20,bi_rgb=10,steps=2"],
+    }.items():
+        assert main([*source, *flags, "--out", str(tmp_path / name)]) == 0
+        maps[name] = cv2.imread(str(next((tmp_path / name).rglob("*.png"))), cv2.IMREAD_UNCHANGED)
+    assert any((maps["plain"] != other).any() for other in maps.values())
+    assert "deeplabv2-voc" in wrong(capsys, *source, "--crf", "deeplabv2-vok")
+    assert "--plain wants nothing" in wrong(capsys, *source, "--plain", "--open", "2")
+
+
+@pytest.mark.slow
+def test_tune_tells_and_changes_the_checkpoint_only_where_it_helps(tmp_path, nuclei_sample, model, capsys):
+    before = model.read_bytes()
+    flags = ["--data", str(nuclei_sample), "--split", "val", "--budget", "2", "--pictures", "4", "--look"]
+    flags += ["--classes", "background,nucleus"]
+    assert main(["tune", "--model", str(model), *flags]) == 0
+    assert "judged on 2 others" in capsys.readouterr().out
+    assert model.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_convert_makes_a_checkpoint_that_predicts(tmp_path, cells, capsys):
+    import torch
+    from filling import state_dict
+
+    record = json.loads((Path(__file__).parent / "golden" / "parity_milesial_bilinear.json").read_text("utf-8"))
+    theirs, ours = tmp_path / "theirs.pth", tmp_path / "ours.safetensors"
+    torch.save({**state_dict(record["shapes"]), "mask_values": [0, 1, 2]}, theirs)
+    flags = ["--layout", "milesial", "--model", "unet_padded", "--out", str(ours)]
+    assert main(["convert", str(theirs), *flags, "--arguments", "bilinear=true", "--classes", "ground,tree,house"]) == 0
+    assert "not used: mask_values" in capsys.readouterr().out
+    source = str(cells / "images" / "val")
+    assert main(["predict", "--model", str(ours), "--source", source, "--out", str(tmp_path / "out")]) == 0
+    assert "inc.double_conv.0.weight is (64" in wrong(
+        capsys, "convert", str(theirs), *flags, "--arguments", "bilinear=true,width=32"
+    )
 
 
 def test_python_dash_m():

@@ -17,7 +17,7 @@ from pixelwise.data.known_classes import known_classes
 from pixelwise.models import MODELS
 from pixelwise.weights.download import obtain
 from pixelwise.weights.published import PRESETS, Preset
-from pixelwise.weights.rename import LAYOUTS
+from pixelwise.weights.rename import LAYOUTS, fitting
 
 CARVANA = "unet_padded.milesial-carvana-scale0.5"
 
@@ -145,4 +145,5 @@ def test_every_preset_can_be_made(name):
     assert chosen.url is None or chosen.url.startswith("https://")
     assert len({p.file for p in PRESETS.values()}) == len(PRESETS)
     with torch.device("meta"):
-        pixelwise.create(chosen.model, classes=known_classes(chosen.classes), **chosen.arguments)
+        model = pixelwise.create(chosen.model, classes=known_classes(chosen.classes), **chosen.arguments)
+    assert fitting(model, chosen.layout)

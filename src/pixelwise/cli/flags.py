@@ -62,6 +62,7 @@ def evaluate(verb: ArgumentParser) -> None:
     _data(verb, "val")
     _model(verb)
     _chain(verb)
+    _boundary(verb, None)
     _out(verb, "runs/evaluate")
     _json(verb, "scores")
 
@@ -70,11 +71,15 @@ def tune(verb: ArgumentParser) -> None:
     """Of `pixelwise tune`."""
     _data(verb, "val")
     _model(verb)
-    verb.add_argument("--budget", type=int, default=40, help="settings that are tried (default: %(default)s)")
-    verb.add_argument("--seed", type=int, default=0, help="of the search and of the division (default: %(default)s)")
-    verb.add_argument("--areas", action="store_true", help="search areas of components too, not the CRF alone")
-    verb.add_argument("--out", type=Path, help="checkpoint for the tuned model (default: into the one of --model)")
-    _json(verb, "result")
+    verb.add_argument("--budget", type=int, default=24, help="CRFs that are tried (default: %(default)s)")
+    areas = "search the areas of --fill-holes, --merge-below and --drop-below too"
+    verb.add_argument("--areas", action="store_true", help=areas)
+    verb.add_argument(
+        "--pictures", type=int, default=60, help="taken at most, for search and verdict (default: %(default)s)"
+    )
+    verb.add_argument("--seed", type=int, default=0, help="of every random draw (default: %(default)s)")
+    _boundary(verb, 2)
+    verb.add_argument("--look", action="store_true", help="only tell: leave the checkpoint as it is")
 
 
 def predict(verb: ArgumentParser) -> None:
@@ -142,6 +147,11 @@ def _chain(verb: ArgumentParser) -> None:
         optional: dict[str, Any] = {"nargs": "?", "const": ""} if name == "crf" else {}
         chain.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, help=help, **optional)
     chain.add_argument("--plain", action="store_true", help="nothing after the network, whatever the checkpoint says")
+
+
+def _boundary(verb: ArgumentParser, default: int | None) -> None:
+    text = f"tolerance of the boundary F1, pixels (default: {default or 'it is left out'})"
+    verb.add_argument("--boundary", type=int, default=default, help=text)
 
 
 def _out(verb: ArgumentParser, default: str) -> None:

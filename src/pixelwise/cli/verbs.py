@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..classes import Classes
     from ..data.records import Dataset
     from ..inference.predictor import Predictor
-    from ..models.base import Model
+    from ..models.base import Model, SemanticModel
     from ..postprocess.chain import Chain
 
 DONE, SOME_FAILED = 0, 1
@@ -92,7 +92,7 @@ def _size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
+def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> SemanticModel:
     """A model made for being counted: no memory behind its tensors."""
     import torch
 
@@ -104,12 +104,16 @@ def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
 
 def recipes(options: Namespace) -> int:
     """`pixelwise recipes`: the list, or one as it is."""
-    from ..training.recipes import path_of, recipes
+    from ..ops.names import nearest
+    from ..training.recipes import file_of, recipes
 
+    known = recipes()
     if options.name:
-        print(path_of(options.name).read_text("utf-8"), end="")
+        if options.name not in known:
+            raise ValueError(f"there is no recipe {options.name!r}: {nearest(options.name, known)}")
+        print(file_of(options.name).read_text("utf-8"), end="")
         return DONE
-    for name, text in recipes().items():
+    for name, text in known.items():
         print(f"{name:28s} {text}")
     print("\npixelwise train --recipe NAME --data FOLDER trains by one of them; flags win over it")
     return DONE
@@ -137,7 +141,7 @@ def evaluate(options: Namespace) -> int:
     from ..evaluation import evaluate
 
     predictor = _predictor(options, _chain(options))
-    result = evaluate(predictor, _open_as_trained(options, predictor.model))
+    result = evaluate(predictor, _open_as_trained(options, predictor.model), boundary=options.boundary)
     result.write(options.out)
     print(json.dumps(result.to_dict(), indent=2, allow_nan=False) if options.json else result.table())
     print(f"page: {options.out / 'index.html'}", file=sys.stderr)
@@ -149,10 +153,18 @@ def tune(options: Namespace) -> int:
     from ..tuning import tune
 
     predictor = _predictor(options)
-    found = tune(predictor, _open_as_trained(options, predictor.model), budget=options.budget)
-    print(json.dumps(found.to_dict(), indent=2) if options.json else found.table())
-    if found.helps:
-        found.apply(options.out or options.model)
+    found = tune(
+        predictor,
+        _open_as_trained(options, predictor.model),
+        budget=options.budget,
+        areas=options.areas,
+        pictures=options.pictures,
+        boundary=options.boundary,
+        seed=options.seed,
+    )
+    print(found.table())
+    if not options.look and found.apply(options.model):
+        print(f"kept in {options.model}: predict and evaluate use it from now on, unless --plain is given")
     return DONE
 
 
