@@ -199,7 +199,7 @@ def _split(watch: Watch, output: Tensor, x: Tensor, sizes: Any, dim: int = 0) ->
     return _concatenated(watch, output, [x], dim)
 
 
-def _unbound(watch: Watch, output: Tensor, x: Tensor, dim: int = 0) -> Sight:
+def _unbound(watch: Watch, output: Tensor, x: Tensor, dim: int = 0, *_: Any) -> Sight:
     sight: Sight = watch.sights[x]
     dims = [one for k, one in enumerate(sight.dims) if k != dim % x.ndim]
     return everything(watch, output) if sight.axes(dim) else Sight(tuple(dims), sight.spans)
@@ -313,7 +313,7 @@ RULES: dict[str, Callable[..., Sight]] = {
     "cat": _concatenated,
     "stack": _stacked,
     **dict.fromkeys(("split", "split_with_sizes"), _split),
-    "unbind": _unbound,
+    **dict.fromkeys(("unbind", "select"), _unbound),
     "constant_pad_nd": _padded,
     "slice": _sliced,
     "index_select": _selected,
