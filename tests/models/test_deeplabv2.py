@@ -48,6 +48,13 @@ def test_strides_in_the_first_convolution_and_every_block_dilated(paper):
     assert [branch.dilation[0] for branch in paper.head.branches] == [6, 12, 18, 24]
 
 
+def test_a_resnet_of_timm_keeps_its_strides_and_is_dilated(small):
+    net = small.backbone.net
+    assert [net.get_submodule(f"layer{n}.0.conv1").stride[0] for n in (1, 2, 3, 4)] == [1, 2, 1, 1]
+    rates = [{block.conv2.dilation[0] for block in net.get_submodule(f"layer{n}")} for n in (1, 2, 3, 4)]
+    assert rates == [{1}, {1}, {2}, {4}]
+
+
 @pytest.mark.parametrize(("side", "scores"), [(321, 41), (500, 63), (513, 65), (65, 9)])
 def test_the_published_sizes(paper, side, scores):
     assert paper.scores(torch.empty(1, 3, side, side, device="meta")).shape == (1, 21, scores, scores)

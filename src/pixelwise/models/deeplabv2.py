@@ -3,7 +3,7 @@
 Chen, Papandreou, Kokkinos, Murphy, Yuille: DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous
 Convolution, and Fully Connected CRFs. TPAMI 2018, arXiv 1606.00915.
 
-- Section 3.1 (atrous convolution instead of strides): `resnet101`, one score for each 8 pixels.
+- Section 3.1 (atrous convolution instead of strides, a score for each 8 pixels): `resnet101`, `DeepLabV2.scores`.
 - Section 3.2, Figure 4 (atrous spatial pyramid pooling): `ASPP`.
 - Section 3.3 (the dense CRF): `postprocess.crf`, after the network.
 - Section 4.1.2 (the scales 0.5, 0.75 and 1): `DeepLabV2.forward`, `DeepLabV2.loss`.
@@ -38,11 +38,9 @@ MEAN = (104.008, 116.669, 122.675)
 def resnet101() -> Backbone:
     """The ResNet-101 of He et al. 2015 at output stride 8, as Caffe computes it.
 
-    Strides stand in the first 1×1 convolution, every block of the last two stages is dilated (2 and 4), and the pooling
-    rounds its size up, so that 321 pixels become 41, and 513 become 65.
+    Strides stand in the first 1×1 convolution, and the pooling rounds its size up: 321 pixels become 41, 513 become 65.
     """
     backbone = Backbone("resnet101", output_stride=8)
-    dilate_first_blocks(backbone.net)
     stride_in_first_convolution(backbone.net)
     backbone.net.maxpool.ceil_mode = True
     return backbone
@@ -69,8 +67,8 @@ class DeepLabV2(SemanticModel):
 
     Args:
         num_classes: background included.
-        backbone: None is the paper's own `resnet101`, which the weights of layout `kazuto1011` fit; a name is timm's
-            network as it is, at output stride 8, which its ImageNet weights fit.
+        backbone: None is the authors' `resnet101`, which the weights of layout `kazuto1011` fit; a name is timm's
+            network, which its ImageNet weights fit. Every block of a ResNet's last two stages is dilated, by 2 and 4.
         rates: of the pyramid, in steps of 8 pixels.
         scales: of the copies of the picture that are seen beside itself; () for none.
     """
@@ -91,6 +89,7 @@ class DeepLabV2(SemanticModel):
             raise ValueError(f"scales is {list(scales)}: each is a factor of the picture's size, more than 0")
         self.scales = tuple(scales)
         self.backbone = resnet101() if backbone is None else Backbone(backbone, output_stride=8)
+        dilate_first_blocks(self.backbone.net)
         self.normalize = Normalize(MEAN, scale=255, bgr=True) if backbone is None else self.backbone.normalize()
         self.head = ASPP(self.backbone.channels[-1], num_classes, rates)
         if self.backbone.multiple > 1:
