@@ -15,13 +15,9 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"backbone": "tf_efficientnet_lite0", "width": 4, "multiscale": True},
     ],
     "deeplabv2": [{"backbone": "resnet18"}, {"backbone": "tf_efficientnet_lite0", "scales": (0.5,)}],
-    "fcn16s": [{"width": 2}, {"backbone": "tf_efficientnet_lite0"}],
-    "fcn32s": [{"width": 2}, {"backbone": "tf_efficientnet_lite0"}],
-    "fcn8s": [
-        {"width": 2},
-        {"width": 2, "learned": True, "at_once": True},
-        {"backbone": "tf_efficientnet_lite0"},
-    ],
+    "fcn16s": [{"width": 2}],
+    "fcn32s": [{"width": 2}],
+    "fcn8s": [{"width": 2}, {"width": 2, "learned": True, "at_once": True}, {"backbone": "tf_efficientnet_lite0"}],
     "fcn_resnet": [
         {"backbone": "resnet18"},
         {"backbone": "tf_efficientnet_lite0", "auxiliary": False, "output_stride": 16},
