@@ -199,8 +199,9 @@ PRESETS: dict[str, Preset] = {
         "deeplabv3_mobilenet_v3_large-fc3c493d.pth",
         60.3,
         91.2,
-        backbone="mobilenetv3_large_100",
+        backbone="mobilenet_v3_large",
         variant="torchvision",
+        output_stride=16,
     ),
     "deeplabv3_mobilenetv2.vainf-voc": _vainf(
         "deeplabv3", "mobilenetv2_100", "uhksxwfcim3nkpo", "voc", f"mIoU 70.1 on {_CROP}"
