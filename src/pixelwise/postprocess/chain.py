@@ -28,8 +28,11 @@ from .morphology import (
     smooth_mask,
 )
 
-LARGEST = 1 << 28
-"""A CRF keeps about 20 bytes for each class and pixel; above so many (0.27 billion) it is refused."""
+A_PIXEL, A_CLASS = 700, 25
+"""What a CRF keeps in memory for each pixel, and for each class of each pixel: bytes, measured on photos."""
+
+LARGEST = 16_000_000_000
+"""A CRF that would need more bytes of memory is refused."""
 
 
 @dataclass(frozen=True)
@@ -197,9 +200,10 @@ def check_crf_size(number: int, height: int, width: int) -> None:
     Raises:
         ValueError: says what to do instead.
     """
-    if number * height * width > LARGEST:
+    pixel = A_PIXEL + A_CLASS * number
+    if pixel * height * width > LARGEST:
         raise ValueError(
-            f"the picture is {width}x{height}: a CRF over {number} classes needs all of it in memory about five times, "
-            f"and is refused above {LARGEST // number / 1e6:.0f} million pixels; predict without it "
-            "(postprocess=Chain()), or cut or shrink the picture"
+            f"the picture is {width}x{height}: a CRF over {number} classes would need about "
+            f"{pixel * height * width / 1e9:.0f} GB of memory, and is refused above {LARGEST / pixel / 1e6:.0f} million "
+            "pixels; predict without it (postprocess=Chain()), or cut or shrink the picture"
         )
