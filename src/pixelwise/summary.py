@@ -80,7 +80,7 @@ class Summary:
             numbers = (f"{row.number}", f"{row.parameters:,}", _short(row.multiply_adds), sees)
             rows.append([row.kind, _by(row.kernel), f"{row.rate}", covers, f"{row.stride or '–'}", *numbers])
         other = self.parameters - sum(row.parameters for row in self.layers)
-        rows.append(["norms and what only training uses", "", "", "", "", "", f"{other:,}", "", ""])
+        rows.append(["norms and others", "", "", "", "", "", f"{other:,}", "", ""])
         widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
         lines = [
             "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
