@@ -163,7 +163,8 @@ class DeepLabV3(SemanticModel):
 
     Args:
         num_classes: background included.
-        backbone: a network of timm, or "mobilenet_v3_large" for torchvision's dilated one; the paper's when not given.
+        backbone: a network of timm, or "mobilenet_v3_large" for torchvision's dilated one (which `pretrained` cannot
+            fill); the paper's when not given.
         variant: "paper", "torchvision", "vainf" or "smp", a row of `CHOICES`.
         output_stride: pixels of the picture to one of the map, 16 or 8 (32 for networks that timm cannot dilate); the
             variant's own when not given. It changes no weights: the paper trains with 16 and predicts with 8.
