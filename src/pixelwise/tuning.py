@@ -277,14 +277,12 @@ def _judged(
 ) -> Tuning:
     """Both ways on the pictures that the search did not see."""
     old, new = (_measured(store, way, judged, boundary) for way in (Chain(), chain))
-    before, after = _scores(old, np.ones(len(judged))), _scores(new, np.ones(len(judged)))
-    gains: dict[str, list[float]] = {name: [] for name in before}
-    for _ in range(DRAWS):
-        often = np.bincount(rng.integers(len(judged), size=len(judged)), minlength=len(judged))
-        lower, higher = _scores(old, often), _scores(new, often)
-        for name, differences in gains.items():
-            differences.append(higher[name] - lower[name])
-    columns = {
+    number = len(judged)
+    drawn = rng.multinomial(number, np.full(number, 1 / number), DRAWS)
+    before, after = ({name: float(value) for name, value in _scores(m, np.ones(number)).items()} for m in (old, new))
+    lower, higher = _scores(old, drawn), _scores(new, drawn)
+    gains = {name: np.nanquantile(higher[name] - lower[name], (0.025, 0.975)).tolist() for name in before}
+    cells = {
         f"{name} {when}": [row[name] for row in metric.per_class()]
         for k, name in enumerate(("IoU", "boundary F1"))
         for when, metric in (("before", old[k]), ("after", new[k]))
@@ -293,11 +291,9 @@ def _judged(
         chain=chain,
         before=before,
         after=after,
-        gains={
-            name: (low, high) for name in gains for low, high in [np.nanquantile(gains[name], (0.025, 0.975)).tolist()]
-        },
+        gains={name: (low, high) for name, (low, high) in gains.items()},
         per_class=[
-            {"class": name} | {column: values[c] for column, values in columns.items()}
+            {"class": name} | {column: values[c] for column, values in cells.items()}
             for c, name in enumerate(store.classes.names)
         ],
         trials=tuple(trials),
@@ -315,7 +311,7 @@ def _measured(store: _Store, chain: Chain, pictures: Sequence[int], boundary: in
     return metrics
 
 
-def _scores(metrics: Metrics, often: NDArray[Any]) -> dict[str, float]:
-    """The scores of a data set that holds each picture so often."""
+def _scores(metrics: Metrics, often: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    """The scores of data sets that hold each picture so often: (…, pictures) → (…) each."""
     pixels, edges = (np.tensordot(often, np.stack(metric.pictures), 1) for metric in metrics)
-    return {name: float(value) for name, value in (summarize(pixels) | summarize_boundary(edges)).items()}
+    return summarize(pixels) | summarize_boundary(edges)
