@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 import pixelwise
-from pixelwise.training.norms import settled_norms
+from pixelwise.training.norms import over_all_gpus, settled_norms
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.run import train
 
@@ -61,6 +62,21 @@ def test_frozen_norms_compute_as_in_evaluation(start, cells):
     trainee.model(images)
     wanted = nn.functional.batch_norm(seen[0][0], norm.running_mean, norm.running_var, norm.weight, norm.bias)
     torch.testing.assert_close(seen[0][1], wanted)
+
+
+@pytest.mark.slow
+def test_statistics_over_all_gpus_change_nothing_else():
+    """EfficientNet's activations are part of its normalisation layers; a plain conversion loses them."""
+    model = pixelwise.create("unet", num_classes=2, backbone="tf_efficientnet_lite0", width=8).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before = model(images).logits
+        after = over_all_gpus(model)
+        assert all(isinstance(layer, nn.SyncBatchNorm) for layer in after.modules() if isinstance(layer, _BatchNorm))
+        torch.testing.assert_close(after(images).logits, before)
+    assert after.classes == model.classes
+    kept = {id(parameter) for parameter in model.parameters()}
+    assert {id(parameter) for parameter in after.parameters()} <= kept
 
 
 def test_groups_from_the_start(plain, cells, tmp_path):

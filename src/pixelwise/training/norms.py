@@ -1,4 +1,4 @@
-"""Batch normalisation when batches are too small for statistics of their own."""
+"""Batch normalisation when batches are too small for statistics of their own, or lie on several GPUs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..models.base import SemanticModel
 from .optimizer import in_backbone
 from .recipe import Recipe
+
+
+def over_all_gpus(model: SemanticModel) -> SemanticModel:
+    """The model with batch statistics over all processes; those of timm keep the activation that is part of them.
+
+    PyTorch's own `convert_sync_batchnorm`, and so Lightning's, would lose that.
+    """
+    from timm.layers import convert_sync_batchnorm
+
+    made: SemanticModel = convert_sync_batchnorm(model)
+    return made
 
 
 def settled_norms(model: SemanticModel, recipe: Recipe) -> Iterator[nn.Module]:

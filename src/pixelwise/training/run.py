@@ -30,6 +30,7 @@ from .checkpoint import (
 )
 from .depthwise import keep_depthwise_float
 from .journal import Journal
+from .norms import over_all_gpus
 from .preparation import (
     Batches,
     balance,
@@ -131,6 +132,8 @@ def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: 
         for note in [*told, described(machine, state, pictures, validated)]:
             journal.say(note)
     batches = Batches(pictures, recipe, machine, course, model.stride, draws)
+    if device_of(machine) == "cuda" and machine.devices * machine.nodes > 1:
+        model = over_all_gpus(model)
     trainee = Trainee(model.to(memory_format=torch.channels_last), recipe, course, state, batches)
     if device_of(machine) == "cpu" and bf16(machine):
         keep_depthwise_float(trainee.model)
@@ -177,7 +180,6 @@ def make_trainer(machine: Machine, folder: Path, steps: int, start: int, keeper:
         devices=machine.devices,
         num_nodes=machine.nodes,
         strategy="ddp" if several else "auto",
-        sync_batchnorm=several and device == "cuda",
         precision="bf16-mixed" if bf16(machine) else "32-true",
         max_epochs=1,
         max_steps=steps - start,
