@@ -1,26 +1,31 @@
 """Gaussian filters in any number of dimensions, on the permutohedral lattice.
 
 Adams, Baek, Davis: "Fast High-Dimensional Filtering Using the Permutohedral Lattice", Eurographics 2010. Values are
-splatted to the corners of the simplex that holds their feature (section 3.2), the corners are blurred along each
-axis of the lattice, and the values are sliced back. All three are sparse matrices; here each is one weighted
+splatted to the corners of the simplex that holds their feature, the corners are blurred along each axis of the lattice,
+and the values are sliced back (section 3.2). All three are sparse matrices with rows of few entries: here each is one
 `embedding_bag`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 NORMALIZATIONS = ("symmetric", "before", "after", "none")
 _TINY = 1e-20
+_TABLE = {"cpu": 12 << 20, "cuda": 1 << 30}
+"""Bytes of values at the vertices: more columns are filtered in parts, as caches and allocators like small tables."""
 
 
 class Lattice:
-    """The Gaussian filter exp(−|f_i − f_j|² / 2) between N features, itself included.
+    """The Gaussian filter Σ_j exp(−|f_i − f_j|² / 2) v_j over N features, i = j included.
 
     Args:
         features: (N, d) float, each axis in units of its standard deviation.
@@ -28,7 +33,7 @@ class Lattice:
             "after" divide by the filtered ones, "none" leaves the sums as they are.
 
     Raises:
-        ValueError: for another normalization, or features that reach too far to be numbered.
+        ValueError: for another normalization, or features that spread too far to be numbered.
     """
 
     def __init__(self, features: Tensor, normalization: str = "symmetric") -> None:
@@ -39,80 +44,93 @@ class Lattice:
             self._normalize(normalization)
 
     def filter(self, values: Tensor) -> Tensor:
-        """(N, C) → (N, C); the gradient passes to the values, not to the features."""
+        """(N, C) → (N, C). The gradient passes to the values, not to the features."""
         filtered: Tensor = _Filter.apply(values, self, False)
         return filtered
 
+    @torch.no_grad()
+    def add_filtered(self, total: Tensor, values: Tensor, factor: float) -> None:
+        """Add `factor` times the filtered values to the (N, C) total, in place and without a gradient."""
+        for part, into in zip(self._parts(values), self._parts(total), strict=True):
+            into.add_(self._filter_part(part, self._blurs), alpha=factor)
+
     def _build(self, features: Tensor) -> None:
         number, d = features.shape
-        cell, rank, weights = _simplices(features.t().contiguous())
+        cell, rank, weight = _simplices(features.t().contiguous())
         low = cell.amin(1) - 2
         span = (cell.amax(1) + 3 - low).tolist()
-        steps = [math.prod(span[:k]) for k in range(d)]
-        every = math.prod(span)
+        steps, every = [math.prod(span[:k]) for k in range(d)], math.prod(span)
         bits = (number - 1).bit_length()
-        if every * (d + 1) >= 1 << (62 - bits):
+        if every * (d + 1) >> (62 - bits):
             raise ValueError(f"{number} features over {span} cells of the lattice are too many: use larger deviations")
-        code = sum(
-            ((cell[k] - low[k]).long() * steps[k] for k in range(d)), torch.zeros_like(cell[0], dtype=torch.long)
-        )
-        step = features.new_tensor([*steps, 0], dtype=torch.long)
-        by_rank = torch.empty_like(rank, dtype=torch.long).scatter_(0, rank, step[:, None].expand(-1, number))
-        corners = torch.empty_like(by_rank)
-        corners[0] = code
-        for r in range(1, d + 1):  # the axes of rank above d − r step down
-            torch.sub(corners[r - 1], by_rank[d + 1 - r], out=corners[r])
-        corners += torch.arange(d + 1, device=code.device)[:, None] * every
-        words = _sort((corners << bits | torch.arange(number, device=code.device)).view(-1))
-        code, pixel = words >> bits, words & ((1 << bits) - 1)
-        first = torch.ones_like(code, dtype=torch.bool)
-        first[1:] = code[1:] != code[:-1]
-        start = first.nonzero().view(-1)
-        vertex = first.cumsum(0, dtype=torch.int32) - 1
-        place = pixel * (d + 1) + code // every
-        self._corner = torch.empty_like(vertex).scatter_(0, place, vertex).view(number, d + 1)
-        self._slice_weight = weights.t().contiguous()
-        self._pixel, self._start = pixel.int(), start.int()
-        self._splat_weight = self._slice_weight.view(-1)[place]
-        self._blurs = _neighbours(code[start], steps, every, features.dtype)
-        self._alpha = 1 / (1 + 2.0**-d)
+        # For each remainder r the N corners, each a word of its place in the lattice and the number of its pixel.
+        words = torch.empty_like(rank)  # (d + 1, N)
+        step = torch.tensor([*steps, 0], device=rank.device) << bits
+        words[0] = torch.arange(number, device=rank.device)
+        for k in range(d):
+            words[0] += (cell[k] - low[k]) * step[k]
+        step_of_rank = torch.empty_like(rank).scatter_(0, rank, step[:, None].expand(-1, number))
+        for r in range(1, d + 1):
+            torch.sub(words[r - 1], step_of_rank[d + 1 - r], out=words[r])
+        words = _sort(words)
+        place, pixel = words >> bits, words & ((1 << bits) - 1)
+        first = torch.ones_like(place, dtype=torch.bool)
+        torch.ne(place[:, 1:], place[:, :-1], out=first[:, 1:])
+        vertex = first.view(-1).cumsum(0, dtype=torch.int32).sub_(1).view_as(first)
+        start = first.view(-1).nonzero().view(-1)  # (M,)
+        self._start = torch.cat([start, start.new_tensor([words.numel()])]).int()  # (M + 1,): the last one stays empty
+        self._pixel = pixel.view(-1).int()
+        self._splat_weight = weight.gather(1, pixel).view(-1)
+        self._corner = torch.empty_like(vertex).scatter_(1, pixel, vertex).t().reshape(-1)  # (N (d + 1),)
+        self._slice_weight = weight.t().reshape(-1)
+        code = (place + torch.arange(d + 1, device=place.device)[:, None] * every).view(-1)[start]
+        self._blurs = _neighbours(code, steps, every)
+        self._corners = torch.arange(0, len(self._corner), d + 1, dtype=torch.int32, device=place.device)  # (N,)
+        self._pairs = torch.arange(0, 2 * len(self._start), 2, dtype=torch.int32, device=place.device)  # (M + 1,)
 
     def _normalize(self, normalization: str) -> None:
-        ones = self._slice_weight.new_ones(len(self._corner), 1)
-        self._slice_weight *= self._alpha
-        norm = self._apply(ones, self._blurs) + _TINY
-        self._ratio: Tensor | None = None  # of what is multiplied after to what is multiplied before
+        number, d = len(self._corners), len(self._blurs) - 1
+        self._slice_weight /= 2 ** (d + 1) * (1 + 2.0**-d)  # a blur adds 2, 1 and 1 for 1, ½ and ½
+        self._ratio: Tensor | None = None  # of the factor after filtering to the one before
         if normalization == "none":
             return
+        norm = self._filter_part(self._slice_weight.new_ones(number, 1), self._blurs) + _TINY
         factor = norm.rsqrt() if normalization == "symmetric" else norm.reciprocal()
         if normalization != "after":
             self._splat_weight *= factor.view(-1)[self._pixel]
         if normalization != "before":
-            self._slice_weight *= factor
+            self._slice_weight.view(number, d + 1).mul_(factor)
         if normalization != "symmetric":
             self._ratio = factor if normalization == "after" else norm
 
-    def _apply(self, values: Tensor, blurs: list[tuple[Tensor, Tensor]]) -> Tensor:
-        values = F.embedding_bag(
-            self._pixel, values, self._start, mode="sum", per_sample_weights=self._splat_weight
-        )  # (M, C)
-        for index, weight in blurs:
-            values = F.embedding_bag(index, values, mode="sum", per_sample_weights=weight)  # (M, C)
-        return F.embedding_bag(self._corner, values, mode="sum", per_sample_weights=self._slice_weight)  # (N, C)
+    def _parts(self, values: Tensor) -> tuple[Tensor, ...]:
+        columns = values.shape[1]
+        most = _TABLE.get(values.device.type, 1 << 30) // (values.element_size() * len(self._start))
+        return values.tensor_split(-(-columns // max(1, most)), 1)
 
-    def _apply_adjoint(self, values: Tensor) -> Tensor:
+    def _filter_part(self, values: Tensor, blurs: list[Tensor]) -> Tensor:
+        splat, slice_ = self._splat_weight.to(values.dtype), self._slice_weight.to(values.dtype)
+        table = F.embedding_bag(self._pixel, values, self._start, mode="sum", per_sample_weights=splat)  # (M + 1, C)
+        for neighbours in blurs:
+            table = F.embedding_bag(neighbours, table, self._pairs, mode="sum").add_(table, alpha=2)  # (M + 1, C)
+        return F.embedding_bag(self._corner, table, self._corners, mode="sum", per_sample_weights=slice_)  # (N, C)
+
+    def _filter_all(self, values: Tensor, blurs: list[Tensor]) -> Tensor:
+        return torch.cat([self._filter_part(part, blurs) for part in self._parts(values)], 1)
+
+    def _adjoint(self, values: Tensor) -> Tensor:
         if self._ratio is None:
-            return self._apply(values, self._blurs[::-1])
-        return self._apply(values * self._ratio, self._blurs[::-1]) / self._ratio
+            return self._filter_all(values, self._blurs[::-1])
+        return self._filter_all(values * self._ratio, self._blurs[::-1]) / self._ratio
 
 
 class _Filter(torch.autograd.Function):
-    """The filter is linear: its gradient is the adjoint, which blurs the axes in reverse."""
+    """The filter is linear: its gradient is the adjoint, which blurs along the axes in reverse."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, lattice: Lattice, adjoint: bool) -> Tensor:
         ctx.lattice, ctx.adjoint = lattice, adjoint
-        return lattice._apply_adjoint(values) if adjoint else lattice._apply(values, lattice._blurs)
+        return lattice._adjoint(values) if adjoint else lattice._filter_all(values, lattice._blurs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
@@ -121,7 +139,15 @@ class _Filter(torch.autograd.Function):
 
 
 def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(d, N) → cells (d, N) int32, ranks (d + 1, N) int64, barycentric weights (d + 1, N)."""
+    """The simplex of each feature.
+
+    Args:
+        features: (d, N).
+
+    Returns:
+        The nearest point of remainder 0, divided by d + 1, (d, N) int64; the order of the coordinates' distances
+        from it, (d + 1, N) int64; and the barycentric weights of the corners of remainder 0 to d, (d + 1, N).
+    """
     d, number = features.shape
     elevated = features.new_empty(d + 1, number)
     total = features.new_zeros(number)
@@ -132,44 +158,59 @@ def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     elevated[0] = total
     cell = torch.round(elevated / (d + 1))
     rest = elevated - cell * (d + 1)
-    rank = cell.sum(0).long().expand(d + 1, -1).clone()
+    rank = cell.sum(0).to(torch.int8).repeat(d + 1, 1)
     for i in range(d):
         for j in range(i + 1, d + 1):
             less = rest[i] < rest[j]
-            rank[i] += less
-            rank[j] += ~less
-    wrap = (rank < 0).long() - (rank > d).long()
-    rank += wrap * (d + 1)
+            rank[i] += less.view(torch.int8)
+            rank[j] += less.logical_not_().view(torch.int8)
+    wrap = (rank < 0).to(torch.int8) - (rank > d).to(torch.int8)
     cell += wrap
+    order = (rank + wrap * (d + 1)).long()
     rest = (elevated - cell * (d + 1)) / (d + 1)
-    by_rank = torch.empty_like(rest).scatter_(0, rank, rest)
-    weights = torch.empty_like(rest)
-    weights[0] = 1 + by_rank[d] - by_rank[0]
-    weights[1:] = by_rank[:d].flip(0) - by_rank[1:].flip(0)
-    return cell[:d].int(), rank, weights
+    by_rank = torch.empty_like(rest).scatter_(0, order, rest)
+    weight = torch.empty_like(rest)
+    weight[0] = 1 + by_rank[d] - by_rank[0]
+    torch.sub(by_rank[:d].flip(0), by_rank[1:].flip(0), out=weight[1:])
+    return cell[:d].long(), order, weight
+
+
+def _neighbours(code: Tensor, steps: list[int], every: int) -> list[Tensor]:
+    """For each axis the two neighbours of each vertex, (2 M + 2,) int32; M, whose value stays 0, where there is none.
+
+    A step up an axis leads from remainder r to r + 1, and from d to 0.
+
+    Args:
+        code: (M,) int64, ascending: the place of each vertex plus its remainder times `every`.
+        steps: what is added to the place for a step along each stored coordinate.
+    """
+    number, d = len(code), len(steps)
+    above = torch.where(code < d * every, code + every, code - d * every + sum(steps))
+    itself = torch.arange(number, dtype=torch.int32, device=code.device)
+    wanted = [above - step for step in [*steps, 0]]
+    blurs = []
+    for want, found in zip(wanted, _search(code, wanted), strict=True):
+        found.clamp_(max=number - 1)
+        up = torch.where(code.gather(0, found) == want, found, number)
+        neighbours = torch.full((number + 1, 2), number, dtype=torch.int32, device=code.device)
+        neighbours[:number, 0] = up
+        neighbours[:, 1].scatter_(0, up, itself)[number] = number
+        blurs.append(neighbours.view(-1))
+    return blurs
 
 
 def _sort(words: Tensor) -> Tensor:
-    """Ascending; numpy is several times as fast as torch on the CPU."""
+    """Each row ascending; on the CPU numpy is several times as fast as torch."""
     if words.device.type != "cpu":
-        return words.sort().values
-    words.numpy().sort()
+        return words.sort(1).values
+    words.numpy().sort(1)
     return words
 
 
-def _neighbours(code: Tensor, steps: list[int], every: int, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
-    """For each axis (M, 3) a vertex and its neighbours, and their weights: 1, ½, ½; 0 where there is none."""
-    d = len(steps)
-    colour = code // every
-    down = torch.where(colour > 0, code - every, code + d * every - sum(steps))
-    up = torch.where(colour < d, code + every, code - d * every + sum(steps))
-    itself = torch.arange(len(code), device=code.device)
-    blurs = []
-    for step in [*steps, 0]:
-        index, weight = [itself], [torch.ones_like(code, dtype=dtype)]
-        for wanted in (down + step, up - step):
-            found = torch.searchsorted(code, wanted).clamp_(max=len(code) - 1)
-            index.append(found)
-            weight.append((code[found] == wanted).to(dtype) * 0.5)
-        blurs.append((torch.stack(index, 1).int(), torch.stack(weight, 1)))
-    return blurs
+def _search(code: Tensor, wanted: list[Tensor]) -> Iterator[Tensor]:
+    """Where each wanted code stands among the codes; numpy is faster as it makes use of their order."""
+    if code.device.type != "cpu":
+        return (torch.searchsorted(code, want) for want in wanted)
+    codes = code.numpy()
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return map(torch.from_numpy, list(pool.map(lambda want: np.searchsorted(codes, want.numpy()), wanted)))

@@ -1,8 +1,4 @@
-"""The fully connected CRF: class probabilities that follow the edges of the picture.
-
-Krähenbühl, Koltun: "Efficient Inference in Fully Connected CRFs with Gaussian Edge Potentials", NIPS 2011, as pydensecrf
-implements it: a class map agrees with its on all but a few pixels in a hundred thousand.
-"""
+"""The dense CRF with DeepLab's two kernels: class probabilities that follow the edges of the picture."""
 
 from __future__ import annotations
 
@@ -11,78 +7,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..ops.names import nearest
 from ..ops.permutohedral import NORMALIZATIONS, Lattice
-
-FLOOR = 1e-5
-"""Probabilities below are raised to this, so that no class is ever impossible (pydensecrf's rule)."""
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One Gaussian kernel between all pairs of pixels.
-
-    Attributes:
-        weight: what pixels that are near each other add to each other's classes. A number is the Potts model: equal
-            classes gain that much. (C,) and (C, C) tensors are added as *costs*, as in pydensecrf: −w for each
-            class, and −w times the identity, say the same as the number w. A matrix is made symmetric.
-        xy: standard deviation of the position, pixels; one number, or (x, y).
-        rgb: standard deviation of the colour, for channels of 0 to 255; None: position alone.
-        normalization: see `Lattice`.
-    """
-
-    weight: float | Tensor
-    xy: float | tuple[float, float]
-    rgb: float | tuple[float, float, float] | None = None
-    normalization: str = "symmetric"
-
-
-def mean_field(probabilities: Tensor, images: Tensor, kernels: Sequence[Kernel], steps: int = 10) -> Tensor:
-    """Mean-field inference: Q ← softmax(−U − Σ_k compatibility_k(filter_k(Q))), all pixels at once.
-
-    Args:
-        probabilities: (B, C, H, W) float.
-        images: (B, 3, H, W) uint8, or float from 0 to 255.
-        kernels: their messages are added.
-        steps: how often.
-
-    Returns:
-        (B, C, H, W): the probabilities after inference.
-    """
-    unary = probabilities.clamp_min(FLOOR).log()
-    size = images.shape[-2:]
-    results = []
-    for score, image in zip(unary.flatten(2).mT.contiguous(), images, strict=True):  # (N, C), (3, H, W)
-        lattices = [Lattice(_features(image, kernel, score.dtype), kernel.normalization) for kernel in kernels]
-        found = score.softmax(1)
-        for _ in range(steps):
-            logits = score
-            for kernel, lattice in zip(kernels, lattices, strict=True):
-                logits = logits + _gain(lattice.filter(found), kernel.weight)
-            found = logits.softmax(1)
-        results.append(found.mT.unflatten(1, size))
-    return torch.stack(results)
-
-
-def _gain(message: Tensor, weight: float | Tensor) -> Tensor:
-    if not isinstance(weight, Tensor):
-        return message * weight
-    return -message * weight if weight.ndim == 1 else message @ ((weight + weight.mT) / -2)
-
-
-def _features(image: Tensor, kernel: Kernel, dtype: torch.dtype) -> Tensor:
-    """(N, 2) x and y, or (N, 5) with the colour, in standard deviations."""
-    height, width = image.shape[-2:]
-    sx, sy = kernel.xy if isinstance(kernel.xy, tuple) else (kernel.xy, kernel.xy)
-    x = torch.arange(width, dtype=dtype, device=image.device) / sx
-    y = torch.arange(height, dtype=dtype, device=image.device) / sy
-    planes = [x.expand(height, -1), y[:, None].expand(-1, width)]
-    if kernel.rgb is not None:
-        deviations = kernel.rgb if isinstance(kernel.rgb, tuple) else (kernel.rgb,) * 3
-        planes += [image[k].to(dtype) / deviations[k] for k in range(3)]
-    return torch.stack(planes, -1).flatten(0, 1)
+from .mean_field import Kernel, build_lattices, check_pictures, mean_field
 
 
 @dataclass(frozen=True)
@@ -196,5 +125,53 @@ PARAMETERS = {
     "deeplabv2-cocostuff": CRF(3, 1, 4, 67, 3),
     "pydensecrf": CRF(3, 3, 10, 80, 13, steps=5),
 }
-"""Published parameters. DeepLab's own program normalizes after filtering; deeplab-pytorch (the two of v2 with ResNet-101)
-uses pydensecrf, whose example is the last row."""
+"""Published parameters. DeepLab's own program normalizes after filtering; deeplab-pytorch (v2 with ResNet-101, on VOC
+and on COCO-Stuff) uses pydensecrf, whose example is the last row."""
+
+
+class RecurrentCRF(nn.Module):
+    """The CRF as the last layers of a network, whose kernels' weights and compatibility are learned with it.
+
+    Zheng et al.: "Conditional Random Fields as Recurrent Neural Networks", ICCV 2015. The widths of the kernels are
+    fixed, as there. It starts as `crf`.
+
+    Args:
+        num_classes: C.
+        crf: parameters to start with; the paper trains with 5 steps and tests with 10 (`steps` may be set).
+
+    Attributes:
+        weights: (K, C), of each kernel for each class.
+        compatibility: (C, C), the cost of a class (row) beside another (column); minus the identity at the start.
+    """
+
+    def __init__(self, num_classes: int, crf: CRF | None = None) -> None:
+        super().__init__()
+        self.crf = crf or CRF(steps=5)
+        self.steps = self.crf.steps
+        self.weights = nn.Parameter(torch.tensor([[k.weight] * num_classes for k in self.crf.kernels]))
+        self.compatibility = nn.Parameter(-torch.eye(num_classes))
+
+    def forward(self, logits: Tensor, images: Tensor) -> Tensor:
+        """Refine scores.
+
+        Args:
+            logits: (B, C, H, W), the network's scores before softmax.
+            images: (B, 3, H, W) uint8, the pictures at that size.
+
+        Returns:
+            (B, C, H, W): scores before softmax, for a cross-entropy.
+        """
+        check_pictures(logits, images)
+        unary = logits.flatten(2).mT  # (B, N, C)
+        found = unary
+        lattices = list(build_lattices(images, self.crf.kernels, logits.dtype))
+        for _ in range(self.steps):
+            messages = torch.stack([self._message(q, l) for q, l in zip(found.softmax(-1), lattices, strict=True)])
+            found = unary - messages @ self.compatibility.mT  # (B, N, C)
+        refined: Tensor = found.mT.unflatten(2, images.shape[-2:])
+        return refined
+
+    def _message(self, found: Tensor, lattices: Sequence[Lattice]) -> Tensor:
+        weighted = [weight * lattice.filter(found) for weight, lattice in zip(self.weights, lattices, strict=True)]
+        total: Tensor = sum(weighted[1:], weighted[0])
+        return total  # (N, C)
