@@ -10,16 +10,16 @@ from .pspnet import PSPNet
 from .unet import PaddedUNet, UNet
 
 MODELS: dict[str, type[SemanticModel]] = {
+    "fcn32s": FCN32s,
+    "fcn16s": FCN16s,
+    "fcn8s": FCN8s,
+    "fcn_resnet": FCNResNet,
+    "unet": UNet,
+    "unet_padded": PaddedUNet,
     "deeplabv1": DeepLabV1,
     "deeplabv2": DeepLabV2,
     "deeplabv3": DeepLabV3,
     "deeplabv3plus": DeepLabV3Plus,
-    "fcn16s": FCN16s,
-    "fcn32s": FCN32s,
-    "fcn8s": FCN8s,
-    "fcn_resnet": FCNResNet,
     "pspnet": PSPNet,
-    "unet": UNet,
-    "unet_padded": PaddedUNet,
 }
-"""What `pixelwise.create` can make."""
+"""What `pixelwise.create` can make, in the order of their years."""

@@ -58,7 +58,7 @@ def mlp(first: nn.Conv2d) -> nn.Sequential:
 
 
 class DeepLabV1(SemanticModel):
-    """LargeFOV: scores for every eighth pixel, from as far as 12 scores around.
+    """DeepLab v1, LargeFOV: VGG16 with holes, a score for every eighth pixel.
 
     Args:
         num_classes: background included.

@@ -63,7 +63,7 @@ class ASPP(nn.Module):
 
 
 class DeepLabV2(SemanticModel):
-    """ResNet-101, ASPP, and the maximum over scales of the picture.
+    """DeepLab v2: atrous spatial pyramid, and the maximum over scales of the picture.
 
     Args:
         num_classes: background included.

@@ -159,7 +159,7 @@ def pyramid_rates(choices: Choices, output_stride: int, rates: Sequence[int] | N
 
 
 class DeepLabV3(SemanticModel):
-    """DeepLab v3.
+    """DeepLab v3: atrous pyramid with the whole picture pooled beside it.
 
     Args:
         num_classes: background included.

@@ -93,7 +93,7 @@ class Decoder(nn.Module):
 
 
 class DeepLabV3Plus(SemanticModel):
-    """DeepLab v3+.
+    """DeepLab v3+: the pyramid of v3, and a decoder that brings back fine edges.
 
     Args:
         num_classes: background included.

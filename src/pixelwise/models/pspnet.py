@@ -100,7 +100,7 @@ def classifier(channels: int, width: int, num_classes: int, kernels: tuple[int, 
 
 
 class PSPNet(SemanticModel):
-    """The Pyramid Scene Parsing Network.
+    """PSPNet: poolings of four sizes tell each pixel what is around it.
 
     Args:
         num_classes: background included.

@@ -7,7 +7,7 @@ source are left open: a hash only where the publisher gives one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..ops.resize import Resizing
@@ -228,6 +228,10 @@ PRESETS: dict[str, Preset] = {
     "pspnet_resnet101.semseg-voc": _semseg(101, "voc", 50, "mIoU 79.07 on VOC2012 val", _ADE),
     "pspnet_resnet50.semseg-cityscapes": _semseg(50, "cityscapes", 200, "mIoU 77.30 on Cityscapes val", Resizing()),
     "pspnet_resnet101.semseg-cityscapes": _semseg(101, "cityscapes", 200, "mIoU 78.63 on Cityscapes val", Resizing()),
+    "deeplabv3plus_resnet101.vainf-cityscapes": replace(
+        _vainf("deeplabv3plus", "resnet101", "", "cityscapes", "mIoU 76.2 on Cityscapes val"),
+        url=_DRIVE + "1t7TC8mxQaFECt4jutdq_NMnWxdm6B-Nb",
+    ),
     "unet_padded.milesial-carvana-scale0.5": _milesial("0.5", "trained on pictures of half their size"),
     "unet_padded.milesial-carvana-scale1.0": _milesial("1.0", "trained on pictures of their own size"),
 }
