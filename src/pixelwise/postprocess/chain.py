@@ -204,6 +204,6 @@ def check_crf_size(number: int, height: int, width: int) -> None:
     if pixel * height * width > LARGEST:
         raise ValueError(
             f"the picture is {width}x{height}: a CRF over {number} classes would need about "
-            f"{pixel * height * width / 1e9:.0f} GB of memory, and is refused above {LARGEST / pixel / 1e6:.0f} million "
-            "pixels; predict without it (postprocess=Chain()), or cut or shrink the picture"
+            f"{pixel * height * width / 1e9:.0f} GB of memory, and is refused above {LARGEST / pixel / 1e6:.0f} "
+            "million pixels; predict without it (postprocess=Chain()), or cut or shrink the picture"
         )

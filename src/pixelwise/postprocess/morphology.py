@@ -127,8 +127,8 @@ def _blurred(mask: Mask, sigma: float) -> NDArray[np.float32]:
 
 def _holes(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """The 4-connected parts around a mask, numbered from 1, and the area of each: 0 of the mask, ∞ at the border."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).view(np.uint8), connectivity=4)
-    areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
+    number, labels = cv2.connectedComponents((~mask).view(np.uint8), connectivity=4)
+    areas = np.bincount(labels[~mask], minlength=number).astype(np.float64)
     areas[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = np.inf
     areas[0] = 0
     return labels, areas
