@@ -139,7 +139,7 @@ class _Filter(torch.autograd.Function):
 
 
 def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The simplex of each feature.
+    """The simplex of each feature, with the operations and in the order of pydensecrf: near ties the roundings decide.
 
     Args:
         features: (d, N).
@@ -152,11 +152,11 @@ def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     elevated = features.new_empty(d + 1, number)
     total = features.new_zeros(number)
     for j in range(d, 0, -1):
-        scaled = features[j - 1] * (math.sqrt(2 / 3) * (d + 1) / math.sqrt(j * (j + 1)))
-        torch.sub(total, scaled, alpha=j, out=elevated[j])
+        scaled = features[j - 1] * (float(np.float32(math.sqrt(2 / 3) * (d + 1))) / math.sqrt(j * (j + 1)))
+        torch.sub(total, scaled * j, out=elevated[j])
         total += scaled
     elevated[0] = total
-    cell = torch.round(elevated / (d + 1))
+    cell = torch.round(elevated * (1 / (d + 1)))
     rest = elevated - cell * (d + 1)
     rank = cell.sum(0).to(torch.int8).repeat(d + 1, 1)
     for i in range(d):
@@ -167,7 +167,7 @@ def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     wrap = (rank < 0).to(torch.int8) - (rank > d).to(torch.int8)
     cell += wrap
     order = (rank + wrap * (d + 1)).long()
-    rest = (elevated - cell * (d + 1)) / (d + 1)
+    rest = (elevated - cell * (d + 1)) * (1 / (d + 1))
     by_rank = torch.empty_like(rest).scatter_(0, order, rest)
     weight = torch.empty_like(rest)
     weight[0] = 1 + by_rank[d] - by_rank[0]

@@ -148,7 +148,9 @@ class RecurrentCRF(nn.Module):
         super().__init__()
         self.crf = crf or CRF(steps=5)
         self.steps = self.crf.steps
-        self.weights = nn.Parameter(torch.tensor([[k.weight] * num_classes for k in self.crf.kernels]))
+        self.weights = nn.Parameter(
+            torch.tensor([[k.weight] * num_classes for k in self.crf.kernels], dtype=torch.float32)
+        )
         self.compatibility = nn.Parameter(-torch.eye(num_classes))
 
     def forward(self, logits: Tensor, images: Tensor) -> Tensor:
