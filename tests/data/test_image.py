@@ -203,3 +203,12 @@ def test_scrambled_files_never_do_worse_than_an_error(save, photo):
                 assert read_image(path, max_pixels=1_000_000).dtype == torch.uint8
             except ValueError as error:
                 assert path.name in str(error)  # noqa: PT017
+
+
+def test_planes_of_16_bits_are_refused_rather_than_mixed_up(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    size = {"count": 3, "height": 9, "width": 8, "dtype": "uint16", "photometric": "rgb", "interleave": "band"}
+    with pytest.warns(UserWarning, match="no geotransform"), rasterio.open(tmp_path / "a.tif", "w", **size) as file:
+        file.write(np.arange(216, dtype=np.uint16).reshape(3, 9, 8))
+    with pytest.raises(ValueError, match=r"a\.tif.*planes of their own"):
+        read_image(tmp_path / "a.tif")

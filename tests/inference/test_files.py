@@ -155,16 +155,6 @@ def test_a_bad_picture_is_reported_and_skipped(tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "out" / "class-map").iterdir()) == ["a.png", "d.png"]
 
 
-def test_folders_and_patterns_keep_what_lies_below_them(tmp_path):
-    for name in ("a.png", "x/b.png", "x/y/c.tif", ".hidden/d.png", "out/old.png"):
-        picture(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no picture")
-    out = tmp_path / "out"
-    assert list(find_pictures([tmp_path], out)[0]) == ["a", "x/b", "x/y/c"]
-    assert list(find_pictures([f"{tmp_path}/x/**/*"], out)[0]) == ["b", "y/c"]
-    assert list(find_pictures([f"{tmp_path}/*.png", tmp_path / "a.png"], out)[0]) == ["a"]
-
-
 def test_two_sources_that_would_write_the_same_file(tmp_path):
     first, second = picture(tmp_path / "x" / "a.png"), picture(tmp_path / "y" / "a.jpg")
     with pytest.raises(ValueError, match="would both be written as 'a'"):
@@ -185,28 +175,6 @@ def test_masks_beside_pictures_are_left_out_of_folders(tmp_path):
     assert list(alone[0]) == ["a", "c_mask"]
     with pytest.raises(ValueError, match=r"name one kind only, '.*in/\*\.jpg', or"):
         find_pictures([f"{tmp_path}/in/a.*"], tmp_path / "out")
-
-
-def test_progress_without_a_terminal_is_a_line_for_each_tenth(tmp_path, capsys):
-    for n in range(20):
-        picture(tmp_path / "in" / f"{n}.png")
-    predict_files(Threshold(), tmp_path / "in", tmp_path / "out", formats=("class-map",))
-    assert capsys.readouterr().err.splitlines() == [f"predict: {n} of 20 pictures" for n in range(2, 21, 2)]
-    predict_files(Threshold(), tmp_path / "in", tmp_path / "out", formats=("class-map",), progress=False)
-    assert capsys.readouterr().err == ""
-
-
-def test_sources_without_pictures(tmp_path):
-    (tmp_path / "empty").mkdir()
-    picture(tmp_path / "cells.png")
-    with pytest.raises(ValueError, match="empty holds no pictures"):
-        find_pictures([tmp_path / "empty"], tmp_path / "out")
-    with pytest.raises(FileNotFoundError, match=r"no file fits the pattern .*\*\.tif"):
-        find_pictures([f"{tmp_path}/*.tif"], tmp_path / "out")
-    with pytest.raises(FileNotFoundError, match=r"did you mean 'cells\.png'"):
-        find_pictures([tmp_path / "cell.png"], tmp_path / "out")
-    with pytest.raises(ValueError, match="no pictures to predict"):
-        find_pictures([], tmp_path / "out")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

@@ -1,4 +1,4 @@
-"""Published checkpoints: downloaded whole from a real server, checked, found again; and what is said where that fails."""
+"""Published checkpoints: downloaded whole from a real server, checked, found again; what is said where that fails."""
 
 from __future__ import annotations
 

@@ -91,16 +91,20 @@ def tiff_rows(path: Path, size: Size, classes: Classes, like: Path) -> Iterator[
                 kept |= {"gcps": source.gcps[0], "crs": source.gcps[1], "transform": None}
         kept |= {"height": size[0], "width": size[1], "count": 1, "dtype": "uint8", "nodata": VOID}
         tiles = {"tiled": True, "blockxsize": TILE, "blockysize": TILE, "compress": "deflate", "bigtiff": "if_safer"}
-        top = 0
+        parts: list[tuple[Window, int]] = []  # what was written, and its checksum
+
+        def write(rows: Array) -> None:
+            top = parts[-1][0].row_off + parts[-1][0].height if parts else 0
+            parts.append((Window(0, top, size[1], len(rows)), zlib.crc32(rows.tobytes())))
+            file.write(rows, 1, window=parts[-1][0])
+
         try:
             with rasterio.open(aside, "w", driver="GTiff", **kept, **tiles) as file:
                 file.write_colormap(1, dict(enumerate(map(tuple, palette(classes).tolist()))))
-
-                def write(rows: Array) -> None:
-                    nonlocal top
-                    file.write(rows, 1, window=Window(0, top, size[1], len(rows)))
-                    top += len(rows)
-
                 yield write
-        except rasterio.errors.RasterioError as error:
-            raise OSError(errno.EIO, str(error)) from error
+            with rasterio.open(aside, driver="GTiff") as file:  # what fails while it closes a file GDAL does not tell
+                whole = all(zlib.crc32(file.read(1, window=part)) == checksum for part, checksum in parts)
+        except rasterio.errors.RasterioError:
+            whole = False
+        if not whole:
+            raise OSError(errno.EIO, "GDAL could not write all of it; is the disk full?")

@@ -202,6 +202,8 @@ def _tiff_header(path: Path, file: BinaryIO) -> Header:
     number = {1: "u", 2: "i", 3: "f"}.get(kinds[0], "") + str(bits[0] // 8)
     mode = "P" if photometric == 3 else "L" if samples == 1 else "RGB"
     orientation = orientation if 1 <= orientation <= 8 else 1
+    if plain and samples > 1 and tags.get(284, 1) == 2 and number != "u1":  # OpenCV mixes the planes up
+        return Header("TIFF", (height, width), orientation, number, None)
     if plain and number in ("u1", "u2", "u4", "i2", "i4", "f4", "f8"):
         return Header("TIFF", (height, width), orientation, number if number != "u1" else mode, cv2.IMREAD_UNCHANGED)
     return Header("TIFF", (height, width), orientation, mode, None)
@@ -251,6 +253,8 @@ def _decode(path: Path, file: BinaryIO, header: Header, indices: bool) -> Array:
         if header.flags == cv2.IMREAD_UNCHANGED and pixels.ndim == 3:
             pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
         return pixels
+    if header.kind == "TIFF" and header.mode.startswith(DEEP):
+        raise ValueError(f"bands of {header.mode} lie in planes of their own: save it with its pixels interleaved")
     with _picture(path, BytesIO(data)) as picture:
         pixels = np.array(picture if indices and picture.mode == "P" else _plain(picture))
     return pixels.astype(np.uint8) if pixels.dtype == np.bool_ and indices else pixels

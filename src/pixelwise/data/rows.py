@@ -78,7 +78,10 @@ class InMemory:
 class OnDisk:
     """A picture in a file, TIFF, PNG or JPEG, of which only the rows that are wanted are in memory.
 
-    Its pixels are those of `read_image`. A context manager: the file is open between `with` and the end of its block.
+    Its pixels are those of `read_image`, but that GDAL interpolates the colours of a JPEG differently where they have
+    less resolution than its brightness: by half a grey level or so.
+
+    A context manager: the file is open between `with` and the end of its block.
 
     Args:
         path: the file.
@@ -156,24 +159,29 @@ class OnDisk:
             try:
                 yield np.ascontiguousarray(file.read(window=part).transpose(1, 2, 0))
             except RasterioError as error:
-                what = f"{self.path}: rows {top} to {top + part.height} of this {self.kind} cannot be read"
-                raise ValueError(f"{what} ({error}): the file is cut short or broken; copy or save it anew") from error
+                where = f"rows {top} to {top + part.height} of this {self.kind}"
+                raise ValueError(
+                    f"{self.path}: {where} cannot be read ({error.__cause__ or error}): "
+                    "the file is cut short or broken; copy or save it anew"
+                ) from error
         file.close()
 
     def _check(self, file: Any) -> None:
-        kinds, details = {kind.name for kind in file.colorinterp}, file.tags(ns="IMAGE_STRUCTURE")
+        kinds, details = [kind.name for kind in file.colorinterp], file.tags(ns="IMAGE_STRUCTURE")
         bits = int(file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
+        odd = bits < 8 or "palette" in kinds or "MINISWHITE" in details or details.get("SOURCE_COLOR_SPACE") == "CIELAB"
         if (file.height, file.width) != self.size:
             raise ValueError(f"{self.path}: GDAL finds {file.width}x{file.height} pixels in it, and the header others")
-        if file.count not in (1, 3, 4) or kinds & {"palette", "cyan", "Y"} or bits < 8 or "MINISWHITE" in details:
-            what = f"has {file.count} bands ({', '.join(kind.name for kind in file.colorinterp)}, {bits} bits or more)"
-            raise ValueError(self._refusal(what, "save it as grey, RGB or RGBA"))
+        if file.count not in (1, 3, 4) or odd:
+            what = f"is neither grey nor in plain colours (it holds {', '.join(kinds)})"
+            raise ValueError(self._refusal(what, "save it as grey, RGB or RGBA of 8 bits or more"))
         if any(kind not in TYPES for kind in file.dtypes):
             raise ValueError(self._refusal(f"holds {file.dtypes[0]}", f"save it as one of {', '.join(TYPES)}"))
         with open_file(self.path) as raw:
             interlaced = self.kind == "PNG" and raw.read(29)[28:] == b"\1"
-        tall, size = max(height for height, _ in file.block_shapes), np.dtype(file.dtypes[0]).itemsize * file.count
-        if interlaced or tall * file.width * size > MAX_BLOCK:
+        tall, wide = (max(sides) for sides in zip(*file.block_shapes, strict=True))
+        pixel = np.dtype(file.dtypes[0]).itemsize * file.count
+        if interlaced or tall * max(wide, file.width) * pixel > MAX_BLOCK:
             what = "is interlaced" if interlaced else f"is stored in pieces of {tall} rows"
             raise ValueError(self._refusal(what, "save it in tiles (rio convert --co tiled=yes OLD NEW.tif)"))
 
