@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pixelwise.inference.sources import find_pictures
+
+
+def picture(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (3, 2)).save(path)
+    return path
+
+
+def test_folders_and_patterns_keep_what_lies_below_them(tmp_path):
+    for name in ("a.png", "x/b.png", "x/y/c.tif", ".hidden/d.png", "out/old.png"):
+        picture(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    out = tmp_path / "out"
+    assert list(find_pictures([tmp_path], out)[0]) == ["a", "x/b", "x/y/c"]
+    assert list(find_pictures([f"{tmp_path}/x/**/*"], out)[0]) == ["b", "y/c"]
+    assert list(find_pictures([f"{tmp_path}/*.png", tmp_path / "a.png"], out)[0]) == ["a"]
+
+
+def test_sources_without_pictures(tmp_path):
+    (tmp_path / "empty").mkdir()
+    picture(tmp_path / "cells.png")
+    with pytest.raises(ValueError, match="empty holds no pictures"):
+        find_pictures([tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match=r"no file fits the pattern .*\*\.tif"):
+        find_pictures([f"{tmp_path}/*.tif"], tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match=r"did you mean 'cells\.png'"):
+        find_pictures([tmp_path / "cell.png"], tmp_path / "out")
+    with pytest.raises(ValueError, match="no pictures to predict"):
+        find_pictures([], tmp_path / "out")
