@@ -1,8 +1,9 @@
 """Every benchmark, one after the other; each writes its file below results/.
 
-    python benchmarks/run.py [NAME …]       of: metrics, augment, train_step, accuracy
+    python benchmarks/run.py [NAME …]       of: metrics, augment, train_step, large, crf, accuracy
 
-accuracy needs the data sets nuclei and camvid (`PIXELWISE_DATA` names their folder; ../shared/data when not given).
+crf needs the data set coco128, accuracy nuclei and camvid (`PIXELWISE_DATA` names their folder; ../shared/data when not
+given).
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ ARGUMENTS = {
     "metrics": [],
     "augment": [],
     "train_step": [],
+    "large": [],
+    "crf": [str(DATA / "coco128" / "images" / f"{number:012}.jpg") for number in (9, 25)],
     "accuracy": ["--data", str(DATA / "nuclei"), str(DATA / "camvid")],
 }
+NEEDED = {"crf": "coco128", "accuracy": "camvid"}
 
 
 def main() -> int:
@@ -27,8 +31,8 @@ def main() -> int:
     for name in sys.argv[1:] or ARGUMENTS:
         if name not in ARGUMENTS:
             raise SystemExit(f"there is no benchmark {name!r}; there are: {', '.join(ARGUMENTS)}")
-        if name == "accuracy" and not (DATA / "camvid").is_dir():
-            print(f"accuracy: left out, {DATA} does not hold the data sets (PIXELWISE_DATA names their folder)")
+        if name in NEEDED and not (DATA / NEEDED[name]).is_dir():
+            print(f"{name}: left out, {DATA} does not hold the data sets (PIXELWISE_DATA names their folder)")
             continue
         print(f"== {name}", flush=True)
         if subprocess.run([sys.executable, str(HERE / f"{name}.py"), *ARGUMENTS[name]]).returncode:

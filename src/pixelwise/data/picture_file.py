@@ -35,7 +35,8 @@ LISTED = 8
 """So many names of files are listed where none is like the one that is missing."""
 
 MAX_PIXELS = 500_000_000
-"""Pictures that claim more pixels than this are refused before they are decoded."""
+"""Pictures that claim more pixels than this are refused before they are decoded whole; `rows.OnDisk` has limits of its
+own."""
 
 DEEP = ("I", "F", "u2", "u4", "i2", "i4", "f4", "f8")
 """What `Header.mode` starts with where a number has more than 8 bits."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,11 @@ from ..classes import Classes
 from ..data.map_rows import Write, png_rows, tiff_rows
 from ..data.rows import OnDisk
 from ..segmentation import Segmentation
-from . import predictor as predicting
-from .predictor import Predictor
+from .predictor import BAND, Predictor
 from .progress import shown
 
-LARGE = 1 << 26
-"""Pictures of more pixels than this are predicted from disk to disk."""
+LARGE = 1 << 25
+"""Pictures of more pixels than this are from disk to disk: in memory this many, overlay included, take 2 GB."""
 
 OVERVIEW = 4096
 """The longest side of a reduced result, pixels."""
@@ -36,7 +35,7 @@ def predict_large(
     Args:
         predictor: of a semantic model, without postprocessing, which takes whole pictures.
         picture: in its file; it is opened and closed.
-        class_map: the file for the result; a GeoTIFF of the same place where its name ends in .tif, else a PNG.
+        class_map: the file for the result: of a TIFF a GeoTIFF of the same place, else a PNG; none when not given.
         progress: whether stderr shows how far it is.
 
     Returns:
@@ -50,9 +49,9 @@ def predict_large(
     share = min(1.0, OVERVIEW / max(height, width))
     rows, columns = (_nearest(length, max(1, round(share * length))) for length in picture.size)
     reduced, top = [], 0
-    with picture, _written(class_map, picture, predictor.model.classes) as write:
-        bands = predictor.class_maps(picture)
-        for band in shown(bands, math.ceil(height / predicting.BAND), f"bands of {predicting.BAND} rows", progress):
+    written = _written(class_map, picture, predictor.model.classes)
+    with picture, written as write, closing(predictor.class_maps(picture)) as bands:
+        for band in shown(bands, math.ceil(height / BAND), f"bands of {BAND} rows", progress):
             found = band.numpy()
             write(found)
             reduced.append(found[rows[(rows >= top) & (rows < top + len(found))] - top][:, columns])
@@ -68,6 +67,6 @@ def _nearest(length: int, wanted: int) -> np.ndarray[tuple[int], np.dtype[np.int
 def _written(path: Path | None, picture: OnDisk, classes: Classes) -> AbstractContextManager[Write]:
     if path is None:
         return nullcontext(lambda rows: None)
-    if path.suffix.lower() in (".tif", ".tiff"):
+    if picture.kind == "TIFF":
         return tiff_rows(path, picture.size, classes, picture.path)
     return png_rows(path, picture.size, classes)

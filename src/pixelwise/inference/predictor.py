@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, overload
@@ -131,7 +131,7 @@ class Predictor:
             return self._refined(picture(source)).cpu()
 
     @torch.inference_mode()
-    def class_maps(self, source: Rows) -> Iterator[Tensor]:
+    def class_maps(self, source: Rows) -> Generator[Tensor, None, None]:
         """(n, W) uint8 on the CPU: the next `BAND` rows of the class map of a picture that is never whole in memory.
 
         Raises:
