@@ -55,25 +55,10 @@ class Lattice:
             into.add_(self._filter_part(part, self._blurs), alpha=factor)
 
     def _build(self, features: Tensor) -> None:
-        number, d = features.shape
-        cell, rank, weight = _simplices(features.t().contiguous())
-        low = cell.amin(1) - 2
-        span = (cell.amax(1) + 3 - low).tolist()
-        steps, every = [math.prod(span[:k]) for k in range(d)], math.prod(span)
-        bits = (number - 1).bit_length()
-        if every * (d + 1) >> (62 - bits):
-            raise ValueError(f"{number} features over {span} cells of the lattice are too many: use larger deviations")
-        # For each remainder r the N corners, each a word of its place in the lattice and the number of its pixel.
-        words = torch.empty_like(rank)  # (d + 1, N)
-        step = torch.tensor([*steps, 0], device=rank.device) << bits
-        words[0] = torch.arange(number, device=rank.device)
-        for k in range(d):
-            words[0] += (cell[k] - low[k]) * step[k]
-        step_of_rank = torch.empty_like(rank).scatter_(0, rank, step[:, None].expand(-1, number))
-        for r in range(1, d + 1):
-            torch.sub(words[r - 1], step_of_rank[d + 1 - r], out=words[r])
+        d = features.shape[1]
+        words, weight, bits, steps = _corners(features)
         words = _sort(words)
-        place, pixel = words >> bits, words & ((1 << bits) - 1)
+        place, pixel = words >> bits, words.bitwise_and_((1 << bits) - 1)
         first = torch.ones_like(place, dtype=torch.bool)
         torch.ne(place[:, 1:], place[:, :-1], out=first[:, 1:])
         vertex = first.view(-1).cumsum(0, dtype=torch.int32).sub_(1).view_as(first)
@@ -83,8 +68,8 @@ class Lattice:
         self._splat_weight = weight.gather(1, pixel).view(-1)
         self._corner = torch.empty_like(vertex).scatter_(1, pixel, vertex).t().reshape(-1)  # (N (d + 1),)
         self._slice_weight = weight.t().reshape(-1)
-        code = (place + torch.arange(d + 1, device=place.device)[:, None] * every).view(-1)[start]
-        self._blurs = _neighbours(code, steps, every)
+        code = place.add_(torch.arange(d + 1, device=place.device)[:, None] * steps[d]).view(-1)[start]
+        self._blurs = _neighbours(code, steps)
         self._corners = torch.arange(0, len(self._corner), d + 1, dtype=torch.int32, device=place.device)  # (N,)
         self._pairs = torch.arange(0, 2 * len(self._start), 2, dtype=torch.int32, device=place.device)  # (M + 1,)
 
@@ -138,6 +123,33 @@ class _Filter(torch.autograd.Function):
         return gradient, None, None
 
 
+def _corners(features: Tensor) -> tuple[Tensor, Tensor, int, list[int]]:
+    """The corners of the simplices of (N, d) features, remainder by remainder.
+
+    Returns:
+        Words of the place of a corner in the lattice and the number of its feature, (d + 1, N) int64; the barycentric
+        weights, (d + 1, N); the bits of the number; and what a step along each coordinate adds to a place, with the
+        number of places as the last.
+    """
+    number, d = features.shape
+    cell, rank, weight = _simplices(features.t().contiguous())
+    low = cell.amin(1) - 2
+    span = (cell.amax(1) + 3 - low).tolist()
+    steps = [math.prod(span[:k]) for k in range(d + 1)]
+    bits = (number - 1).bit_length()
+    if steps[d] * (d + 1) >> (62 - bits):
+        raise ValueError(f"{number} features over {span} cells of the lattice are too many: use larger deviations")
+    step = torch.tensor([*steps[:d], 0], device=rank.device) << bits
+    words = torch.empty_like(rank)
+    words[0] = torch.arange(number, device=rank.device)
+    for k in range(d):
+        words[0] += (cell[k] - low[k]) * step[k]
+    step_of_rank = torch.empty_like(rank).scatter_(0, rank, step[:, None].expand(-1, number))
+    for r in range(1, d + 1):
+        torch.sub(words[r - 1], step_of_rank[d + 1 - r], out=words[r])
+    return words, weight, bits, steps
+
+
 def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The simplex of each feature, with the operations and in the order of pydensecrf: near ties the roundings decide.
 
@@ -175,19 +187,20 @@ def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return cell[:d].long(), order, weight
 
 
-def _neighbours(code: Tensor, steps: list[int], every: int) -> list[Tensor]:
+def _neighbours(code: Tensor, steps: list[int]) -> list[Tensor]:
     """For each axis the two neighbours of each vertex, (2 M + 2,) int32; M, whose value stays 0, where there is none.
 
     A step up an axis leads from remainder r to r + 1, and from d to 0.
 
     Args:
-        code: (M,) int64, ascending: the place of each vertex plus its remainder times `every`.
-        steps: what is added to the place for a step along each stored coordinate.
+        code: (M,) int64, ascending: the place of each vertex plus its remainder times the number of places.
+        steps: as `_corners` returns them.
     """
-    number, d = len(code), len(steps)
-    above = torch.where(code < d * every, code + every, code - d * every + sum(steps))
+    number, (*along, every) = len(code), steps
+    last = len(along) * every
+    above = torch.where(code < last, code + every, code - last + sum(along))
     itself = torch.arange(number, dtype=torch.int32, device=code.device)
-    wanted = [above - step for step in [*steps, 0]]
+    wanted = [above - step for step in [*along, 0]]
     blurs = []
     for want, found in zip(wanted, _search(code, wanted), strict=True):
         found.clamp_(max=number - 1)
