@@ -22,6 +22,8 @@ NORMALIZATIONS = ("symmetric", "before", "after", "none")
 _TINY = 1e-20
 _TABLE = {"cpu": 12 << 20, "cuda": 1 << 30}
 """Bytes of values at the vertices: more columns are filtered in parts, as caches and allocators like small tables."""
+_COLUMNS = 4
+"""The least columns of a part: reading the indices costs as much."""
 
 
 class Lattice:
@@ -91,7 +93,7 @@ class Lattice:
     def _parts(self, values: Tensor) -> tuple[Tensor, ...]:
         columns = values.shape[1]
         most = _TABLE.get(values.device.type, 1 << 30) // (values.element_size() * len(self._start))
-        return values.tensor_split(-(-columns // max(1, most)), 1)
+        return values.tensor_split(-(-columns // max(_COLUMNS, most)), 1)
 
     def _filter_part(self, values: Tensor, blurs: list[Tensor]) -> Tensor:
         splat, slice_ = self._splat_weight.to(values.dtype), self._slice_weight.to(values.dtype)
