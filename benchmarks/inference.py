@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ PEERS: dict[str, tuple[str, dict[str, Any], str, Callable[[], nn.Module]]] = {
     ),
     "DeepLab v3, MobileNet v3": (
         "torchvision",
-        {"name": "deeplabv3", "backbone": "mobilenetv3_large_100", "variant": "torchvision"},
+        {"name": "deeplabv3", "backbone": "mobilenet_v3_large", "variant": "torchvision", "output_stride": 16},
         "deeplabv3_mobilenet_v3_large",
         lambda: torchvision("deeplabv3_mobilenet_v3_large"),
     ),
@@ -92,22 +93,21 @@ def row(name: str, size: int, seconds: float) -> list[str]:
     ours = pixelwise.create(**arguments, num_classes=CLASSES).eval()
     pixelwise.load_weights(ours, theirs.state_dict(), layout)
     ours.auxiliary_heads = False
-    normalize, ours.normalize = ours.normalize, Normalize()
+    predictor = Predictor(deepcopy(ours), device="cpu")
+    ours.normalize = Normalize()
     image = torch.randint(0, 256, (3, size, size), dtype=torch.uint8)
     images = image[None] / 255
     with torch.inference_mode():
         difference = float((ours(images).logits - logits(theirs(images))).abs().max())
-        times = compare({"theirs": lambda: theirs(images), "ours": lambda: ours(images)}, seconds / 2)
-        ours.normalize = normalize
-        predictor = Predictor(ours, device="cpu")
-        whole = compare({"predict": lambda: predictor(image)}, seconds / 2)["predict"]
-    peer = times["theirs"]["med"]
-    noise = "" if not (times["ours"]["noisy"] or times["theirs"]["noisy"]) else "   noisy"
+        calls = {"theirs": lambda: theirs(images), "ours": lambda: ours(images), "predict": lambda: predictor(image)}
+        times = compare(calls, seconds / 3)
+    peer, plain, whole = (times[name]["med"] for name in calls)
+    noise = "   noisy" if any(timing["noisy"] for timing in times.values()) else ""
     return [
         f"{name:26s} {layout + ' ' + known:42s} {peer * 1e3:7.0f} ms   1.00 x",
-        f"{'':26s} {'pixelwise':42s} {times['ours']['med'] * 1e3:7.0f} ms {peer / times['ours']['med']:6.2f} x   "
+        f"{'':26s} {'pixelwise':42s} {plain * 1e3:7.0f} ms {peer / plain:6.2f} x   "
         f"largest difference of the logits {difference:.1g}{noise}",
-        f"{'':26s} {'pixelwise, predict':42s} {whole['med'] * 1e3:7.0f} ms {peer / whole['med']:6.2f} x",
+        f"{'':26s} {'pixelwise, predict':42s} {whole * 1e3:7.0f} ms {peer / whole:6.2f} x",
     ]
 
 

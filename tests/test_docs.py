@@ -19,8 +19,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, nuclei_sample) -> Path:
-    """A folder with `cells/` (four pictures to train on, two to test, masks of 0 and 255) and `picture.jpg`."""
-    for split, number in (("train", 4), ("val", 2)):
+    """A folder with `cells/` (four pictures to train on, four to test, masks of 0 and 255) and `picture.jpg`."""
+    for split, number in (("train", 4), ("val", 4)):
         for name in (nuclei_sample / f"{split}.txt").read_text("utf-8").split()[:number]:
             for kind in ("images", "masks"):
                 picture = cv2.imread(str(nuclei_sample / kind / f"{name}.png"), cv2.IMREAD_UNCHANGED)[:160, :160]
