@@ -17,6 +17,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -118,8 +119,9 @@ def main() -> None:
             path = Path(folder, f"large.{kind}")
             (make_tif if kind == "tif" else make_png)(path, height, width)
             size = path.stat().st_size / 1e6
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                seconds, small, tile, most = pool.apply(run, (path, options.classes, options.backbone, options.threads))
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+                ran = process.submit(run, path, options.classes, options.backbone, options.threads)
+                seconds, small, tile, most = ran.result()
         numbers = f"{size:10.0f}  {seconds / 60:7.1f}  {small:11.0f}  {tile:13.0f}  {most:7.0f}  {most - small:16.0f}"
         lines.append(f"{kind:4}  {numbers}")
     write(options.name, lines)
