@@ -122,9 +122,7 @@ def write(dataset: Dataset, path: Path) -> None:
     folder = dataset.split or "images"
     annotations = Annotations(dataset.classes, scores=False)
     for i, name in enumerate(short_names(dataset.records)):
-        source = dataset.records[i].image
-        copy_image(source, path / folder / name)
-        annotations.add(name + source.suffix.lower(), dataset.truth(i))
+        annotations.add(copy_image(dataset, i, path / folder / name), dataset.truth(i))
     annotations.write(path / "annotations" / f"instances{'_' * bool(dataset.split)}{dataset.split or ''}.json")
 
 
