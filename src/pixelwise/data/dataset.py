@@ -11,7 +11,7 @@ from types import ModuleType
 
 from ..classes import Classes
 from ..ops.names import nearest
-from . import coco, label_map, mask_folder, shapes, voc
+from . import coco, label_map, mask_folder, shapes, voc, yolo
 from .picture_file import SUFFIXES, missing
 from .records import Dataset as Dataset
 from .records import Record as Record
@@ -20,6 +20,7 @@ from .records import counted, few
 FORMATS: dict[str, ModuleType] = {
     "voc": voc,
     "coco": coco,
+    "yolo": yolo,
     "label-map": label_map,
     "mask-folder": mask_folder,
 }
@@ -134,6 +135,7 @@ def _fits(path: Path, format: str | None) -> dict[str, str]:
         raise ValueError(
             f"{path} holds no pictures with masks in a known way. Wanted: images/ and masks/, each with train/ and "
             "val/ or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt, two paths "
-            "a line; JPEGImages/ and SegmentationClass/ (VOC); or annotations/instances_train.json (COCO)"
+            "a line; JPEGImages/ and SegmentationClass/ (VOC); annotations/instances_train.json (COCO); or "
+            "data.yaml, images/ and labels/ (YOLO)"
         )
     return fits

@@ -205,7 +205,9 @@ def _paint(size: tuple[int, int], seed: int, n: int, least: int, most: int) -> t
             inside = outside < 0
             covered = np.bincount(ids[rows, columns][inside], minlength=len(labels) + 1)[1:]
             area, own = _AREAS[label] * radius * radius, int(covered.sum())
-            if own >= SEEN * area and all(seen[k] - covered[k] >= SEEN * whole[k] for k in covered[1:].nonzero()[0] + 1):
+            if own >= SEEN * area and all(
+                seen[k] - covered[k] >= SEEN * whole[k] for k in covered[1:].nonzero()[0] + 1
+            ):
                 break
         else:
             continue
@@ -213,7 +215,9 @@ def _paint(size: tuple[int, int], seed: int, n: int, least: int, most: int) -> t
         whole.append(area)
         labels.append(label)
         ids[rows, columns][inside] = len(labels)
-        alpha = np.clip(0.5 - outside, 0, 1)[..., None]  # half at the very edge: smooth for the eye, exact for the truth
+        alpha = np.clip(0.5 - outside, 0, 1)[
+            ..., None
+        ]  # half at the very edge: smooth for the eye, exact for the truth
         window = canvas[rows, columns]
         window += alpha * (color - window)
     canvas += rng.random(size, np.float32)[..., None] * np.float32(24) - 12

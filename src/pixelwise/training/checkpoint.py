@@ -136,7 +136,7 @@ def check_recipe(recipe: Recipe, path: Path) -> None:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """A hash over the names of the records and the sizes of their files, where they have some; the same wherever the folder lies."""
+    """A hash over the names of the records and the sizes of their files (if any); the same wherever the folder lies."""
     digest = hashlib.sha256()
     for record in sorted(dataset.records, key=lambda record: record.name):
         values = [getattr(record, f.name) for f in fields(record)]
