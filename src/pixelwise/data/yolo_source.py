@@ -71,7 +71,7 @@ class Source:
 
     def _look(self) -> None:
         folder = self.root / "images"
-        if not folder.is_dir():
+        if not folder.is_dir() or not any(self.root.glob("labels/**/*.txt")):
             raise ValueError(
                 f"{self.root} is not laid out like YOLO: wanted data.yaml, with train, val and names, beside images/ "
                 "and labels/"
