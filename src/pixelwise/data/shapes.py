@@ -108,8 +108,8 @@ def shapes(
     height, width = (size, size) if isinstance(size, int) else size
     for what, value, low, high in (
         ("number", number, 0, 10**6),
-        ("size", min(height, width), 1, 2**15),
-        ("size", max(height, width), 1, 2**15),
+        ("size", min(height, width), 1, 4096),
+        ("size", max(height, width), 1, 4096),
         ("seed", seed, 0, 2**63),
         ("least", least, 0, most),
         ("most", most, least, 2**15),
@@ -181,7 +181,7 @@ def _wanted(path: Path) -> Dataset:
     return shapes(number, size, seed, least=least, most=most, truth=str(given["truth"]))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _paint(size: tuple[int, int], seed: int, n: int, least: int, most: int) -> tuple[Array, Array, list[int]]:
     """Picture n: (H, W, 3) uint8, (H, W) int32 ids from 1 (the ground) on, and the label of each id."""
     rng = np.random.default_rng((seed, n))
