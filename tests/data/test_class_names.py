@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pixelwise import Classes
-from pixelwise.data.class_names import stated, write_classes
+from pixelwise.data.class_names import of_objects, stated, write_classes
 
 
 @pytest.mark.parametrize("given", ["background, cell", ("background", "cell"), ["background", "cell"]])
@@ -109,3 +109,15 @@ def test_round_trip(tmp_path):
     known = stated(tmp_path)
     assert (known.classes, known.void) == (classes, (9,))
     assert json.loads((tmp_path / "classes.json").read_text())["names"] == ["a", "b", "c"]
+
+
+def test_objects_and_a_background():
+    every = ("cat", "dog", "background")
+    assert of_objects(every, None, "x").names == ("nothing", *every)
+    assert of_objects(every[:2], "dog", "x").names == ("background", "dog")
+    assert of_objects(every[:2], ["floor", "dog", "cat"], "x").names == ("floor", "dog", "cat")
+    assert of_objects(every[:2], None, "x").things == (False, True, True)
+    given = Classes(("dog", "cat"))
+    assert of_objects(every, given, "x") == given
+    with pytest.raises(ValueError, match="pets.json has no category 'dgo'; did you mean 'dog'"):
+        of_objects(every, "dgo", "pets.json")

@@ -98,7 +98,7 @@ def test_an_unknown_format(nuclei_sample):
         open_dataset(nuclei_sample, format="label_map")
 
 
-@pytest.mark.parametrize("format", ["voc", "coco"])
+@pytest.mark.parametrize("format", ["voc", "coco", "yolo"])
 def test_a_format_that_does_not_fit(nuclei_sample, format):
     with pytest.raises(ValueError, match="wanted"):
         open_dataset(nuclei_sample, format=format)

@@ -17,6 +17,7 @@ from pixelwise.data.loader import Plan, class_counts, rare_class_weights, traini
 from pixelwise.data.transforms import augmentation
 
 CLASSES = Classes(("background", "dot", "rare"), background=0)
+THINGS = Classes(CLASSES.names, things=(False, True, True), background=0)
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class Pictures:
         if i == 2:
             class_map[8:10, 8:10] = 2
         class_map[:2] = 255
-        found = Segmentation.from_class_map(class_map, CLASSES)
+        found = Segmentation.from_class_map(class_map, self.classes)
         if self.carrier == "ids":
             return found
-        return Segmentation(CLASSES, found.labels, masks=torch.stack([found.mask(n) for n in range(len(found))]))
+        return Segmentation(self.classes, found.labels, masks=torch.stack([found.mask(n) for n in range(len(found))]))
 
 
 def batches(dataset, name="light", **plan):
@@ -105,6 +106,37 @@ def test_processes_share_the_batch():
         assert torch.equal(batch.images, torch.cat([first.images, second.images]))
         assert batch.truths == first.truths + second.truths
         assert batch.names == first.names + second.names
+
+
+@pytest.mark.parametrize("carrier", ["ids", "masks"])
+def test_pasting_depends_on_seed_step_and_position_alone(carrier):
+    data = Pictures(carrier=carrier, classes=THINGS)
+    plan = {"batch": 4, "steps": 5, "sizes": ((16, 16), (32, 24))}
+    whole = batches(data, "copy-paste", **plan)
+    rest = batches(data, "copy-paste", **plan, start=2)
+    there = batches(data, "copy-paste", **plan, workers=1)
+    parts = [batches(data, "copy-paste", **plan, rank=rank, world=2) for rank in (0, 1)]
+    assert all(map(same, whole, there))
+    assert all(map(same, whole[2:], rest))
+    for batch, first, second in zip(whole, *parts, strict=True):
+        assert torch.equal(batch.images, torch.cat([first.images, second.images]))
+        assert batch.truths == first.truths + second.truths
+
+
+def test_pasting_leaves_the_views_as_they_are():
+    data = Pictures(carrier="masks", classes=THINGS)
+    for batch, plain in zip(*(batches(data, name, batch=4, steps=6) for name in ("copy-paste", "lsj")), strict=True):
+        assert batch.names == plain.names
+        for image, truth, before, were in zip(batch.images, batch.truths, plain.images, plain.truths, strict=True):
+            changed = (image != before).any(0)
+            assert len(truth) > len(were) or torch.equal(truth.masks.any(0), were.masks.any(0)) or changed.any()
+            assert not changed[~truth.masks.any(0)].any()
+    assert not all(map(same, *(batches(data, name, batch=4, steps=2) for name in ("copy-paste", "lsj"))))
+
+
+def test_without_objects_there_is_nothing_to_paste():
+    with pytest.raises(ValueError, match="have no objects to paste, only areas"):
+        batches(Pictures(), "paste", batch=2, steps=1)
 
 
 def test_every_step_draws_a_size():

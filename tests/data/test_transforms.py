@@ -303,3 +303,42 @@ def test_pspnet_rotates_half_and_blurs_half():
     views = [augment(sample, np.random.default_rng(seed)).image for seed in range(400)]
     for wanted in (sample.image, blurred):
         assert 0.19 < sum(torch.equal(view, wanted) for view in views) / len(views) < 0.31
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 200), (40, 90), (64, 96)])
+def test_large_scale_jitter_counts_from_the_size_that_fits(height, width):
+    """From a tenth to twice the size at which the whole picture just fits; what the picture does not reach is black."""
+    sample = Sample(torch.full((3, height, width), 90, dtype=torch.uint8))
+    fit = min(64 / height, 96 / width)
+    for factor in (0.1, 0.5, 1.0):
+        found = Augmentation((64, 96), (factor, factor), Resizing(7), fitted=True)(sample, np.random.default_rng(1))
+        covered = (found.image[0] == 90).numpy()
+        assert abs(covered.any(1).sum() - height * fit * factor) <= 0.5
+        assert abs(covered.any(0).sum() - width * fit * factor) <= 0.5
+    views = [augmentation("lsj", (64, 96))(sample, np.random.default_rng(seed)).image[0] == 90 for seed in range(60)]
+    shares = [float(view.float().mean()) for view in views]
+    assert min(shares) < 0.1
+    assert max(shares) > 0.8
+
+
+def test_objects_that_vanish_are_dropped_and_others_keep_what_they_are():
+    masks = torch.zeros(4, 40, 40, dtype=torch.bool)
+    masks[0, :40, :40] = True
+    masks[1, 0, 0] = True
+    masks[3, 10:30, 10:30] = True
+    truth = Segmentation(
+        Classes(("a", "b", "c")),
+        torch.tensor([0, 1, 1, 2]),
+        torch.tensor([0.1, 0.2, 0.3, 0.4]),
+        masks=masks,
+        crowd=torch.tensor([True, False, False, False]),
+    )
+    sample = Sample(torch.zeros(3, 40, 40, dtype=torch.uint8), truth)
+    for seed in range(5):
+        found = Augmentation((20, 20), (0.25, 0.25))(sample, np.random.default_rng(seed)).truth
+        assert found.labels.tolist()[:1] == [0]
+        assert found.labels.tolist()[-1:] == [2]
+        assert (found.areas() > 0).all()
+        assert found.crowd.tolist() == [True] + [False] * (len(found) - 1)
+        assert found.scores[-1] == truth.scores[3]
+        assert found.areas()[-1] == 25

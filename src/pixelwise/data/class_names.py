@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..classes import VOID, Classes, Color
+from ..classes import VOID, Classes, Color, palette
+from ..ops.names import nearest
 from .pairs import read_lines
 
 FILES = ("classes.json", "classes.txt", "class_names.txt", "labelmap.txt", "class_dict.csv")
@@ -79,6 +80,33 @@ def make_classes(names: Sequence[str], things: Sequence[bool] = (), colors: Sequ
 def two_classes(name: str = "foreground", thing: bool = False) -> Classes:
     """The background and one class more."""
     return make_classes(("background", name), (False, thing))
+
+
+def of_objects(every: Sequence[str], wanted: Classes | Sequence[str] | str | None, where: str) -> Classes:
+    """A background and the kinds of objects that are wanted, of `every` kind there is; all of them by default.
+
+    Args:
+        every: the names of the categories, none of them the background.
+        wanted: those to keep, in this order, with the background's name before them or not.
+        where: the file, for the error.
+
+    Raises:
+        ValueError: a name is none of them.
+    """
+    if isinstance(wanted, Classes):
+        chosen = wanted
+    else:
+        names = [name.strip() for name in (wanted.split(",") if isinstance(wanted, str) else wanted or every)]
+        nothing = next(name for name in ("background", "nothing", "no category") if name not in every)
+        if wanted is not None and len(names) > 1 and names[0] not in every:
+            nothing, *names = names
+        colors = ((0, 0, 0), *palette(len(names)))
+        chosen = Classes((nothing, *names), colors, (False, *(True for _ in names)), 0)
+    objects = [name for k, name in enumerate(chosen.names) if k != chosen.background]
+    unknown = next((name for name in objects if name not in every), None)
+    if unknown is not None:
+        raise ValueError(f"{where} has no category {unknown!r}; {nearest(unknown, every)}")
+    return chosen
 
 
 def write_classes(classes: Classes, void: Sequence[int], path: Path) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
-from ..classes import Classes, palette
+from ..classes import Classes
 from ..ops.masks import decode_runs, rasterise, runs_from_text
-from ..ops.names import nearest
 from ..segmentation import Segmentation
+from . import class_names
 from .annotations import Annotations
 from .mask_folder import copy_image
 from .pairs import SPLITS
@@ -122,9 +122,7 @@ def write(dataset: Dataset, path: Path) -> None:
     folder = dataset.split or "images"
     annotations = Annotations(dataset.classes, scores=False)
     for i, name in enumerate(short_names(dataset.records)):
-        source = dataset.records[i].image
-        copy_image(source, path / folder / name)
-        annotations.add(name + source.suffix.lower(), dataset.truth(i))
+        annotations.add(copy_image(dataset, i, path / folder / name), dataset.truth(i))
     annotations.write(path / "annotations" / f"instances{'_' * bool(dataset.split)}{dataset.split or ''}.json")
 
 
@@ -165,20 +163,8 @@ class _Source:
         self._check(len(set(every)) == len(every), f"has categories of the same name: {few(every)}")
         if wanted is None and self.written and [n for n in self.written.names if n not in every] == [self.background]:
             return self.written, []
-        if isinstance(wanted, Classes):
-            chosen = wanted
-        else:
-            names = [n.strip() for n in (wanted.split(",") if isinstance(wanted, str) else wanted or every)]
-            nothing = next(n for n in ("background", "nothing", "no category") if n not in every)
-            if wanted is not None and len(names) > 1 and names[0] not in every:
-                nothing, *names = names
-            colors = ((0, 0, 0), *palette(len(names)))
-            chosen = Classes((nothing, *names), colors, (False, *(True for _ in names)), 0)
-        objects = [name for k, name in enumerate(chosen.names) if k != chosen.background]
-        unknown = next((name for name in objects if name not in every), None)
-        if unknown is not None:
-            raise ValueError(f"{self.file} has no category {unknown!r}; {nearest(unknown, every)}")
-        left = [name for name in every if name not in objects]
+        chosen = class_names.of_objects(every, wanted, str(self.file))
+        left = [name for name in every if name not in chosen.names]
         return chosen, [f"annotations of {few(left)} are left out: they are not among the classes"] * bool(left)
 
     def records(self, classes: Classes) -> tuple[list[Record], list[str]]:

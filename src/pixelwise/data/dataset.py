@@ -11,7 +11,7 @@ from types import ModuleType
 
 from ..classes import Classes
 from ..ops.names import nearest
-from . import coco, label_map, mask_folder, voc
+from . import coco, label_map, mask_folder, shapes, voc, yolo
 from .picture_file import SUFFIXES, missing
 from .records import Dataset as Dataset
 from .records import Record as Record
@@ -20,10 +20,14 @@ from .records import counted, few
 FORMATS: dict[str, ModuleType] = {
     "voc": voc,
     "coco": coco,
+    "yolo": yolo,
     "label-map": label_map,
     "mask-folder": mask_folder,
 }
 """Each has `detect`, `available`, `read` and `write`. Where several fit, the first is taken: it asks for the most."""
+
+_READERS: dict[str, ModuleType] = {**FORMATS, "shapes": shapes}
+"""Those that read: shapes are made, and never written."""
 
 
 def open_dataset(
@@ -41,7 +45,7 @@ def open_dataset(
     values is learnt from all splits, so that each split of the data has the same classes.
 
     Args:
-        path: the data.
+        path: the data; or `shapes:number=200,size=128,seed=1` for synthetic pictures, see `data.shapes`.
         split: "train", "val", "test" or what else the data have; None for everything.
         format: a key of `FORMATS`, where looking does not tell.
         classes: names in the order of their numbers, as a sequence or separated by commas; of masks with two values or
@@ -82,10 +86,10 @@ def read_dataset(
     path = Path(path)
     fits = _fits(path, format)
     name = next(iter(fits))
-    read = partial(FORMATS[name].read, path, classes=classes, void=void, colors=colors)
+    read = partial(_READERS[name].read, path, classes=classes, void=void, colors=colors)
     data: Dataset = read(split)
     if not data.records:
-        number = {known: len(read(known)) for known in FORMATS[name].available(path)}
+        number = {known: len(read(known)) for known in _READERS[name].available(path)}
         there = ", ".join(f"{known} with {counted(n, 'picture')}" for known, n in number.items() if n) or "none"
         raise ValueError(
             f"{path} has no pictures in the split {split!r}; there are: {there}; "
@@ -105,12 +109,14 @@ def available_splits(path: str | os.PathLike[str], format: str | None = None) ->
         FileNotFoundError, ValueError: as `open_dataset`.
     """
     path = Path(path)
-    found: tuple[str, ...] = FORMATS[next(iter(_fits(path, format)))].available(path)
+    found: tuple[str, ...] = _READERS[next(iter(_fits(path, format)))].available(path)
     return found
 
 
 def _fits(path: Path, format: str | None) -> dict[str, str]:
     """The formats that fit, best first, and why each does."""
+    if made := shapes.detect(path):
+        return {"shapes": made}
     if not path.exists():
         raise missing(path)
     if path.is_file() and path.name.lower().endswith(SUFFIXES):
@@ -129,6 +135,7 @@ def _fits(path: Path, format: str | None) -> dict[str, str]:
         raise ValueError(
             f"{path} holds no pictures with masks in a known way. Wanted: images/ and masks/, each with train/ and "
             "val/ or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt, two paths "
-            "a line; JPEGImages/ and SegmentationClass/ (VOC); or annotations/instances_train.json (COCO)"
+            "a line; JPEGImages/ and SegmentationClass/ (VOC); annotations/instances_train.json (COCO); or "
+            "data.yaml, images/ and labels/ (YOLO)"
         )
     return fits

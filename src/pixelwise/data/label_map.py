@@ -128,7 +128,7 @@ def write(dataset: Dataset, path: Path) -> None:
     """
     called = short_names(dataset.records)
     for i, name in enumerate(called):
-        copy_image(dataset.records[i].image, path / "images" / name)
+        copy_image(dataset, i, path / "images" / name)
         write_map(dataset.truth(i), path / "masks" / f"{name}.png")
     if dataset.split:
         with write_aside(path / f"{dataset.split}.txt") as aside:

@@ -21,14 +21,15 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ..classes import Classes
-from ..sample import Batch, collate
+from ..sample import Batch, Sample, collate
 from ..segmentation import Segmentation
+from .copy_paste import paste
 from .geometry import Size
 from .records import Dataset
 from .transforms import Augmentation
 
 # What a draw is for: the first word of its seed, so that no two kinds of draws are alike.
-ORDER, SIZE, VIEW = range(3)
+ORDER, SIZE, VIEW, PASTE = range(4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +96,17 @@ def training_batches(dataset: Dataset, augmentation: Augmentation, *, plan: Plan
     Pictures come in an order that is shuffled anew for each pass, each of them once a pass (or as often as its weight
     says). Each draw depends on nothing but the seed, the step and the position in the batch of all processes: a run
     that starts at step 100 gets what an uninterrupted one gets from there on, and any number of processes and workers
-    get the same pictures.
+    get the same pictures. Which objects are pasted from where is drawn apart, so that it changes nothing else.
 
     Raises:
-        ValueError: for a data set without pictures, for weights that do not fit it. While iterating, whatever the data
+        ValueError: for a data set without pictures, for weights that do not fit it, for pasting where no class is a
+            thing. While iterating, whatever the data
             set raises for a picture, naming its file.
     """
     if not len(dataset):
         raise ValueError("there is nothing to train on: the data set has no pictures")
+    if augmentation.paste and not any(dataset.classes.things):
+        raise ValueError("the data have no objects to paste, only areas: use an augmentation without pasting")
     return Batches(
         _Steps(dataset, augmentation, plan),
         batch_size=None,
@@ -174,13 +178,18 @@ class _Steps(TorchDataset["_Packed | Exception"]):
             samples = []
             for position in range(plan.rank * share, (plan.rank + 1) * share):
                 sample = self.dataset[self._picture(step * plan.batch + position)]
-                samples.append(
-                    self.augmentation(sample, np.random.default_rng((VIEW, plan.seed, step, position)), size)
-                )
+                view = self.augmentation(sample, np.random.default_rng((VIEW, plan.seed, step, position)), size)
+                samples.append(self._pasted(view, np.random.default_rng((PASTE, plan.seed, step, position)), size))
             return _Packed.of(collate(samples, plan.multiple))
         except Exception as error:
             # Returned rather than raised: PyTorch would wrap its message in the traceback of the worker.
             return error
+
+    def _pasted(self, view: Sample, rng: np.random.Generator, size: Size | None) -> Sample:
+        """The view with objects of another picture on it, as often as the augmentation says."""
+        if rng.random() >= self.augmentation.paste:
+            return view
+        return paste(view, self.augmentation(self.dataset[int(rng.integers(len(self.dataset)))], rng, size), rng)
 
     def _picture(self, draw: int) -> int:
         """The index of the picture of one draw, counted over the whole training."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from ..classes import VOID, Classes
@@ -79,7 +80,7 @@ def write(dataset: Dataset, path: Path) -> None:
     """
     below = dataset.split or ""
     for i, name in enumerate(short_names(dataset.records)):
-        copy_image(dataset.records[i].image, path / "images" / below / name)
+        copy_image(dataset, i, path / "images" / below / name)
         write_png(path / "masks" / below / f"{name}.png", dataset.truth(i).class_map())
     with write_aside(path / "classes.json") as aside:
         class_names.write_classes(dataset.classes, (VOID,), aside)
@@ -101,10 +102,19 @@ def without_masks(found: pairs.Pairs) -> tuple[Record, ...]:
     return tuple(Record(found.name(pairs.Pair(image, image)), image) for image in found.alone)
 
 
-def copy_image(source: Path, target: Path) -> None:
-    """The picture's file as it is, under a new name (without suffix): no pixel changes."""
-    with write_aside(target.with_name(target.name + source.suffix.lower())) as aside:
-        shutil.copyfile(source, aside)
+def copy_image(dataset: Dataset, i: int, target: Path) -> str:
+    """The file of picture i as it is, under a new name (without suffix), which is returned: no pixel changes.
+
+    A picture that has no file, because it is made, becomes a PNG.
+    """
+    source = dataset.records[i].image
+    target = target.with_name(target.name + source.suffix.lower())
+    with write_aside(target) as aside:
+        if source.is_file():
+            shutil.copyfile(source, aside)
+        else:
+            Image.fromarray(dataset.image(i).permute(1, 2, 0).numpy()).save(aside)
+    return target.name
 
 
 def write_png(path: Path, values: Tensor | Array) -> None:

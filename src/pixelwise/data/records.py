@@ -33,6 +33,11 @@ class Record:
     annotations: bytes = b""
 
 
+def read_picture(record: Record) -> Tensor:
+    """(3, H, W) uint8 RGB: the picture of a record, from its file."""
+    return read_image(record.image)
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Pictures with their truth, read from their files each time they are asked for.
@@ -45,6 +50,8 @@ class Dataset:
         notes: what was recognised when it was opened, in sentences for people.
         truths: reads the truth of one record.
         alone: pictures of any split that ought to have a mask and have none; `open_dataset` refuses such data.
+        images: reads the picture of one record; only of pictures that are made has its file another meaning than its
+            name.
     """
 
     classes: Classes
@@ -54,6 +61,7 @@ class Dataset:
     notes: tuple[str, ...]
     truths: Callable[[Record], Segmentation]
     alone: tuple[Record, ...] = ()
+    images: Callable[[Record], Tensor] = read_picture
 
     def __repr__(self) -> str:
         """The folder, the split and how much there is, on one line."""
@@ -82,7 +90,7 @@ class Dataset:
 
     def image(self, i: int) -> Tensor:
         """(3, H, W) uint8 RGB: picture i alone."""
-        return read_image(self.records[i].image)
+        return self.images(self.records[i])
 
     def truth(self, i: int) -> Segmentation:
         """What is where in picture i, without reading the picture."""

@@ -83,6 +83,10 @@ class Augmentation:
         elastic, jitter: deformation and colours, or None for neither.
         rotated: probability of a rotation, where `rotate` allows one.
         blur: probability of a Gaussian blur over 5×5 pixels of the result.
+        fitted: whether a factor of 1 is that at which the whole picture just fits into the result, whatever `resizing`
+            says: large-scale jitter, with a scale of (0.1, 2).
+        paste: probability that objects of another picture, augmented by itself, are put onto this one. That takes a
+            second sample, so `training_batches` does it; see `copy_paste`.
 
     Raises:
         ValueError: for a value outside its range.
@@ -98,6 +102,8 @@ class Augmentation:
     jitter: Jitter | None = None
     rotated: float = 1.0
     blur: float = 0.0
+    fitted: bool = False
+    paste: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
@@ -107,7 +113,14 @@ class Augmentation:
                 f"scale is {self.scale}: give the least and the greatest factor, for example (0.5, 2.0), or three and "
                 "more of which one is drawn, the smaller first"
             )
-        for name, most in (("flip", 1), ("vertical_flip", 1), ("rotate", 180), ("rotated", 1), ("blur", 1)):
+        for name, most in (
+            ("flip", 1),
+            ("vertical_flip", 1),
+            ("rotate", 180),
+            ("rotated", 1),
+            ("blur", 1),
+            ("paste", 1),
+        ):
             if not 0 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a number from 0 to {most}")
 
@@ -125,7 +138,11 @@ class Augmentation:
         """
         size = size or self.size
         factor = rng.uniform(*self.scale) if len(self.scale) == 2 else rng.choice(self.scale)
-        scales = [factor * a / b for a, b in zip(self.resizing.size(*sample.size), sample.size, strict=True)]
+        whole: tuple[float, float] = self.resizing.size(*sample.size)
+        if self.fitted:
+            fit = min(a / b for a, b in zip(size, sample.size, strict=True))
+            whole = sample.size[0] * fit, sample.size[1] * fit
+        scales = [factor * a / b for a, b in zip(whole, sample.size, strict=True)]
         rows, columns = (Span.draw(*axis, rng) for axis in zip(sample.size, scales, size, strict=True))
         upside, mirrored = (rng.random(2) < (self.vertical_flip, self.flip)).tolist()
         angle = np.radians(rng.uniform(-self.rotate, self.rotate)) if self.rotate else 0.0
@@ -161,20 +178,27 @@ AUGMENTATIONS: Mapping[str, Mapping[str, Any]] = {
     "strong": {"rotate": 15.0, "elastic": Elastic(), "jitter": Jitter(0.5, 0.5, 0.5, 0.1)},
     "pspnet": {"rotate": 10.0, "rotated": 0.5, "blur": 0.5},
     "topdown": {"vertical_flip": 0.5, "rotate": 90.0, "elastic": Elastic(), "jitter": Jitter()},
+    "paste": {"jitter": Jitter(), "paste": 0.5},
+    "lsj": {"scale": (0.1, 2.0), "fitted": True},
+    "copy-paste": {"scale": (0.1, 2.0), "fitted": True, "paste": 1.0},
 }
 
 
 def augmentation(
     name: str, size: Size, scale: tuple[float, ...] = (0.5, 2.0), resizing: Resizing | None = None
 ) -> Augmentation:
-    """The augmentation of that name: "none", "light", "default", "strong", "topdown" or "pspnet".
+    """The augmentation of that name, a key of `AUGMENTATIONS`.
 
     Args:
         name: "none" is a random crop; "light" adds scale and flip; "default" colours; "strong" rotation up to 15°,
             elastic deformation and stronger colours; "topdown" has both flips and any angle; "pspnet" is "light" with
-            half of the pictures rotated up to 10° and half blurred, as that paper has it.
+            half of the pictures rotated up to 10° and half blurred, as that paper has it; "paste" is "default" with
+            objects of another picture put onto half of the pictures; "lsj" is large-scale jitter, from 0.1 to 2 times
+            the size that fits into the result, and flip; "copy-paste" is that with objects pasted onto every picture,
+            as in Ghiasi et al. 2021.
         size: height and width of the result, pixels.
-        scale: least and greatest factor, or three and more of which one is drawn; "none" does not scale.
+        scale: least and greatest factor, or three and more of which one is drawn; "none" does not scale, "lsj"
+            and "copy-paste" have their own.
         resizing: the size at which the model sees pictures; their own when not given.
 
     Raises:

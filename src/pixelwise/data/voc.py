@@ -134,7 +134,7 @@ def write(dataset: Dataset, path: Path) -> None:
     names = short_names(dataset.records)
     for i, name in enumerate(names):
         truth = without_overlap(dataset.truth(i))
-        copy_image(dataset.records[i].image, path / _IMAGES / name)
+        copy_image(dataset, i, path / _IMAGES / name)
         _write_palette(path / _CLASSES / f"{name}.png", truth.class_map().numpy())
         if any(truth.classes.things):
             _write_palette(path / _OBJECTS / f"{name}.png", _objects(name, truth))

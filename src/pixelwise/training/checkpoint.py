@@ -136,11 +136,11 @@ def check_recipe(recipe: Recipe, path: Path) -> None:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """A hash over the names of the records and the sizes of their files; the same wherever the folder lies."""
+    """A hash over the names of the records and the sizes of their files (if any); the same wherever the folder lies."""
     digest = hashlib.sha256()
     for record in sorted(dataset.records, key=lambda record: record.name):
         values = [getattr(record, f.name) for f in fields(record)]
-        sizes = [value.stat().st_size for value in values if isinstance(value, Path)]
+        sizes = [value.stat().st_size for value in values if isinstance(value, Path) and value.is_file()]
         digest.update(f"{record.name} {sizes} ".encode() + record.annotations + b"\n")
     return digest.hexdigest()[:16]
 

@@ -57,7 +57,9 @@ class Recipe:
     scale: tuple[float, ...] = option(
         (0.5, 2.0), "smallest and largest factor of the random scaling; three or more: one of these factors"
     )
-    augment: str = option("default", "augmentation: none, light, default, strong, topdown or pspnet")
+    augment: str = option(
+        "default", "augmentation: none, light, default, strong, topdown, pspnet, paste, lsj or copy-paste"
+    )
     optimizer: str = option("adamw", f"optimiser: {', '.join(OPTIMIZERS)}")
     momentum: float = option(0.9, "of sgd")
     lr: float = option(2e-3, "highest learning rate; 2e-4 suits the paper's U-Net")

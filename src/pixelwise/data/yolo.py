@@ -1,0 +1,202 @@
+"""YOLO's polygons: `data.yaml`, pictures in `images/`, and for each a text in `labels/` with an object a line.
+
+A line is the number of the class and then x y x y … of one polygon, as shares of width and height from 0 to 1. The
+format is that of Ultralytics' "Instance Segmentation Datasets": https://docs.ultralytics.com/datasets/segment/. It has
+no crowds, and one polygon an object. An object with parts or holes is written as one polygon that runs from part to
+part and back on the same way, of which the even-odd rule sees nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+
+from ..classes import Classes
+from ..ops.files import write_aside
+from ..ops.masks import rasterise
+from ..ops.polygons import joined, trace
+from ..segmentation import Segmentation
+from . import class_names
+from .mask_folder import copy_image
+from .pairs import read_lines
+from .picture_file import read_header
+from .records import Dataset, Record, counted, few, short_names
+from .splits import canonical, hashed, ordered
+from .yolo_source import NO_LABELS, Source, find_yaml, label_of
+
+_LINE = re.compile(r"\s*\d+(\s+[-+.\deE]+){4,}\s*")
+
+
+@dataclass(frozen=True)
+class Polygons:
+    """Reads the truth of a record from its text.
+
+    Attributes:
+        classes: of the truth.
+        numbers: the class of each number in the texts, or -1 where it is left out.
+    """
+
+    classes: Classes
+    numbers: tuple[int, ...]
+
+    def __call__(self, record: Record) -> Segmentation:
+        height, width = read_header(record.image).size
+        lines = [] if record.mask is None else record.mask.read_text("utf-8-sig", "replace").splitlines()
+        labels, planes = [], [torch.zeros(0, height, width, dtype=torch.bool)]
+        for k, line in enumerate(lines):
+            if not line.strip():
+                continue
+            try:
+                number, polygon = parse(line)
+                if number >= len(self.numbers):
+                    raise ValueError(f"there is no class {number}: they are numbered 0 to {len(self.numbers) - 1}")
+                if self.numbers[number] < 0:
+                    continue
+                corners = [value * (width, height)[n % 2] for n, value in enumerate(polygon)]
+                planes.append(rasterise([corners], height, width)[None])
+            except ValueError as error:
+                raise ValueError(f"{record.mask}, line {k + 1}: {error}") from None
+            labels.append(self.numbers[number])
+        return Segmentation(self.classes, torch.tensor(labels, dtype=torch.int64), masks=torch.cat(planes))
+
+
+def parse(line: str) -> tuple[int, list[float]]:
+    """The number of the class and the coordinates of one object.
+
+    Raises:
+        ValueError: what is wrong with the line.
+    """
+    first, *rest = line.split()
+    if not (first.isascii() and first.isdigit() and len(first) < 6):
+        raise ValueError(f"it begins with {first[:20]!r}: wanted the number of a class, from 0 on")
+    try:
+        values = [float(text) for text in rest]
+    except ValueError as error:
+        raise ValueError(f"{error}: wanted coordinates after the number of the class") from None
+    if len(values) == 4:
+        raise ValueError("it is a box (x y width height) and no polygon: a box has no mask to learn from")
+    if len(values) % 2 or len(values) < 6:
+        raise ValueError(f"it has {counted(len(values), 'coordinate')}: a polygon has x and y of three corners or more")
+    wrong = next((value for value in values if not (math.isfinite(value) and 0 <= value <= 1)), None)
+    if wrong is not None:
+        raise ValueError(f"a coordinate is {wrong:g}: they are shares of width and height, from 0 to 1, and no pixels")
+    return int(first), values
+
+
+def detect(path: Path) -> str | None:
+    """The file that names the classes, or that there are texts as YOLO has them; None where neither is so."""
+    file = find_yaml(path)
+    if file is not None:
+        return f"YOLO polygons of {file.name}"
+    texts = sorted(path.glob("labels/**/*.txt")) if (path / "images").is_dir() else []
+    first = next((line for text in texts[:20] if text.name not in NO_LABELS for line in read_lines(text)[:1]), "")
+    return "YOLO labels in labels/" if _LINE.fullmatch(first) else None
+
+
+def available(path: Path) -> tuple[str, ...]:
+    """The splits that can be asked for."""
+    return ordered(Source(path).splits) or ("train", "val")
+
+
+def read(
+    path: Path,
+    split: str | None,
+    *,
+    classes: Classes | Sequence[str] | str | None = None,
+    void: int | Sequence[int] | None = None,
+    colors: Mapping[str, Sequence[int]] | str | None = None,
+) -> Dataset:
+    """The pictures of a split; the classes are a background and those that `data.yaml` names.
+
+    Args:
+        path: the folder with `data.yaml`, or that file.
+        split: "train", "val", …, None for everything.
+        classes: those to keep, in this order, with the background's name before them or not; all by default. Where
+            there is no `data.yaml`, the names of all, in the order of their numbers.
+        void: must be None.
+        colors: must be None.
+
+    Raises:
+        ValueError: nothing names the classes; folders or listed pictures are not there or lie outside the data; a text
+            has no picture. What a single text has wrong, `truth` says, with its line.
+    """
+    if void is not None or colors is not None:
+        raise ValueError("YOLO labels have no mask values: leave --void and --colors away")
+    source, wanted = Source(path), canonical(split)
+    every, chosen = source.classes(classes)
+    found = source.splits
+    if wanted is not None and found and wanted not in found:
+        raise ValueError(f"{path} has no split {wanted!r}; there are: {', '.join(ordered(found))}")
+    parts = [found[wanted]] if wanted in found else list(found.values()) or [source.undivided]
+    records = [_record(source.root, image) for image in dict.fromkeys(image for part in parts for image in part)]
+    if len({record.name for record in records}) < len(records):
+        raise ValueError(f"{source.root}: two pictures have the same name up to the suffix: rename one of them")
+    without = [record.name for record in records if record.mask is None]
+    if records and len(without) == len(records):
+        raise ValueError(
+            f"{source.root}: none of {counted(len(records), 'picture')} has a label; for {records[0].image} wanted "
+            f"{label_of(source.root, records[0].image)}"
+        )
+    notes = [f"{detect(source.file or source.root)}, {counted(len(every), 'class', 'classes')}", *source.notes]
+    if without:
+        notes.append(
+            f"{counted(len(without), 'picture has', 'pictures have')} no label and so no objects: {few(without)}"
+        )
+    left = [name for name in every if name not in chosen.names]
+    notes += [f"objects of {few(left)} are left out: they are not among the classes"] * bool(left)
+    if wanted is not None and not found:
+        names, note = hashed([record.name for record in records], wanted, source.root)
+        kept = set(names)
+        records, notes = [record for record in records if record.name in kept], [*notes, note]
+    numbers = tuple(chosen.names.index(name) if name in chosen.names else -1 for name in every)
+    return Dataset(chosen, tuple(records), wanted, "yolo", tuple(notes), Polygons(chosen, numbers))
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """`images/SPLIT/NAME`, copied, `labels/SPLIT/NAME.txt`, `data.yaml`, which names all splits in the folder, and
+    `classes.json`, which only pixelwise reads.
+
+    Every segment but the background becomes one polygon along the edges of its pixels, so that reading it gives the
+    same mask. Crowds and void pixels cannot be told in this format: they become background. Without a split all is
+    "train", and validation has to be added to `data.yaml` by hand.
+    """
+    below, background = dataset.split or "", dataset.classes.background
+    names = [name for k, name in enumerate(dataset.classes.names) if k != background]
+    for i, name in enumerate(short_names(dataset.records)):
+        copy_image(dataset, i, path / "images" / below / name)
+        with write_aside(path / "labels" / below / f"{name}.txt") as aside:
+            aside.write_text("".join(f"{line}\n" for line in lines(dataset.truth(i))), encoding="utf-8")
+    splits = {
+        split: f"images/{split}" for split in ("train", "val", "test", below) if (path / "images" / split).is_dir()
+    }
+    splits.pop("", None)
+    whole = {**(splits or {"train": "images"}), "names": dict(enumerate(names))}
+    with write_aside(path / "data.yaml") as aside:
+        aside.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    with write_aside(path / "classes.json") as aside:
+        class_names.write_classes(dataset.classes, (), aside)
+
+
+def lines(segments: Segmentation) -> list[str]:
+    """A line for each segment but the background, crowds and those of no pixel; classes are counted without it."""
+    height, width = segments.size
+    background = segments.classes.background
+    found = []
+    for n, label in enumerate(segments.labels.tolist()):
+        ring = [] if label == background or segments.crowd[n] else joined(trace(segments.mask(n)))
+        if ring:
+            number = label - (background is not None and label > background)
+            found.append(" ".join([str(number), *(f"{x / width:.6g} {y / height:.6g}" for x, y in ring)]))
+    return found
+
+
+def _record(root: Path, image: Path) -> Record:
+    label = label_of(root, image)
+    name = image.relative_to(root).with_suffix("").as_posix()
+    return Record(name, image, label if label.is_file() else None)
