@@ -21,7 +21,7 @@ def inspect(verb: ArgumentParser) -> None:
     _data(verb, "all")
     _out(verb, "runs/inspect")
     verb.add_argument("--imgsz", type=int, default=256, help="side of the training crops shown (default: %(default)s)")
-    strengths = "none, light, default, strong, topdown or pspnet (default: %(default)s)"
+    strengths = "none, light, default, strong, topdown, pspnet, paste, lsj or copy-paste (default: %(default)s)"
     verb.add_argument("--augment", default="default", help=strengths)
     _json(verb, "findings")
 
