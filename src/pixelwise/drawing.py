@@ -177,9 +177,9 @@ def _segments(result: Segmentation) -> tuple[np.ndarray[Any, Any], np.ndarray[An
     colors[1:] = np.array(result.classes.colors, np.uint8)[labels]
     shown = np.zeros(len(labels) + 1, bool)
     shown[1:] = True if result.classes.background is None else labels != result.classes.background
-    smallest_last = result.areas().argsort(descending=True, stable=True).tolist()
-    ids = result.ids if result.masks is None else result.masks.painted(smallest_last)
-    assert ids is not None
+    if result.masks is None:
+        return result.panoptic_map().cpu().numpy(), colors, shown
+    ids = result.masks.painted(result.areas().argsort(descending=True, stable=True).tolist())
     return ids.cpu().numpy(), colors, shown
 
 

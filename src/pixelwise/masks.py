@@ -89,7 +89,8 @@ class Masks:
         Raises:
             ValueError: a length is no whole number or negative, or together they are not the pixels of the image.
         """
-        return cls(size, len(found := [_from_lengths(runs, *size) for runs in lengths]), _stacked(found))
+        found = [_from_lengths(runs, *size) for runs in lengths]
+        return cls(size, len(found), _stacked(found))
 
     @classmethod
     def joined(cls, parts: Sequence[Masks]) -> Masks:
@@ -143,7 +144,7 @@ class Masks:
 
     def dense(self) -> Tensor:
         """(N, H, W) bool: every mask at the full size of the image, a byte a pixel."""
-        masks = torch.zeros(self.number, *self.size, dtype=torch.bool, device=self.runs.device)
+        masks = torch.from_numpy(np.zeros((self.number, *self.size), bool)).to(self.runs.device)
         for n, mask in enumerate(masks):
             below, crop = self._below(n, mask)
             below.copy_(crop)
@@ -178,9 +179,7 @@ class Masks:
         """The run lengths of mask n as COCO has them: of zeros, ones, zeros, … down the columns of the whole image."""
         _, column, first, end = self._table[self._starts[n] : self._starts[n + 1]].T
         place = column.astype(np.int64) * self.size[0]
-        edges = np.stack([place + first, place + end], 1).ravel()
-        joint = np.diff(edges) == 0  # from the foot of a column on at the head of the next
-        edges = edges[~(np.append(joint, False) | np.append(False, joint))]
+        edges = _cancelled(np.stack([place + first, place + end], 1).ravel())
         lengths: list[int] = np.diff(edges, prepend=0, append=self.size[0] * self.size[1]).tolist()
         return lengths if lengths[-1] or len(lengths) == 1 else lengths[:-1]
 
@@ -275,13 +274,18 @@ def _from_lengths(runs: Sequence[int], height: int, width: int) -> tuple[Array, 
         raise ValueError(f"run lengths are whole numbers, 0 or more, not {list(runs)[:8]}")
     if sum(runs) != height * width:
         raise ValueError(f"the runs cover {sum(runs)} pixels, but a mask of {width}x{height} has {height * width}")
-    edges, times = np.unique(np.cumsum(runs, dtype=np.int64)[: len(runs) // 2 * 2], return_counts=True)
-    edges = edges[times % 2 == 1]  # the two edges of a run of no pixels are none
+    edges = _cancelled(np.cumsum(runs, dtype=np.int64)[: len(runs) // 2 * 2])
     begins, ends = edges[::2], edges[1::2]
     numbers = (ends - 1) // max(height, 1) - begins // max(height, 1) + 1
     run = np.repeat(np.arange(len(begins)), numbers)
     column = begins[run] // height + np.arange(len(run)) - (np.cumsum(numbers) - numbers)[run]
     return column, (begins[run] - column * height).clip(min=0), (ends[run] - column * height).clip(max=height)
+
+
+def _cancelled(edges: Array) -> Array:
+    """Ascending places where runs of zeros and ones meet, without the pairs with no pixel between them."""
+    places, times = np.unique(edges, return_counts=True)
+    return np.asarray(places[times % 2 == 1])
 
 
 def _stacked(masks: Sequence[tuple[Array, Array, Array]]) -> Tensor:

@@ -136,7 +136,7 @@ class Segmentation:
         """(H, W) bool: the pixels of segment n."""
         if not 0 <= n < len(self):
             raise IndexError(f"there is no segment {n}: there are {len(self)}, counted from 0")
-        return self.masks[n] if self.ids is None else self.ids == n + 1
+        return self.masks[n] if self.masks is not None else self.panoptic_map() == n + 1
 
     def as_masks(self) -> Masks:
         """The segments as masks, whatever carries them: for their crops, their boxes and their run lengths."""

@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ..classes import Classes
-from ..sample import Batch, collate
 from ..masks import Masks
+from ..sample import Batch, collate
 from ..segmentation import Segmentation
 from .geometry import Size
 from .records import Dataset
@@ -199,7 +199,8 @@ class _Steps(TorchDataset["_Packed | Exception"]):
 class _Packed:
     """A batch in four tensors: each that goes from process to process takes a file handle, and those are few.
 
-    `carrier` holds all ids (B, H, W) or the runs of all masks (R, 4), `table` labels, scores and crowd of all segments (3, N).
+    `carrier` holds all ids (B, H, W) or the runs of all masks (R, 4), `table` labels, scores and crowd of all
+    segments (3, N).
     """
 
     images: Tensor

@@ -9,11 +9,16 @@ section 3.1; the rule of detectron2). torchvision resizes the mask to whole pixe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ..masks import Crop, Masks
+from ..masks import Masks
+
+Array = NDArray[Any]
 
 
 def paste(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, whole_pixels: bool = False) -> Tensor:
@@ -28,10 +33,10 @@ def paste(masks: Tensor, boxes: Tensor, size: tuple[int, int], *, whole_pixels: 
     Returns:
         (N, H, W) float32 in [0, 1], on the device of `masks`.
     """
-    pasted = torch.zeros(len(masks), *size)
+    pasted = np.zeros((len(masks), *size), np.float32)  # pages that are never written to cost nothing
     for canvas, (crop, (x, y)) in zip(pasted, _crops(masks, boxes, size, whole_pixels), strict=True):
         canvas[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
-    return pasted.to(masks.device)
+    return torch.from_numpy(pasted).to(masks.device)
 
 
 def paste_masks(
@@ -47,24 +52,27 @@ def paste_masks(
         whole_pixels: as torchvision has it.
     """
     crops = _crops(masks, boxes, size, whole_pixels)
-    return Masks.from_crops(((crop >= threshold, corner) for crop, corner in crops), size, masks.device)
+    found = ((torch.from_numpy(crop >= threshold), corner) for crop, corner in crops)
+    return Masks.from_crops(found, size, masks.device)
 
 
-def _crops(masks: Tensor, boxes: Tensor, size: tuple[int, int], whole_pixels: bool) -> Iterator[Crop]:
-    """Each mask where it may be more than 0, (h, w) float32 on the CPU; and where in the image that begins."""
-    cells = masks.shape[-1]
-    middle, half = (boxes[:, 2:] + boxes[:, :2]) * 0.5, (boxes[:, 2:] - boxes[:, :2]) * 0.5
-    half *= (cells + 2) / cells  # a cell of 0 on each side
-    edges = torch.stack([middle - half, middle + half]).float().cpu()
+def _crops(
+    masks: Tensor, boxes: Tensor, size: tuple[int, int], whole_pixels: bool
+) -> Iterator[tuple[Array, tuple[int, int]]]:
+    """Each mask where it may be more than 0, (h, w) float32; and the column and the row where that begins."""
+    soft, corners = masks.float().cpu().numpy(), boxes.float().cpu().numpy().reshape(-1, 2, 2)
+    cells = soft.shape[-1]
+    middle, half = (corners[:, 1] + corners[:, 0]) * np.float32(0.5), (corners[:, 1] - corners[:, 0]) * np.float32(0.5)
+    half *= np.float32((cells + 2) / cells)  # a cell of 0 on each side
+    starts, ends = middle - half, middle + half
     if whole_pixels:
-        edges = edges.trunc()
-        edges[1] += 1
-    across, down = (_weights(*edges[:, :, k], cells, size[1 - k]) for k in range(2))
-    for mask, (x, columns), (y, rows) in zip(masks.float().cpu().mT, across, down, strict=True):
-        yield (columns @ mask @ rows.T).T, (x, y)
+        starts, ends = np.trunc(starts), np.trunc(ends) + 1
+    across, down = (_weights(starts[:, k], ends[:, k], cells, size[1 - k]) for k in range(2))
+    for mask, (x, columns), (y, rows) in zip(soft, across, down, strict=True):
+        yield rows @ mask @ columns.T, (x, y)
 
 
-def _weights(starts: Tensor, ends: Tensor, cells: int, length: int) -> Iterator[tuple[int, Tensor]]:
+def _weights(starts: Array, ends: Array, cells: int, length: int) -> Iterator[tuple[int, Array]]:
     """For each mask, along one axis: the first pixel, and (n, cells), the weight of each cell in the n pixels from it.
 
     Args:
@@ -72,11 +80,11 @@ def _weights(starts: Tensor, ends: Tensor, cells: int, length: int) -> Iterator[
         cells: of a mask.
         length: of the image, pixels.
     """
-    first = starts.floor().clamp(0, length).long()
-    numbers = (ends.ceil().clamp(0, length).long() - first).clamp(min=0)
-    mask = torch.repeat_interleave(torch.arange(len(starts)), numbers)
-    pixel = torch.arange(len(mask)) - (numbers.cumsum(0) - numbers - first)[mask]
-    step = (cells + 2) / (ends - starts).clamp(min=1e-6)
-    place = (pixel + 0.5 - starts[mask]) * step[mask] - 1.5
-    weights = (1 - (place[:, None] - torch.arange(cells)).abs_()).clamp_(min=0)
-    return zip(first.tolist(), weights.split(numbers.tolist()), strict=True)
+    first = np.floor(starts).clip(0, length).astype(int)
+    numbers = (np.ceil(ends).clip(0, length).astype(int) - first).clip(min=0)
+    mask, last = np.repeat(np.arange(len(starts)), numbers), np.cumsum(numbers)
+    pixel = np.arange(len(mask)) - (last - numbers - first)[mask]
+    step = (cells + 2) / (ends - starts).clip(min=1e-6)
+    place = ((pixel + 0.5 - starts[mask]) * step[mask] - 1.5).astype(np.float32)
+    weights = (1 - np.abs(place[:, None] - np.arange(cells, dtype=np.float32))).clip(min=0)
+    return zip(first.tolist(), np.split(weights, last)[:-1], strict=True)
