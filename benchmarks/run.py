@@ -1,6 +1,6 @@
 """Every benchmark, one after the other; each writes its file below results/.
 
-    python benchmarks/run.py [NAME …]       of: metrics, augment, train_step, large, crf, accuracy
+    python benchmarks/run.py [NAME …]       of: metrics, augment, train_step, large, paste, crf, accuracy
 
 crf needs the data set coco128, accuracy nuclei and camvid (`PIXELWISE_DATA` names their folder; ../shared/data when not
 given).
@@ -20,6 +20,7 @@ ARGUMENTS = {
     "augment": [],
     "train_step": [],
     "large": [],
+    "paste": [],
     "crf": [str(DATA / "coco128" / "images" / f"{number:012}.jpg") for number in (9, 25)],
     "accuracy": ["--data", str(DATA / "nuclei"), str(DATA / "camvid")],
 }

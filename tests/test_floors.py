@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
 FLOORS = (
-    ("classes", "segmentation", "sample"),
+    ("classes", "masks", "segmentation", "sample"),
     ("ops",),
     ("layers", "losses", "metrics", "data", "postprocess"),
     ("models",),

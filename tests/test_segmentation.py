@@ -61,6 +61,28 @@ def test_no_segment_at_all():
     assert (empty.class_map() == 255).all()
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        Segmentation.from_class_map(MAP, CLASSES),
+        Segmentation(CLASSES, torch.tensor([1, 2]), masks=masks((0, 0, 4, 3), (2, 1, 6, 5))),
+    ],
+    ids=["ids", "masks"],
+)
+def test_both_carriers_come_apart_as_masks(found):
+    apart = found.as_masks()
+    assert torch.equal(apart.dense(), torch.stack([found.mask(n) for n in range(len(found))]))
+    assert torch.equal(apart.areas(), found.areas())
+    assert found.to("cpu") == found
+    assert found != Segmentation(CLASSES, found.labels, masks=apart.dense().flip(0))
+
+
+def test_masks_are_told_from_ids():
+    found = Segmentation.from_class_map(MAP, CLASSES)
+    assert found != Segmentation(CLASSES, found.labels, masks=found.as_masks())
+    assert dataclasses.replace(found, scores=found.scores / 2).ids is found.ids
+
+
 def test_immutable():
     found = Segmentation.from_class_map(MAP, CLASSES)
     with pytest.raises(dataclasses.FrozenInstanceError):

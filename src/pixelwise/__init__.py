@@ -17,6 +17,7 @@ _PUBLIC = {
     "CRF": "postprocess.crf",
     "Chain": "postprocess.chain",
     "Classes": "classes",
+    "Masks": "masks",
     "Recipe": "training.recipe",
     "RecurrentCRF": "postprocess.crf",
     "Sample": "sample",

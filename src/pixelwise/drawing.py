@@ -177,12 +177,10 @@ def _segments(result: Segmentation) -> tuple[np.ndarray[Any, Any], np.ndarray[An
     colors[1:] = np.array(result.classes.colors, np.uint8)[labels]
     shown = np.zeros(len(labels) + 1, bool)
     shown[1:] = True if result.classes.background is None else labels != result.classes.background
-    if result.ids is not None:
-        return result.ids.cpu().numpy(), colors, shown
-    ids = np.zeros(result.size, np.int32)
-    for n in result.areas().argsort(descending=True).tolist():
-        ids[result.mask(n).cpu().numpy()] = n + 1
-    return ids, colors, shown
+    if result.masks is None:
+        return result.panoptic_map().cpu().numpy(), colors, shown
+    ids = result.masks.painted(result.areas().argsort(descending=True, stable=True).tolist())
+    return ids.cpu().numpy(), colors, shown
 
 
 def _entries(result: Segmentation) -> list[tuple[Color, str]]:

@@ -113,7 +113,6 @@ def pad(truth: Segmentation, height: int, width: int) -> Segmentation:
     h, w = truth.size
     if (h, w) == (height, width):
         return truth
-    space = (0, width - w, 0, height - h)
-    ids = None if truth.ids is None else torch.nn.functional.pad(truth.ids, space)
-    masks = None if truth.masks is None else torch.nn.functional.pad(truth.masks, space)
+    ids = None if truth.ids is None else torch.nn.functional.pad(truth.ids, (0, width - w, 0, height - h))
+    masks = None if truth.masks is None else truth.masks.padded(height, width)
     return replace(truth, ids=ids, masks=masks)

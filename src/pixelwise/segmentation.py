@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .classes import MAX_CLASSES, VOID, Classes
+from .masks import Masks
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Segmentation:
     """N segments of one image.
 
@@ -22,7 +23,7 @@ class Segmentation:
         labels: (N,) int64, index into `classes`.
         scores: (N,) float32 in [0, 1]; ones when not given, as for truth.
         ids: (H, W) int32; segment n is n + 1, and 0 is void.
-        masks: (N, H, W) bool.
+        masks: N masks, kept as runs of pixels; `masks.dense()` is (N, H, W) bool, which may be given as well.
         crowd: (N,) bool, truth only: regions with too many objects to tell apart; none when not given.
 
     Raises:
@@ -32,38 +33,57 @@ class Segmentation:
 
     classes: Classes
     labels: Tensor
-    scores: Tensor = None  # type: ignore[assignment]  # never None once made
-    ids: Tensor | None = None
-    masks: Tensor | None = None
-    crowd: Tensor = None  # type: ignore[assignment]  # never None once made
+    scores: Tensor
+    ids: Tensor | None
+    masks: Masks | None
+    crowd: Tensor
 
-    def __post_init__(self) -> None:
-        _check("labels", self.labels, torch.int64, 1)
-        number, device = len(self.labels), self.labels.device
-        for name, default in (("scores", torch.ones), ("crowd", torch.zeros)):
-            dtype = torch.float32 if name == "scores" else torch.bool
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, default(number, dtype=dtype, device=device))
-            value = getattr(self, name)
-            _check(name, value, dtype, 1)
-            if len(value) != number:
-                raise ValueError(f"{len(value)} {name} for {number} labels: give one a segment")
+    def __init__(
+        self,
+        classes: Classes,
+        labels: Tensor,
+        scores: Tensor | None = None,
+        ids: Tensor | None = None,
+        masks: Masks | Tensor | None = None,
+        crowd: Tensor | None = None,
+    ) -> None:
+        _check("labels", labels, torch.int64, 1)
+        number, device = len(labels), labels.device
+        if (ids is None) == (masks is None):
+            raise ValueError("give either ids (segments that cannot overlap) or masks (that may), not both or neither")
+        if masks is not None and not isinstance(masks, Masks):
+            _check("masks", masks, torch.bool, 3)
+            masks = Masks.from_dense(masks)
+        given = {
+            "classes": classes,
+            "labels": labels,
+            "scores": torch.ones(number, device=device) if scores is None else scores,
+            "ids": ids,
+            "masks": masks,
+            "crowd": torch.zeros(number, dtype=torch.bool, device=device) if crowd is None else crowd,
+        }
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+        self._check_values()
+
+    def _check_values(self) -> None:
+        number = len(self)
+        for name, values, dtype in (("scores", self.scores, torch.float32), ("crowd", self.crowd, torch.bool)):
+            _check(name, values, dtype, 1)
+            if len(values) != number:
+                raise ValueError(f"{len(values)} {name} for {number} labels: give one a segment")
         if number and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             raise ValueError(
                 f"labels run from {int(self.labels.min())} to {int(self.labels.max())}, "
                 f"but the {len(self.classes)} classes are numbered 0 to {len(self.classes) - 1}"
             )
-        if (self.ids is None) == (self.masks is None):
-            raise ValueError("give either ids (segments that cannot overlap) or masks (that may), not both or neither")
         if self.ids is not None:
             _check("ids", self.ids, torch.int32, 2)
             low, high = map(int, self.ids.aminmax()) if self.ids.numel() else (0, 0)
             if low < 0 or high > number:
                 raise ValueError(f"ids run from {low} to {high}, but {number} segments have the ids 1 to {number}")
-        if self.masks is not None:
-            _check("masks", self.masks, torch.bool, 3)
-            if len(self.masks) != number:
-                raise ValueError(f"{len(self.masks)} masks for {number} labels: give one a segment")
+        if self.masks is not None and len(self.masks) != number:
+            raise ValueError(f"{len(self.masks)} masks for {number} labels: give one a segment")
 
     @classmethod
     def from_class_map(cls, class_map: Tensor, classes: Classes) -> Segmentation:
@@ -95,9 +115,11 @@ class Segmentation:
         """Whether both say the same, tensor by tensor, with the same carrier."""
         if not isinstance(other, Segmentation):
             return NotImplemented
-        pairs = zip(self._tensors().values(), other._tensors().values(), strict=True)
-        return self.classes == other.classes and all(
-            (a is None and b is None) or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs
+        ids, others = (torch.empty(0) if one.ids is None else one.ids for one in (self, other))
+        return (
+            (self.classes, self.masks) == (other.classes, other.masks)
+            and torch.equal(ids, others)
+            and all(torch.equal(getattr(self, name), getattr(other, name)) for name in ("labels", "scores", "crowd"))
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -105,41 +127,41 @@ class Segmentation:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the image, pixels."""
-        carrier = self._carrier()
-        return carrier.shape[-2], carrier.shape[-1]
+        if self.masks is not None:
+            return self.masks.size
+        assert self.ids is not None
+        return self.ids.shape[0], self.ids.shape[1]
 
     def mask(self, n: int) -> Tensor:
         """(H, W) bool: the pixels of segment n."""
         if not 0 <= n < len(self):
             raise IndexError(f"there is no segment {n}: there are {len(self)}, counted from 0")
-        return self.masks[n] if self.masks is not None else self._carrier() == n + 1
+        return self.masks[n] if self.masks is not None else self.panoptic_map() == n + 1
+
+    def as_masks(self) -> Masks:
+        """The segments as masks, whatever carries them: for their crops, their boxes and their run lengths."""
+        if self.masks is not None:
+            return self.masks
+        assert self.ids is not None
+        return Masks.from_ids([self.ids], len(self), self.size)
 
     def areas(self) -> Tensor:
         """(N,) int64: the number of pixels of each segment."""
         if self.masks is not None:
-            return self.masks.flatten(1).sum(1)
-        return torch.bincount(self._carrier().flatten(), minlength=len(self) + 1)[1:]
+            return self.masks.areas()
+        assert self.ids is not None
+        return torch.bincount(self.ids.flatten(), minlength=len(self) + 1)[1:]
 
     def boxes(self) -> Tensor:
         """(N, 4) float32, x1 y1 x2 y2 in pixels, the right and lower edges included; zeros for an empty segment."""
-        boxes = torch.zeros(len(self), 4)
-        for n in range(len(self)):
-            mask = self.mask(n)
-            rows, columns = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
-            if len(rows):
-                edges = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-                boxes[n] = torch.stack(edges).float()
-        return boxes
+        return self.as_masks().boxes().float()
 
     def panoptic_map(self) -> Tensor:
         """(H, W) int32: n + 1 where segment n lies, 0 elsewhere; of masks that overlap the best scored is on top."""
         if self.ids is not None:
             return self.ids
         assert self.masks is not None
-        ids = torch.zeros(self.size, dtype=torch.int32, device=self.masks.device)
-        for n in torch.argsort(self.scores, stable=True, descending=True).flip(0).tolist():
-            ids[self.masks[n]] = n + 1
-        return ids
+        return self.masks.painted(torch.argsort(self.scores, stable=True, descending=True).flip(0).tolist())
 
     def class_map(self) -> Tensor:
         """(H, W) uint8: the class of each pixel.
@@ -157,27 +179,20 @@ class Segmentation:
     def select(self, keep: Tensor) -> Segmentation:
         """The segments that `keep` names ((K,) int64 indices or (N,) bool), in that order; the rest becomes void."""
         index = keep.nonzero().flatten() if keep.dtype == torch.bool else keep
-        ids, masks = self.ids, self.masks
-        if masks is not None:
-            masks = masks[index]
+        ids = self.ids
         if ids is not None:
             table = torch.zeros(len(self) + 1, dtype=torch.int32, device=ids.device)
             table[index + 1] = torch.arange(1, len(index) + 1, dtype=torch.int32, device=ids.device)
             ids = table[ids]
+        masks = None if self.masks is None else self.masks.select(index)
         return Segmentation(self.classes, self.labels[index], self.scores[index], ids, masks, self.crowd[index])
 
     def to(self, device: torch.device | str) -> Segmentation:
         """The same on another device."""
-        moved = {name: None if tensor is None else tensor.to(device) for name, tensor in self._tensors().items()}
-        return replace(self, **moved)  # type: ignore[arg-type]
-
-    def _tensors(self) -> dict[str, Tensor | None]:
-        return {name: getattr(self, name) for name in ("labels", "scores", "ids", "masks", "crowd")}
-
-    def _carrier(self) -> Tensor:
-        carrier = self.ids if self.ids is not None else self.masks
-        assert carrier is not None
-        return carrier
+        ids = None if self.ids is None else self.ids.to(device)
+        masks = None if self.masks is None else self.masks.to(device)
+        labels, scores, crowd = self.labels.to(device), self.scores.to(device), self.crowd.to(device)
+        return Segmentation(self.classes, labels, scores, ids, masks, crowd)
 
 
 def _check(name: str, value: Tensor, dtype: torch.dtype, dimensions: int) -> None:

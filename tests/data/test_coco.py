@@ -118,7 +118,7 @@ def test_boxes_alone_are_left_out(folder):
 
 def test_a_picture_without_objects(folder):
     truth = coco.read(folder(), None)[0].truth
-    assert truth.masks.shape == (0, 12, 16)
+    assert truth.masks.dense().shape == (0, 12, 16)
     assert truth.class_map().sum() == 0
 
 

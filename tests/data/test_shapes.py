@@ -34,7 +34,7 @@ def test_a_picture_can_be_changed_without_harm():
     data = shapes.shapes(1, 32)
     before = data.image(0).clone()
     data.image(0).zero_()
-    data.truth(0).masks.zero_()
+    data.truth(0).masks.runs.zero_()
     assert torch.equal(data.image(0), before)
     assert data.truth(0).areas().min() > 0
 
@@ -101,7 +101,7 @@ def test_objects_cover_each_other_and_stay_visible():
     touching, areas = 0, []
     for i in range(100):
         truth = data.truth(i)
-        assert truth.masks.sum(0).max() <= 1
+        assert truth.masks.dense().sum(0).max() <= 1
         grown = [cv2.dilate(truth.mask(n).numpy().astype(np.uint8), np.ones((3, 3))) for n in range(len(truth))]
         touching += any((a & b).sum() > 20 for k, a in enumerate(grown) for b in grown[:k])
         areas += truth.areas().tolist()

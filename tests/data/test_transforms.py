@@ -167,8 +167,24 @@ def test_masks_follow_as_ids_do_and_boxes_with_them():
         assert torch.equal(one.scores, two.scores)
         assert torch.equal(one.crowd, two.crowd)
         assert torch.equal(one.boxes(), two.boxes())
-        assert all(torch.equal(one.mask(n), two.masks[n]) for n in range(len(one)))
+        assert all(torch.equal(one.mask(n), two.mask(n)) for n in range(len(one)))
         assert (one.areas() > 0).all()
+
+
+def test_masks_that_overlap_move_as_each_does_alone():
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(6, 1, 8, 8, generator=generator)
+    masks = torch.nn.functional.interpolate(coarse, (90, 110), mode="bicubic")[:, 0] > 0.5
+    assert (masks.sum(0) > 2).any()
+    image, labels = torch.zeros(3, 90, 110, dtype=torch.uint8), torch.zeros(6, dtype=torch.int64)
+    truth = Segmentation(Classes(("cell",)), labels, masks=masks)
+    for seed, name in enumerate(("light", "strong", "topdown")):
+        augment = augmentation(name, (70, 60), (0.8, 1.2))
+        together = augment(Sample(image, truth), np.random.default_rng(seed)).truth
+        assert len(together) == 6
+        for n in range(6):
+            alone = augment(Sample(image, truth.select(torch.tensor([n]))), np.random.default_rng(seed)).truth
+            assert torch.equal(alone.mask(0), together.mask(n))
 
 
 def test_pictures_without_objects():

@@ -120,7 +120,7 @@ def test_coco_is_read_back_equal(tmp_path):
     save(result, tmp_path / "instances.json", "coco", image=source)
     record = json.loads((tmp_path / "instances.json").read_text())
     truth = open_dataset(tmp_path, split=None, format="coco").truth(0)
-    assert torch.equal(truth.masks, result.masks)
+    assert truth.masks == result.masks
     assert truth.classes == CELLS
     assert [item["score"] for item in record["annotations"]] == pytest.approx([0.9, 0.6])
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from pycocotools import mask as coco
 
-from pixelwise.ops.masks import decode_runs, encode_runs, rasterise, runs_from_text, runs_to_text
+from pixelwise.masks import Masks
+from pixelwise.ops.masks import rasterise, runs_from_text, runs_to_text
 
 MASKS = {
     "noise": np.random.default_rng(0).random((37, 23)) < 0.5,
@@ -21,26 +22,11 @@ MASKS = {
 
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
-def test_runs_are_those_of_coco(mask):
+def test_text_is_that_of_coco(mask):
     theirs = coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
-    runs = encode_runs(torch.from_numpy(mask))
+    runs = Masks.from_dense(torch.from_numpy(mask[None])).lengths(0)
     assert runs_to_text(runs) == theirs
     assert runs_from_text(theirs) == runs
-    assert torch.equal(decode_runs(runs, *mask.shape), torch.from_numpy(mask))
-
-
-def test_runs_of_a_mask_in_the_documentation():
-    assert encode_runs(torch.tensor([[0, 1, 1], [0, 1, 0]]).bool()) == [2, 3, 1]
-    assert encode_runs(torch.tensor([[1, 0]]).bool()) == [0, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("runs", "what"),
-    [([3, 2], "cover 5 pixels"), ([10, -4], "whole numbers"), ([3, 3.0], "whole numbers"), ([10**12], "cover")],
-)
-def test_runs_that_fit_no_mask(runs, what):
-    with pytest.raises(ValueError, match=what):
-        decode_runs(runs, 2, 3)
 
 
 @pytest.mark.parametrize("text", ["é", "o", "P" * 40, "\n", "1oo"])
@@ -52,7 +38,7 @@ def test_text_that_is_no_run_lengths(text):
 def test_polygons_unite():
     square, far = [1.0, 1, 4, 1, 4, 4, 1, 4], [6.0, 6, 8, 6, 8, 8, 6, 8]
     inner = [2.0, 2, 3, 2, 3, 3, 2, 3]
-    found = rasterise([square, far, inner], 10, 12)
+    found = Masks.from_lengths([rasterise([square, far, inner], 10, 12)], (10, 12))[0]
     assert found.shape == (10, 12)
     assert found[1:4, 1:4].all()
     assert found[6:8, 6:8].all()

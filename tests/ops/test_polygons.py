@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from pixelwise.masks import Masks
 from pixelwise.ops.masks import rasterise
 from pixelwise.ops.polygons import joined, trace
 
@@ -49,8 +50,8 @@ def test_any_mask_comes_back(density):
             shares = [
                 (float(f"{x / width:.6g}") * width, float(f"{y / height:.6g}") * height) for x, y in joined(rings)
             ]
-            again = rasterise([[value for corner in shares for value in corner]], height, width)
-            assert torch.equal(again, mask)
+            lengths = rasterise([[value for corner in shares for value in corner]], height, width)
+            assert torch.equal(Masks.from_lengths([lengths], (height, width))[0], mask)
 
 
 def test_one_polygon_of_parts_and_holes_for_opencv():

@@ -89,7 +89,7 @@ def test_each_instance_is_cleaned_by_itself_and_empty_ones_are_dropped():
     cleaned = Chain(open=1, fill_holes=1, keep_largest=1).clean(found)
     assert cleaned.scores.tolist() == scores[[0, 1, 3]].tolist()
     assert cleaned.masks is not None
-    assert cleaned.masks[0, :8, :8].all()
+    assert cleaned.masks[0][:8, :8].all()
     assert cleaned.areas().tolist() == [81 - 1, 100 - 4, 36 - 4]  # a disk of radius 1 leaves out corners
     assert found.masks is not None and found.masks[2].any()
 
@@ -103,7 +103,7 @@ def test_windows_around_instances_change_nothing():
     cleaned = chain.clean(Segmentation(CLASSES, torch.ones(6, dtype=torch.int64), masks=masks)).masks
     whole = np.stack([chain.clean_mask(mask) for mask in masks.numpy()])
     assert cleaned is not None
-    assert np.array_equal(cleaned.numpy(), whole[whole.any((1, 2))])
+    assert np.array_equal(cleaned.dense().numpy(), whole[whole.any((1, 2))])
 
 
 def test_parts_of_one_object_are_united():

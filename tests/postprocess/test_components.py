@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from pixelwise.classes import VOID
+from pixelwise.masks import Masks
 from pixelwise.postprocess.components import drop_map, drop_mask, keep_map, keep_mask, merge_map, merge_masks
 
 EIGHT = np.ones((3, 3), int)
@@ -109,14 +111,15 @@ def test_small_masks_join_a_touching_one_of_their_class():
     masks[2, 2:8, 8:11] = True
     masks[3, 4:6, 6:8] = True  # touches 1, but is of another class
     masks[4, 9, 0] = True  # touches nothing
-    labels = np.array([0, 0, 0, 1, 0])
-    assert merge_masks(masks, labels, 5) == [[0, 1], [2], [3], [4]]
-    assert merge_masks(masks, labels, 4) == [[0], [1], [2], [3], [4]]
+    labels, given = [0, 0, 0, 1, 0], Masks.from_dense(torch.from_numpy(masks))
+    assert merge_masks(given, labels, 5) == [[0, 1], [2], [3], [4]]
+    assert merge_masks(given, labels, 4) == [[0], [1], [2], [3], [4]]
 
 
 def test_small_masks_join_each_other():
     masks = np.zeros((3, 3, 9), bool)
     masks[0, 1, 0:3] = masks[1, 1, 3:6] = masks[2, 1, 6:9] = True
-    assert len(merge_masks(masks, np.zeros(3, int), 3)) == 3
-    (group,) = merge_masks(masks, np.zeros(3, int), 10)
+    given = Masks.from_dense(torch.from_numpy(masks))
+    assert len(merge_masks(given, [0, 0, 0], 3)) == 3
+    (group,) = merge_masks(given, [0, 0, 0], 10)
     assert sorted(group) == [0, 1, 2]

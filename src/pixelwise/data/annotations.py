@@ -6,12 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from ..classes import Classes
 from ..ops.files import write_aside
-from ..ops.masks import encode_runs, runs_to_text
+from ..ops.masks import runs_to_text
 from ..segmentation import Segmentation
 
 
@@ -36,19 +33,19 @@ class Annotations:
         """The segments of one picture; `name` is what the JSON calls its file."""
         height, width = segments.size
         self._images.append({"id": len(self._images) + 1, "file_name": name, "width": width, "height": height})
-        assert segments.scores is not None and segments.crowd is not None
+        masks = segments.as_masks()
+        boxes, areas = masks.boxes().tolist(), masks.areas().tolist()
         for n, label in enumerate(segments.labels.tolist()):
             if label == self.classes.background:
                 continue
-            mask = segments.mask(n)
-            runs = encode_runs(mask)
+            x1, y1, x2, y2 = boxes[n]
             annotation = {
                 "id": len(self._annotations) + 1,
                 "image_id": len(self._images),
                 "category_id": self._category(label),
-                "segmentation": {"size": [height, width], "counts": runs_to_text(runs)},
-                "area": sum(runs[1::2]),
-                "bbox": cv2.boundingRect(mask.cpu().numpy().astype(np.uint8)),
+                "segmentation": {"size": [height, width], "counts": runs_to_text(masks.lengths(n))},
+                "area": areas[n],
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
                 "iscrowd": int(segments.crowd[n]),
             }
             self._annotations.append(annotation | ({"score": float(segments.scores[n])} if self.scores else {}))

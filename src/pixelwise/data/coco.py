@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from ..classes import Classes
-from ..ops.masks import decode_runs, rasterise, runs_from_text
+from ..masks import Masks
+from ..ops.masks import rasterise, runs_from_text
 from ..segmentation import Segmentation
 from . import class_names
 from .annotations import Annotations
@@ -39,15 +40,15 @@ class Objects:
     def __call__(self, record: Record) -> Segmentation:
         found = json.loads(record.annotations)
         height, width = found["size"]
-        masks = torch.zeros(len(found["objects"]), height, width, dtype=torch.bool)
-        for n, thing in enumerate(found["objects"]):
+        masks = [Masks.from_lengths([], (height, width))]
+        for thing in found["objects"]:
             try:
-                masks[n] = _mask(thing["segmentation"], height, width)
+                masks.append(Masks.from_lengths([_lengths(thing["segmentation"], height, width)], (height, width)))
             except ValueError as error:
                 raise ValueError(f"annotation {thing['id']} of {record.image}: {error}") from error
         labels = torch.tensor([thing["label"] for thing in found["objects"]], dtype=torch.int64)
         crowd = torch.tensor([thing["crowd"] for thing in found["objects"]], dtype=torch.bool)
-        return Segmentation(self.classes, labels, masks=masks, crowd=crowd)
+        return Segmentation(self.classes, labels, masks=Masks.joined(masks), crowd=crowd)
 
 
 def detect(path: Path) -> str | None:
@@ -258,7 +259,8 @@ def _split_of(file: Path) -> str | None:
     return next((SPLITS[word] for word in words if word in SPLITS), None)
 
 
-def _mask(shape: Any, height: int, width: int) -> torch.Tensor:
+def _lengths(shape: Any, height: int, width: int) -> list[int]:
+    """The run lengths of one object, polygons or run lengths."""
     if isinstance(shape, list):
         return rasterise(shape, height, width)
     if not isinstance(shape, dict) or not isinstance(shape.get("counts"), (list, str)):
@@ -268,7 +270,7 @@ def _mask(shape: Any, height: int, width: int) -> torch.Tensor:
             f"the run lengths are for {shape.get('size')}, but the picture is {[height, width]} (height, width)"
         )
     counts = shape["counts"]
-    return decode_runs(runs_from_text(counts) if isinstance(counts, str) else counts, height, width)
+    return runs_from_text(counts) if isinstance(counts, str) else counts
 
 
 def _written(info: Any) -> tuple[Classes | None, str | None]:

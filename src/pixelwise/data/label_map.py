@@ -159,13 +159,12 @@ def without_overlap(truth: Segmentation) -> Segmentation:
     """The truth as `ids`, the background a segment of its own; what is covered by another is lost, crowds are void."""
     if truth.ids is not None:
         return truth
-    assert truth.crowd is not None and truth.masks is not None
-    ids = truth.panoptic_map().clone()
-    ids[truth.masks[truth.crowd].any(0)] = 0
+    ids = truth.panoptic_map()
+    free = ids == 0
+    ids[truth.select(truth.crowd).panoptic_map() > 0] = 0
     kept = torch.unique(ids[ids > 0]).long() - 1
     table = torch.zeros(len(truth) + 1, dtype=torch.int32)
     background = truth.classes.background
-    free = ~truth.masks.any(0)
     first = int(background is not None and bool(free.any()))
     table[kept + 1] = torch.arange(1, len(kept) + 1, dtype=torch.int32) + first
     ids = table[ids]

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ..classes import Classes
+from ..masks import Masks
 from ..sample import Batch, Sample, collate
 from ..segmentation import Segmentation
 from .copy_paste import paste
@@ -207,7 +208,8 @@ class _Steps(TorchDataset["_Packed | Exception"]):
 class _Packed:
     """A batch in four tensors: each that goes from process to process takes a file handle, and those are few.
 
-    `carrier` holds all ids (B, H, W) or all masks (N, H, W), `table` labels, scores and crowd of all segments (3, N).
+    `carrier` holds all ids (B, H, W) or the runs of all masks (R, 4), `table` labels, scores and crowd of all
+    segments (3, N).
     """
 
     images: Tensor
@@ -222,22 +224,21 @@ class _Packed:
     def of(cls, batch: Batch) -> _Packed:
         if not batch.truths:
             raise ValueError(f"{batch.names[0] or 'a picture'} has no truth: there is nothing to train on")
-        carriers, tables = [], []
-        for truth in batch.truths:
-            carrier = truth.masks if truth.ids is None else truth.ids[None]
-            assert carrier is not None and truth.scores is not None and truth.crowd is not None
-            carriers.append(carrier)
-            tables.append(torch.stack([truth.labels.float(), truth.scores, truth.crowd.float()]))
+        ids = [truth.ids for truth in batch.truths if truth.ids is not None]
+        masks = [truth.masks for truth in batch.truths if truth.masks is not None]
+        carrier = torch.stack(ids) if ids else Masks.joined(masks).runs
+        tables = [torch.stack([truth.labels.float(), truth.scores, truth.crowd.float()]) for truth in batch.truths]
         numbers, classes = tuple(map(len, batch.truths)), batch.truths[0].classes
-        return cls(batch.images, torch.cat(carriers), torch.cat(tables, 1), numbers, classes, batch.sizes, batch.names)
+        return cls(batch.images, carrier, torch.cat(tables, 1), numbers, classes, batch.sizes, batch.names)
 
     def unpacked(self) -> Batch:
-        truths = []
+        truths, size = [], (self.images.shape[2], self.images.shape[3])
+        masks = Masks(size, sum(self.numbers), self.carrier) if self.carrier.ndim == 2 else None
         for n, (first, end) in enumerate(pairwise(accumulate(self.numbers, initial=0))):
             labels, scores, crowd = self.table[:, first:end]
-            flat = self.carrier.dtype == torch.int32
-            carrier = {"ids": self.carrier[n]} if flat else {"masks": self.carrier[first:end]}
-            truths.append(Segmentation(self.classes, labels.long(), scores, crowd=crowd.bool(), **carrier))
+            ids = self.carrier[n] if masks is None else None
+            own = None if masks is None else masks.select(torch.arange(first, end))
+            truths.append(Segmentation(self.classes, labels.long(), scores, ids, own, crowd.bool()))
         return Batch(self.images, tuple(truths), self.sizes, self.names)
 
 

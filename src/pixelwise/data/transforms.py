@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..masks import Masks
 from ..ops.resize import Resizing
 from ..sample import Sample
 from ..segmentation import Segmentation
@@ -229,19 +230,15 @@ def _pixels(sample: Sample) -> Plane:
 def _moved(truth: Segmentation, move: Callable[[Plane], Plane], size: Size) -> Segmentation:
     """The truth with every plane moved to `size`; segments that vanish are dropped, and the others renumbered."""
     if truth.masks is not None:
-        masks = np.zeros((len(truth), *size), np.uint8)
-        for n, mask in enumerate(truth.masks.numpy().view(np.uint8)):
-            masks[n] = move(mask)
-        left = masks.any((1, 2))
-        carrier = {"masks": torch.from_numpy(masks[left].view(bool))}
-    else:
-        assert truth.ids is not None
-        ids = torch.from_numpy(move(truth.ids.numpy()))
-        left = torch.bincount(ids.flatten(), minlength=len(truth) + 1).numpy()[1:] > 0
-        if not left.all():
-            numbers = np.concatenate([[0], np.cumsum(left) * left]).astype(np.int32)
-            ids = torch.from_numpy(numbers.take(ids.numpy()))
-        carrier = {"ids": ids}
-    assert truth.scores is not None and truth.crowd is not None
+        planes = (torch.from_numpy(move(plane.numpy())) for plane in truth.masks.planes())
+        masks = Masks.from_ids(planes, len(truth), size)
+        moved = Segmentation(truth.classes, truth.labels, truth.scores, masks=masks, crowd=truth.crowd)
+        return moved.select(masks.areas() > 0)
+    assert truth.ids is not None
+    ids = torch.from_numpy(move(truth.ids.numpy()))
+    left = torch.bincount(ids.flatten(), minlength=len(truth) + 1).numpy()[1:] > 0
+    if not left.all():
+        numbers = np.concatenate([[0], np.cumsum(left) * left]).astype(np.int32)
+        ids = torch.from_numpy(numbers.take(ids.numpy()))
     kept = torch.from_numpy(left)
-    return Segmentation(truth.classes, truth.labels[kept], truth.scores[kept], crowd=truth.crowd[kept], **carrier)
+    return Segmentation(truth.classes, truth.labels[kept], truth.scores[kept], ids, crowd=truth.crowd[kept])

@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from ..classes import Classes
+from ..masks import Masks
 from ..ops.files import write_aside
 from ..ops.masks import rasterise
 from ..ops.polygons import joined, trace
@@ -48,7 +49,7 @@ class Polygons:
     def __call__(self, record: Record) -> Segmentation:
         height, width = read_header(record.image).size
         lines = [] if record.mask is None else record.mask.read_text("utf-8-sig", "replace").splitlines()
-        labels, planes = [], [torch.zeros(0, height, width, dtype=torch.bool)]
+        labels, outlines = [], []
         for k, line in enumerate(lines):
             if not line.strip():
                 continue
@@ -59,11 +60,12 @@ class Polygons:
                 if self.numbers[number] < 0:
                     continue
                 corners = [value * (width, height)[n % 2] for n, value in enumerate(polygon)]
-                planes.append(rasterise([corners], height, width)[None])
+                outlines.append(rasterise([corners], height, width))
             except ValueError as error:
                 raise ValueError(f"{record.mask}, line {k + 1}: {error}") from None
             labels.append(self.numbers[number])
-        return Segmentation(self.classes, torch.tensor(labels, dtype=torch.int64), masks=torch.cat(planes))
+        masks = Masks.from_lengths(outlines, (height, width))
+        return Segmentation(self.classes, torch.tensor(labels, dtype=torch.int64), masks=masks)
 
 
 def parse(line: str) -> tuple[int, list[float]]:

@@ -11,33 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-import torch
-from torch import Tensor
-
 _MOST_CHARACTERS = 12
-
-
-def encode_runs(mask: Tensor) -> list[int]:
-    """(H, W) bool → lengths of the runs of zeros, ones, zeros, … down the columns."""
-    flat = mask.cpu().numpy().T.ravel()
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    edges = np.concatenate([[0] * (1 + bool(flat.size and flat[0])), changes, [flat.size]])
-    return np.diff(edges).tolist()  # type: ignore[no-any-return]
-
-
-def decode_runs(runs: Sequence[int], height: int, width: int) -> Tensor:
-    """Lengths of runs → (H, W) bool.
-
-    Raises:
-        ValueError: a length is no number or negative, or together they are not `height` · `width`.
-    """
-    if not all(type(run) is int for run in runs) or any(run < 0 for run in runs):
-        raise ValueError(f"run lengths are whole numbers, 0 or more, not {list(runs)[:8]}")
-    if sum(runs) != height * width:
-        raise ValueError(f"the runs cover {sum(runs)} pixels, but a mask of {width}x{height} has {height * width}")
-    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    return torch.from_numpy(np.ascontiguousarray(flat.reshape(width, height).T))
 
 
 def runs_to_text(runs: Sequence[int]) -> str:
@@ -77,8 +51,8 @@ def runs_from_text(text: str) -> list[int]:
     return runs
 
 
-def rasterise(polygons: Sequence[Sequence[float]], height: int, width: int) -> Tensor:
-    """Polygons, each x1 y1 x2 y2 … in pixels, the origin at the corner of the first pixel → (H, W) bool, their union.
+def rasterise(polygons: Sequence[Sequence[float]], height: int, width: int) -> list[int]:
+    """Polygons, each x1 y1 x2 y2 … in pixels, the origin at the corner of the first pixel → run lengths of their union.
 
     COCO's own rule for pixels at the border. There are no holes: a polygon inside another adds nothing. An object with
     holes takes run lengths.
@@ -99,4 +73,4 @@ def rasterise(polygons: Sequence[Sequence[float]], height: int, width: int) -> T
             if not math.isfinite(value) or not -limits[k % 2] - 1 <= value <= 2 * limits[k % 2] + 1:
                 raise ValueError(f"a corner of a polygon lies at {value}, far outside the picture of {width}x{height}")
     parts = coco.frPyObjects([[float(value) for value in polygon] for polygon in polygons], height, width)
-    return torch.from_numpy(coco.decode(coco.merge(parts)).astype(bool))
+    return runs_from_text(coco.merge(parts)["counts"].decode())

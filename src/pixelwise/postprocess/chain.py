@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ..masks import Masks
 from ..ops.names import nearest
 from ..segmentation import Segmentation
-from .components import drop_map, drop_mask, keep_map, keep_mask, merge_map, merge_masks, window
+from .components import drop_map, drop_mask, keep_map, keep_mask, merge_map, merge_masks
 from .crf import CRF
 from .morphology import (
     ClassMap,
@@ -159,20 +159,19 @@ class Chain:
         return mask
 
     def _clean_masks(self, found: Segmentation) -> Segmentation:
-        assert found.masks is not None
-        masks, device = found.masks.cpu().numpy().copy(), found.labels.device
-        kept = list(range(len(found)))
+        found, device = found.to("cpu").select(found.areas().cpu() > 0), found.labels.device
         if self.merge_below:
-            groups = merge_masks(masks, found.labels.cpu().numpy(), self.merge_below)
-            for group in groups:
-                masks[group[0]] = masks[group].any(0)
-            kept = [group[0] for group in groups]
+            assert found.masks is not None
+            groups = merge_masks(found.masks, found.labels.tolist(), self.merge_below)
+            united = found.masks.united(groups)
+            found = replace(found.select(torch.tensor([group[0] for group in groups], dtype=torch.int64)), masks=united)
+        assert found.masks is not None
         margin = 2 * max(self.open, self.close) + math.ceil(4 * self.smooth) + 1
-        for n in kept:
-            part = window(masks[n], margin)
-            masks[n][part] = self.clean_mask(np.ascontiguousarray(masks[n][part]))
-        index = torch.tensor([n for n in kept if masks[n].any()], dtype=torch.int64, device=device)
-        return replace(found, masks=torch.from_numpy(masks).to(device)).select(index)
+        crops = (found.masks.crop(n, margin) for n in range(len(found)))
+        cleaned = Masks.from_crops(
+            ((torch.from_numpy(self.clean_mask(crop.numpy())), corner) for crop, corner in crops), found.size
+        )
+        return replace(found, masks=cleaned).select(cleaned.areas() > 0).to(device)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for YAML and JSON: what is off is left out."""

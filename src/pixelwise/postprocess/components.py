@@ -6,14 +6,16 @@ Regions are 8-connected: pixels that touch at a corner belong together. Areas ar
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..classes import VOID
+from ..masks import Crop, Masks
 from .morphology import ClassMap, Mask, present
 
 
@@ -63,39 +65,42 @@ def merge_map(class_map: ClassMap, below: int) -> ClassMap:
     return table[labels]
 
 
-def merge_masks(masks: NDArray[np.bool_], labels: NDArray[np.int64], below: int) -> list[list[int]]:
+def merge_masks(masks: Masks, labels: Sequence[int], below: int) -> list[list[int]]:
     """Which masks to unite so that those of fewer than `below` pixels join a touching one of their class.
 
     Args:
-        masks: (N, H, W).
-        labels: (N,) the class of each.
+        masks: N of one image.
+        labels: the class of each.
         below: area, pixels.
 
     Returns:
         Groups of indices, each led by the mask that took in the others, in the order of the leaders. A small mask joins
         the one that covers most of the ring of pixels around it; without such a one it stays.
     """
-    areas = masks.sum((1, 2))
     groups = {n: [n] for n in range(len(masks))}
-    current = masks.copy()
-    for n in np.argsort(areas, kind="stable").tolist():
-        if not 0 < current[n].sum() < below:
+    current = [masks.crop(n) for n in groups]
+    for n in torch.argsort(masks.areas(), stable=True).tolist():
+        crop, (x, y) = current[n]
+        if not 0 < crop.sum() < below:
             continue
-        part = window(current[n], 1)
-        mask = current[n][part]
-        ring = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_) & ~mask
-        shared = {m: np.count_nonzero(current[m][part] & ring) for m in groups if m != n and labels[m] == labels[n]}
+        mask = np.pad(crop.numpy(), 1).view(np.uint8)
+        ring = torch.from_numpy((cv2.dilate(mask, np.ones((3, 3), np.uint8)) & ~mask).view(np.bool_))
+        shared = {m: _shared((ring, (x - 1, y - 1)), current[m]) for m in groups if m != n and labels[m] == labels[n]}
         taker = max(shared, key=lambda m: shared[m], default=n)
         if taker != n and shared[taker]:
-            current[taker] |= current[n]
             groups[taker] += groups.pop(n)
+            current[taker] = masks.united([groups[taker]]).crop(0)
     return [groups[leader] for leader in sorted(groups)]
 
 
-def window(mask: Mask, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of a mask and of `margin` pixels around it."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return slice(max(y - margin, 0), y + height + margin), slice(max(x - margin, 0), x + width + margin)
+def _shared(one: Crop, other: Crop) -> int:
+    """The number of pixels that two crops share."""
+    (a, (ax, ay)), (b, (bx, by)) = one, other
+    x, y = max(ax, bx), max(ay, by)
+    right, bottom = min(ax + a.shape[1], bx + b.shape[1]), min(ay + a.shape[0], by + b.shape[0])
+    if x >= right or y >= bottom:
+        return 0
+    return int((a[y - ay : bottom - ay, x - ax : right - ax] & b[y - by : bottom - by, x - bx : right - bx]).sum())
 
 
 class _Merging:
