@@ -1,0 +1,195 @@
+"""The objects of one picture as run lengths, and how far those found overlap those that are true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from faster_coco_eval import mask as coco
+from numpy.typing import NDArray
+
+from ..segmentation import Segmentation
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Runs = dict[str, Any]
+"""COCO's compressed run lengths: {"size": [height, width], "counts": bytes}."""
+
+LEAST = 0.5
+"""Smaller overlaps match at no threshold: they are not kept."""
+
+MOST = 100
+"""So many results of a class count in a picture, the best scored."""
+
+
+class Objects(NamedTuple):
+    """N objects of one picture, found or true; segments of the background class are none.
+
+    Attributes:
+        labels: (N,) index of the class.
+        scores: (N,) float64.
+        crowd: (N,) bool.
+        runs: N run lengths.
+    """
+
+    labels: Integers
+    scores: Floats
+    crowd: NDArray[np.bool_]
+    runs: Sequence[Runs]
+
+
+class Pairs(NamedTuple):
+    """(P,) each: the n-th result and the m-th true object of the same class overlap by `iou`, `LEAST` or more.
+
+    They are in the order of the results, then of the true objects.
+    """
+
+    found: Integers
+    true: Integers
+    iou: Floats
+
+
+def objects_of(segmentation: Segmentation, most: int | None = None) -> Objects:
+    """The objects of a segmentation, by class.
+
+    Args:
+        segmentation: with either carrier.
+        most: keep so many of each class, the best scored, and put the best first; all, in their own order, when not
+            given.
+    """
+    labels = segmentation.labels.cpu().numpy()
+    scores = segmentation.scores.cpu().numpy().astype(np.float64)
+    order: Integers = np.flatnonzero(labels != segmentation.classes.background)
+    order = order[np.lexsort((-scores[order] if most else order, labels[order]))]
+    if most:
+        order = order[ranks(labels[order]) < most]
+    runs = _run_lengths(segmentation)
+    crowd = segmentation.crowd.cpu().numpy()[order]
+    return Objects(labels[order], scores[order], crowd, [runs[n] for n in order])
+
+
+def ranks(keys: NDArray[Any]) -> Integers:
+    """(N,) sorted keys → the place of each among those equal to it, from 0."""
+    first = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
+    places: Integers = np.arange(len(keys)) - np.repeat(first, np.diff(first, append=len(keys)))
+    return places
+
+
+def areas_of(objects: Objects) -> Floats:
+    """(N,) pixels of each mask."""
+    return np.asarray(coco.area(list(objects.runs)), np.float64)
+
+
+def boxes_of(objects: Objects) -> Floats:
+    """(N, 4) x, y, width and height of the box around each mask, pixels; zeros around an empty one."""
+    return np.asarray(coco.toBbox(list(objects.runs)), np.float64).reshape(-1, 4)
+
+
+def mask_pairs(found: Objects, true: Objects) -> Pairs:
+    """By the intersection over the union of the masks; with a crowd: over the area of what was found."""
+    return _pairs(found, true, lambda n, m: _mask_iou(found.runs, true.runs, n, m, true.crowd))
+
+
+def box_pairs(found: Objects, true: Objects) -> Pairs:
+    """By the boxes around the masks."""
+    one, other = boxes_of(found), boxes_of(true)
+    return _pairs(found, true, lambda n, m: _box_iou(one[n], other[m], true.crowd[m]))
+
+
+def boundary_pairs(found: Objects, true: Objects, ratio: float) -> Pairs:
+    """By the smaller of two intersections over unions: of the masks, and of what lies near their own boundaries.
+
+    Cheng et al., "Boundary IoU", 2021. A crowd keeps that of its mask.
+
+    Args:
+        found, true: of one picture.
+        ratio: how near, as a share of the diagonal of the picture; at least a pixel.
+    """
+    edges = [[coco.rleToBoundary(runs, ratio) for runs in objects.runs] for objects in (found, true)]
+
+    def smaller(n: Integers, m: Integers) -> Floats:
+        whole = _mask_iou(found.runs, true.runs, n, m, true.crowd)
+        edge = _mask_iou(edges[0], edges[1], n, m, true.crowd)
+        return np.where(true.crowd[m], whole, np.minimum(whole, edge))
+
+    return _pairs(found, true, smaller)
+
+
+def _pairs(found: Objects, true: Objects, iou: Any) -> Pairs:
+    """`iou(n, m)` gives the (len(n), len(m)) overlaps of the results n with the true objects m."""
+    kept = []
+    for label in np.intersect1d(found.labels, true.labels):
+        n, m = np.flatnonzero(found.labels == label), np.flatnonzero(true.labels == label)
+        overlap = iou(n, m)
+        rows, columns = np.nonzero(overlap >= LEAST)
+        kept.append((n[rows], m[columns], overlap[rows, columns]))
+    if not kept:
+        return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    return Pairs(*(np.concatenate(part) for part in zip(*kept, strict=True)))
+
+
+def _mask_iou(
+    found: Sequence[Runs], true: Sequence[Runs], n: Integers, m: Integers, crowd: NDArray[np.bool_]
+) -> Floats:
+    overlap = coco.iou([found[k] for k in n], [true[k] for k in m], crowd[m].astype(int).tolist())
+    return np.asarray(overlap, np.float64).reshape(len(n), len(m))
+
+
+def _box_iou(found: Floats, true: Floats, crowd: NDArray[np.bool_]) -> Floats:
+    corners = [np.minimum(f + fs, t + ts) - np.maximum(f, t) for f, fs, t, ts in _sides(found, true)]
+    both = np.maximum(corners[0], 0) * np.maximum(corners[1], 0)
+    one, other = (found[:, 2] * found[:, 3])[:, None], true[:, 2] * true[:, 3]
+    union = np.where(crowd, one, one + other - both)
+    overlap: Floats = np.divide(both, union, out=np.zeros_like(both), where=both > 0)
+    return overlap
+
+
+def _sides(found: Floats, true: Floats) -> list[tuple[Floats, Floats, Floats, Floats]]:
+    """For x and for y: start and length of what was found, (N, 1), and of what is true, (M,)."""
+    return [(found[:, k, None], found[:, k + 2, None], true[:, k], true[:, k + 2]) for k in (0, 1)]
+
+
+def _run_lengths(segmentation: Segmentation) -> list[Runs]:
+    """One for each segment."""
+    height, width = segmentation.size
+    if segmentation.masks is not None:
+        planes = segmentation.masks.cpu().contiguous().numpy().view(np.uint8)
+        edges = [_edges_of_mask(plane) for plane in planes]
+    else:
+        edges = _edges_of_map(segmentation.panoptic_map().cpu().numpy(), len(segmentation))
+    if not edges:
+        return []
+    counts = []
+    for places in edges:
+        lengths = np.diff(places, prepend=0, append=height * width).tolist()
+        counts.append(lengths if lengths[-1] else lengths[:-1])  # no run after the last pixel
+    runs: list[Runs] = coco.frPyObjects([{"size": [height, width], "counts": one} for one in counts], height, width)
+    return runs
+
+
+def _edges_of_mask(mask: NDArray[np.uint8]) -> Integers:
+    """(H, W) of zeros and ones → where it begins and ends, again and again, down the columns."""
+    x, y, w, h = cv2.boundingRect(mask)
+    columns = np.zeros((w, h + 2), np.uint8)  # each between two zeros
+    columns[:, 1:-1] = mask[y : y + h, x : x + w].T
+    flat = columns.ravel()
+    column, row = np.divmod(np.flatnonzero(flat[1:] != flat[:-1]) + 1, h + 2)
+    places = (x + column) * len(mask) + y + row - 1
+    joined = places[1:] == places[:-1]  # from the foot of a column to the head of the next
+    keep = np.ones(len(places), bool)
+    keep[1:] &= ~joined
+    keep[:-1] &= ~joined
+    return places[keep]
+
+
+def _edges_of_map(ids: NDArray[np.int32], number: int) -> list[Integers]:
+    """(H, W) → for each segment where it begins and ends, again and again, down the columns."""
+    flat = ids.T.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1]) if flat.size else np.zeros(0, np.int64)
+    ends = np.append(starts[1:], flat.size)[: len(starts)]
+    order = np.argsort(flat[starts], kind="stable")
+    bounds = np.searchsorted(flat[starts][order], np.arange(1, number + 2))
+    runs = np.stack([starts, ends], 1)[order]
+    return [runs[low:high].ravel() for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
