@@ -30,9 +30,9 @@ from .ranking import NUMBERS, SIZES, Curves, Flags, Matches, Results, Truths, ma
 Row = dict[str, str | int | float]
 
 DEFINITIONS: Mapping[str, str] = {
-    "mask AP": "average precision as COCO has it: precision read at 101 recalls, averaged over the recalls, over matches at "
-    "an IoU of 0.50, 0.55 … 0.95, and over the classes that have a true object; at most 100 results of a class count "
-    "in a picture, the best scored",
+    "mask AP": "average precision of COCO: precision read at 101 recalls, averaged over the recalls, over matches "
+    "at an IoU of 0.50, 0.55 … 0.95, and over the classes that have a true object; at most 100 results of a class "
+    "count in a picture, the best scored",
     "mask AP50": "the same matched at an IoU of 0.50 only",
     "mask AP75": "the same matched at an IoU of 0.75 only",
     "mask AP small": "average precision of the objects of at most 32² pixels; what is of another size neither counts "

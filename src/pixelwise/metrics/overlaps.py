@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import cv2
@@ -176,7 +177,7 @@ def _edges_of_mask(mask: NDArray[np.uint8]) -> Integers:
     columns[:, 1:-1] = mask[y : y + h, x : x + w].T
     flat = columns.ravel()
     column, row = np.divmod(np.flatnonzero(flat[1:] != flat[:-1]) + 1, h + 2)
-    places = (x + column) * len(mask) + y + row - 1
+    places: Integers = (x + column) * len(mask) + y + row - 1
     joined = places[1:] == places[:-1]  # from the foot of a column to the head of the next
     keep = np.ones(len(places), bool)
     keep[1:] &= ~joined
@@ -192,4 +193,4 @@ def _edges_of_map(ids: NDArray[np.int32], number: int) -> list[Integers]:
     order = np.argsort(flat[starts], kind="stable")
     bounds = np.searchsorted(flat[starts][order], np.arange(1, number + 2))
     runs = np.stack([starts, ends], 1)[order]
-    return [runs[low:high].ravel() for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [runs[low:high].ravel() for low, high in pairwise(bounds)]

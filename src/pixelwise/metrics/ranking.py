@@ -1,7 +1,7 @@
-"""From overlaps to precision and recall as COCO defines them: results matched best first, then ranked over all pictures.
+"""From overlaps to precision and recall as COCO defines them: results matched best first, then ranked.
 
-Lin et al., "Microsoft COCO: Common Objects in Context", 2014, and its reference code `cocoeval`. All pictures are matched
-at once: first the best result of each picture and class, then the second of each, and so on.
+Lin et al., "Microsoft COCO: Common Objects in Context", 2014, and its reference code `cocoeval`. All pictures are
+matched at once: first the best result of each picture and class, then the second of each, and so on.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Matches(NamedTuple):
 
 
 def match(results: Results, truths: Truths, pairs: Pairs) -> Matches:
-    """Each result, best first, takes the free true object that it overlaps most, one that counts before one that does not.
+    """Each result, best first, takes the free true object that it overlaps most: one that counts, if there is one.
 
     Crowds, and objects of another size, do not count: a result matched with them is neither right nor wrong, and so is
     one of another size that is matched with nothing. A crowd takes any number of results.
@@ -113,17 +113,20 @@ def _turns(results: Results, pairs: Pairs) -> list[tuple[Integers, Integers, Int
     rows, begin, number = np.unique(pairs.found, return_index=True, return_counts=True)
     if not len(rows):
         return []
-    group = np.cumsum(
-        np.diff(results.pictures[rows], prepend=-1).astype(bool)
-        | np.diff(results.labels[rows], prepend=-1).astype(bool)
-    )
-    turn = ranks(group)
+    turn = ranks(_groups(results.pictures[rows], results.labels[rows]))
     order = np.argsort(turn, kind="stable")
     turns = []
     for some in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
         step = max(1, _STEP // int(number[some].max()) // (len(SIZES) * len(THRESHOLDS)))
         turns += [some[k : k + step] for k in range(0, len(some), step)]
     return [(rows[some], begin[some], number[some]) for some in turns]
+
+
+def _groups(pictures: Integers, labels: Integers) -> Integers:
+    """(N,) in order → the number of the picture and class that each is of."""
+    new = (np.diff(pictures, prepend=-1) != 0) | (np.diff(labels, prepend=-1) != 0)
+    groups: Integers = np.cumsum(new)
+    return groups
 
 
 def _outside(areas: Floats) -> Flags:
@@ -156,15 +159,16 @@ def rank(results: Results, truths: Truths, matches: Matches, classes: int, often
     recall = np.full((sizes, thresholds, classes, len(NUMBERS)), np.nan)
     times = None if often is None else often[results.pictures]
     weights = np.ones(len(truths.labels)) if often is None else often[truths.pictures].astype(np.float64)
-    place = ranks(results.pictures * classes + results.labels)
+    place = ranks(_groups(results.pictures, results.labels))
     order = np.lexsort((-results.scores, results.labels))
     bounds = np.searchsorted(results.labels[order], np.arange(classes + 1))
     for k in np.unique(truths.labels):
         counted = matches.counted[:, truths.labels == k] @ weights[truths.labels == k]  # (A,)
         rows = order[bounds[k] : bounds[k + 1]]
-        right, wrong = matches.right[:, :, rows], matches.wrong[:, :, rows]
-        if times is not None:
-            right, wrong = right * times[rows], wrong * times[rows]
+        right, wrong = (
+            flags[:, :, rows] if times is None else flags[:, :, rows] * times[rows]
+            for flags in (matches.right, matches.wrong)
+        )
         for a in np.flatnonzero(counted):
             found = [right[a][:, place[rows] < number].sum(-1) for number in NUMBERS]
             recall[a, :, k] = np.stack(found, -1) / counted[a]
