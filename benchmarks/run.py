@@ -1,6 +1,6 @@
 """Every benchmark, one after the other; each writes its file below results/.
 
-    python benchmarks/run.py [NAME …]       of: metrics, augment, train_step, large, crf, accuracy
+    python benchmarks/run.py [NAME …]       of: metrics, average_precision, augment, train_step, large, crf, accuracy
 
 crf needs the data set coco128, accuracy nuclei and camvid (`PIXELWISE_DATA` names their folder; ../shared/data when not
 given).
@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 DATA = Path(os.environ.get("PIXELWISE_DATA", HERE.parent.parent / "shared" / "data"))
 ARGUMENTS = {
     "metrics": [],
+    "average_precision": [],
     "augment": [],
     "train_step": [],
     "large": [],

@@ -13,12 +13,12 @@ from ..classes import Classes
 from ..segmentation import Segmentation
 from .confusion import mean
 from .overlaps import (
-    MOST,
     Floats,
     Integers,
     Objects,
     Pairs,
     areas_of,
+    best_of,
     boundary_pairs,
     box_pairs,
     boxes_of,
@@ -56,8 +56,8 @@ DEFINITIONS: Mapping[str, str] = {
 }
 """What each score means, for reports."""
 
-HEADLINES = ("AP", "AP50", "AP75")
-"""The scores for which an interval is given."""
+HEADLINES = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
+"""The scores over objects of all sizes, and the thresholds that each takes."""
 
 
 class Picture(NamedTuple):
@@ -125,10 +125,11 @@ class AveragePrecision:
         for what, given in (("result", found), ("truth", truth)):
             if len(given.classes) != len(self.classes):
                 raise ValueError(f"the {what} has {len(given.classes)} classes, but {len(self.classes)} are counted")
-        self.add(objects_of(found, MOST), objects_of(truth), name)
+        self.add(objects_of(found), objects_of(truth), name)
 
     def add(self, found: Objects, truth: Objects, name: str = "") -> None:
-        """Counts a picture whose objects are run lengths already, as `objects_of` gives them: at most 100 a class."""
+        """Counts a picture whose objects are run lengths already, in the order of `objects_of`."""
+        found = best_of(found)
         pairs = {"mask": mask_pairs(found, truth), "box": box_pairs(found, truth)}
         boxes = boxes_of(found)
         areas = {"mask": areas_of(found), "box": boxes[:, 2] * boxes[:, 3]}
@@ -169,16 +170,16 @@ class AveragePrecision:
     def per_class(self) -> list[Row]:
         """One row a class: "class", AP, AP50, AP75 and AR100 of each kind, the objects "true" (crowds left out) and
         "found" (at most 100 in a picture); nan for a class that is nowhere true."""
-        rows: list[Row] = [{"class": name} for name in self.classes.names]
+        columns: dict[str, Sequence[str] | list[float] | list[int]] = {"class": self.classes.names}
         for kind in self.kinds:
             curves = self._curves(kind)
-            for k, row in enumerate(rows):
-                alone = _summary(Curves(curves.precision[:, :, k : k + 1], curves.recall[:, :, k : k + 1]))
-                row |= {f"{kind} {name}": alone[name] for name in (*HEADLINES, "AR100")}
-        for k, row in enumerate(rows):
-            row["true"] = sum(int(((p.true_labels == k) & ~p.true_crowd).sum()) for p in self.pictures)
-            row["found"] = sum(int((p.labels == k).sum()) for p in self.pictures)
-        return rows
+            for name, chosen in HEADLINES.items():
+                columns[f"{kind} {name}"] = curves.precision[0, chosen].mean((0, 2)).tolist()
+            columns[f"{kind} AR100"] = curves.recall[0, ..., -1].mean(0).tolist()
+        true = [picture.true_labels[~picture.true_crowd] for picture in self.pictures]
+        for name, labels in (("true", true), ("found", [picture.labels for picture in self.pictures])):
+            columns[name] = np.bincount(_joined(labels, np.int64), minlength=len(self.classes)).tolist()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def per_picture(self) -> list[Row]:
         """One row a picture: "name", and AP, AP50 and AP75 of the masks of this picture by itself, nan where there is
@@ -247,10 +248,7 @@ def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
 
 def _headlines(curves: Curves) -> dict[str, float]:
     """AP, AP50 and AP75 over all sizes."""
-    return {
-        name: _mean(curves.precision[0, chosen])
-        for name, chosen in zip(HEADLINES, (slice(None), slice(0, 1), slice(5, 6)), strict=True)
-    }
+    return {name: _mean(curves.precision[0, chosen]) for name, chosen in HEADLINES.items()}
 
 
 def _summary(curves: Curves) -> dict[str, float]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from faster_coco_eval import mask as coco
 from numpy.typing import NDArray
+from pycocotools import mask as plain
 
 from ..segmentation import Segmentation
 
@@ -52,23 +52,20 @@ class Pairs(NamedTuple):
     iou: Floats
 
 
-def objects_of(segmentation: Segmentation, most: int | None = None) -> Objects:
-    """The objects of a segmentation, by class.
-
-    Args:
-        segmentation: with either carrier.
-        most: keep so many of each class, the best scored, and put the best first; all, in their own order, when not
-            given.
-    """
+def objects_of(segmentation: Segmentation) -> Objects:
+    """The objects of a segmentation with either carrier, by class, the best scored first."""
     labels = segmentation.labels.cpu().numpy()
     scores = segmentation.scores.cpu().numpy().astype(np.float64)
-    order: Integers = np.flatnonzero(labels != segmentation.classes.background)
-    order = order[np.lexsort((-scores[order] if most else order, labels[order]))]
-    if most:
-        order = order[ranks(labels[order]) < most]
+    order: Integers = np.lexsort((-scores, labels))
+    order = order[labels[order] != segmentation.classes.background]
     runs = _run_lengths(segmentation)
-    crowd = segmentation.crowd.cpu().numpy()[order]
-    return Objects(labels[order], scores[order], crowd, [runs[n] for n in order])
+    return Objects(labels[order], scores[order], segmentation.crowd.cpu().numpy()[order], [runs[n] for n in order])
+
+
+def best_of(objects: Objects) -> Objects:
+    """The best `MOST` of each class."""
+    kept = np.flatnonzero(ranks(objects.labels) < MOST)
+    return Objects(*(part[kept] for part in objects[:3]), [objects.runs[n] for n in kept])
 
 
 def ranks(keys: NDArray[Any]) -> Integers:
@@ -80,12 +77,12 @@ def ranks(keys: NDArray[Any]) -> Integers:
 
 def areas_of(objects: Objects) -> Floats:
     """(N,) pixels of each mask."""
-    return np.asarray(coco.area(list(objects.runs)), np.float64)
+    return np.asarray(plain.area(list(objects.runs)), np.float64)
 
 
 def boxes_of(objects: Objects) -> Floats:
     """(N, 4) x, y, width and height of the box around each mask, pixels; zeros around an empty one."""
-    return np.asarray(coco.toBbox(list(objects.runs)), np.float64).reshape(-1, 4)
+    return np.asarray(plain.toBbox(list(objects.runs)), np.float64).reshape(-1, 4)
 
 
 def mask_pairs(found: Objects, true: Objects) -> Pairs:
@@ -156,28 +153,32 @@ def _run_lengths(segmentation: Segmentation) -> list[Runs]:
     """One for each segment."""
     height, width = segmentation.size
     if segmentation.masks is not None:
-        planes = segmentation.masks.cpu().contiguous().numpy().view(np.uint8)
-        edges = [_edges_of_mask(plane) for plane in planes]
+        edges = [_edges_of_mask(mask) for mask in segmentation.masks.cpu().numpy()]
     else:
         edges = _edges_of_map(segmentation.panoptic_map().cpu().numpy(), len(segmentation))
     if not edges:
         return []
     counts = []
     for places in edges:
-        lengths = np.diff(places, prepend=0, append=height * width).tolist()
+        lengths = np.diff(np.concatenate([[0], places, [height * width]])).tolist()
         counts.append(lengths if lengths[-1] else lengths[:-1])  # no run after the last pixel
     runs: list[Runs] = coco.frPyObjects([{"size": [height, width], "counts": one} for one in counts], height, width)
     return runs
 
 
-def _edges_of_mask(mask: NDArray[np.uint8]) -> Integers:
-    """(H, W) of zeros and ones → where it begins and ends, again and again, down the columns."""
-    x, y, w, h = cv2.boundingRect(mask)
-    columns = np.zeros((w, h + 2), np.uint8)  # each between two zeros
-    columns[:, 1:-1] = mask[y : y + h, x : x + w].T
-    flat = columns.ravel()
-    column, row = np.divmod(np.flatnonzero(flat[1:] != flat[:-1]) + 1, h + 2)
-    places: Integers = (x + column) * len(mask) + y + row - 1
+def _edges_of_mask(mask: NDArray[np.bool_]) -> Integers:
+    """(H, W) → where it begins and ends, again and again, down the columns."""
+    height, width = mask.shape
+    rows = np.flatnonzero(mask.any(1))
+    if not len(rows):
+        return rows
+    top, bottom = rows[0], rows[-1] + 1
+    band = np.zeros((bottom - top + 2, width), bool)
+    band[1:-1] = mask[top:bottom]
+    row, column = np.divmod(np.flatnonzero(band[1:] != band[:-1]), width)
+    places: Integers = np.sort(column * height + top + row)
+    if (top, bottom) != (0, height):
+        return places
     joined = places[1:] == places[:-1]  # from the foot of a column to the head of the next
     keep = np.ones(len(places), bool)
     keep[1:] &= ~joined

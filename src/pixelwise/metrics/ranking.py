@@ -164,26 +164,31 @@ def rank(results: Results, truths: Truths, matches: Matches, classes: int, often
     bounds = np.searchsorted(results.labels[order], np.arange(classes + 1))
     for k in np.unique(truths.labels):
         counted = matches.counted[:, truths.labels == k] @ weights[truths.labels == k]  # (A,)
+        some = counted > 0
+        if not some.any():  # crowds alone
+            continue
         rows = order[bounds[k] : bounds[k + 1]]
         right, wrong = (
             flags[:, :, rows] if times is None else flags[:, :, rows] * times[rows]
             for flags in (matches.right, matches.wrong)
         )
-        for a in np.flatnonzero(counted):
-            found = [right[a][:, place[rows] < number].sum(-1) for number in NUMBERS]
-            recall[a, :, k] = np.stack(found, -1) / counted[a]
-            precision[a, :, k] = _precision(right[a], wrong[a], counted[a])
+        found = [right[some][..., place[rows] < number].sum(-1) for number in NUMBERS]
+        recall[some, :, k] = np.stack(found, -1) / counted[some, None, None]
+        precision[some, :, k] = _precision(right[some], wrong[some], counted[some])
     return Curves(precision, recall)
 
 
-def _precision(right: NDArray[np.generic], wrong: NDArray[np.generic], counted: float) -> Floats:
-    """(T, n) each, best scored first → (T, R)."""
-    read = np.zeros((len(right), len(RECALLS)))
+def _precision(right: NDArray[np.generic], wrong: NDArray[np.generic], counted: Floats) -> Floats:
+    """(A, T, n) each, best scored first, and (A,) true objects, 1 or more → (A, T, R)."""
+    sizes, thresholds, number = right.shape
     hits = np.cumsum(right, -1, dtype=np.float64)
-    best = hits / (hits + np.cumsum(wrong, -1, dtype=np.float64) + np.spacing(1))
-    best = np.maximum.accumulate(best[:, ::-1], -1)[:, ::-1]
-    for t, reached in enumerate(hits / counted):
-        places = np.searchsorted(reached, RECALLS)
-        inside = places < len(reached)
-        read[t, inside] = best[t, places[inside]]
-    return read
+    best = np.zeros((sizes, thresholds, number + 1))  # 0 beyond the last
+    best[..., :-1] = hits / (hits + np.cumsum(wrong, -1, dtype=np.float64) + np.spacing(1))
+    best = np.maximum.accumulate(best[..., ::-1], -1)[..., ::-1]
+    # All rows in one search: each is lifted above the one before. How many hits a recall takes is found by division, as
+    # the reference does it.
+    lift = (counted.max() + 1) * np.arange(sizes * thresholds).reshape(sizes, thresholds, 1)
+    needed = np.stack([np.searchsorted(np.arange(n + 1) / n, RECALLS) for n in counted])[:, None]
+    places = np.searchsorted((hits + lift).ravel(), needed + lift)
+    places -= number * np.arange(sizes * thresholds).reshape(sizes, thresholds, 1)
+    return np.take_along_axis(best, places, -1)
