@@ -16,7 +16,7 @@ import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import faster_coco_eval
@@ -57,7 +57,18 @@ def some_class(rng: np.random.Generator) -> int:
     return int(80 * rng.beta(0.5, 2))
 
 
-def make_picture(seed: int, true: int = TRUE, found: int = FOUND) -> tuple[Segmentation, Segmentation]:
+class Dense(NamedTuple):
+    """Labels and scores, (N,), and masks, (N, H, W) bool."""
+
+    labels: torch.Tensor
+    scores: torch.Tensor
+    masks: torch.Tensor
+
+    def segmentation(self) -> Segmentation:
+        return Segmentation(CLASSES, self.labels, self.scores, masks=self.masks)
+
+
+def make_picture(seed: int, true: int = TRUE, found: int = FOUND) -> tuple[Dense, Dense]:
     """What was found: two thirds lie near true objects, most of them of the right class; and the truth."""
     rng = np.random.default_rng(seed)
     shapes, labels = [some_ellipse(rng) for _ in range(true)], [some_class(rng) for _ in range(true)]
@@ -74,15 +85,15 @@ def make_picture(seed: int, true: int = TRUE, found: int = FOUND) -> tuple[Segme
             guesses.append(some_class(rng))
             scores.append(rng.beta(2, 4))
     return (
-        Segmentation(CLASSES, torch.tensor(guesses), torch.tensor(scores, dtype=torch.float32), masks=draw(near)),
-        Segmentation(CLASSES, torch.tensor(labels), masks=draw(shapes)),
+        Dense(torch.tensor(guesses), torch.tensor(scores, dtype=torch.float32), draw(near)),
+        Dense(torch.tensor(labels), torch.ones(true), draw(shapes)),
     )
 
 
 def memory(pictures: int) -> list[str]:
     """The peak of this process, which has done nothing else before."""
     before = peak()
-    some = [[objects_of(one) for one in make_picture(seed, 100, 100)] for seed in range(20)]
+    some = [[objects_of(one.segmentation()) for one in make_picture(seed, 100, 100)] for seed in range(20)]
     metric, start = AveragePrecision(CLASSES), time.perf_counter()
     for k in range(pictures):
         metric.add(*some[k % len(some)], f"picture {k}")
@@ -155,7 +166,7 @@ def from_masks(pictures: int) -> Iterator[tuple[str, float, float]]:
     for seed in range(pictures):
         found, truth = make_picture(seed)
         start = time.perf_counter()
-        ours.update(found, truth)
+        ours.update(found.segmentation(), truth.segmentation())
         spent["ours"] += time.perf_counter() - start
         for name, peer in peers.items():
             start = time.perf_counter()
@@ -176,7 +187,7 @@ def from_masks(pictures: int) -> Iterator[tuple[str, float, float]]:
 
 def race(pictures: int) -> list[str]:
     truth, results = as_coco(pictures)
-    objects = [[objects_of(one) for one in make_picture(seed)] for seed in range(pictures)]
+    objects = [[objects_of(one.segmentation()) for one in make_picture(seed)] for seed in range(pictures)]
     seconds: dict[str, list[float]] = defaultdict(list)
     values: dict[str, float] = {}
     for _ in range(TURNS):

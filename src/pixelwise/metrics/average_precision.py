@@ -105,6 +105,7 @@ class AveragePrecision:
         self.boundary = boundary
         self.names: list[str] = []
         self.pictures: list[Picture] = []
+        self._kept: dict[str, Curves] = {}  # of the pictures so far
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -129,6 +130,7 @@ class AveragePrecision:
 
     def add(self, found: Objects, truth: Objects, name: str = "") -> None:
         """Counts a picture whose objects are run lengths already, in the order of `objects_of`."""
+        self._kept.clear()
         found = best_of(found)
         pairs = {"mask": mask_pairs(found, truth), "box": box_pairs(found, truth)}
         boxes = boxes_of(found)
@@ -148,6 +150,7 @@ class AveragePrecision:
         """
         if (other.classes.names, other.boundary) != (self.classes.names, self.boundary):
             raise ValueError("only average precisions of the same classes and the same boundary width add up")
+        self._kept.clear()
         self.names += other.names
         self.pictures += other.pictures
 
@@ -157,6 +160,7 @@ class AveragePrecision:
             return
         states: list[Any] = [None] * torch.distributed.get_world_size()
         torch.distributed.all_gather_object(states, (self.names, self.pictures))
+        self._kept.clear()
         self.names = [name for names, _ in states for name in names]
         self.pictures = [picture for _, pictures in states for picture in pictures]
 
@@ -186,8 +190,8 @@ class AveragePrecision:
         no true object."""
         rows: list[Row] = []
         for name, picture in zip(self.names, self.pictures, strict=True):
-            alone = _summary(self._curves("mask", [picture]))
-            rows.append({"name": name, **{f"mask {score}": alone[score] for score in HEADLINES}})
+            alone = _headlines(rank(*_matched([picture], "mask"), len(self.classes)))
+            rows.append({"name": name, **{f"mask {score}": value for score, value in alone.items()}})
         return rows
 
     def intervals(
@@ -211,8 +215,10 @@ class AveragePrecision:
         kept = {name: values for name, values in drawn.items() if np.isfinite(values).any()}
         return {name: (low, high) for name, v in kept.items() for low, high in [np.nanquantile(v, ends).tolist()]}
 
-    def _curves(self, kind: str, pictures: Sequence[Picture] | None = None) -> Curves:
-        return rank(*_matched(self.pictures if pictures is None else pictures, kind), len(self.classes))
+    def _curves(self, kind: str) -> Curves:
+        if kind not in self._kept:
+            self._kept[kind] = rank(*_matched(self.pictures, kind), len(self.classes))
+        return self._kept[kind]
 
 
 def _matched(pictures: Sequence[Picture], kind: str) -> tuple[Results, Truths, Matches]:
