@@ -3,5 +3,8 @@
 from .average_precision import AveragePrecision
 from .confusion import ConfusionMatrix
 
-METRICS = {"semantic": ConfusionMatrix, "instance": AveragePrecision}
+METRICS: dict[str, type[ConfusionMatrix] | type[AveragePrecision]] = {
+    "semantic": ConfusionMatrix,
+    "instance": AveragePrecision,
+}
 """By `model.task`: the only switch on the task."""
