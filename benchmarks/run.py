@@ -1,9 +1,9 @@
 """Every benchmark, one after the other; each writes its file below results/.
 
-    python benchmarks/run.py [NAME …]       of: metrics, augment, train_step, large, paste, crf, accuracy
+    python benchmarks/run.py [NAME …]       of: metrics, average_precision, augment, train_step, inference, large, paste,
+                                                crf, crf_accuracy, methods, accuracy
 
-crf needs the data set coco128, accuracy nuclei and camvid (`PIXELWISE_DATA` names their folder; ../shared/data when not
-given).
+Some need the data sets that `NEEDED` names (`PIXELWISE_DATA` is their folder; ../shared/data when not given).
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ HERE = Path(__file__).parent
 DATA = Path(os.environ.get("PIXELWISE_DATA", HERE.parent.parent / "shared" / "data"))
 ARGUMENTS = {
     "metrics": [],
+    "average_precision": [],
     "augment": [],
     "train_step": [],
+    "inference": [],
     "large": [],
     "paste": [],
     "crf": [str(DATA / "coco128" / "images" / f"{number:012}.jpg") for number in (9, 25)],
+    "crf_accuracy": ["--runs", "runs/crf_accuracy", "--data", str(DATA / "camvid"), str(DATA / "membrane")],
+    "methods": ["--methods", "--data", str(DATA / "camvid")],
     "accuracy": ["--data", str(DATA / "nuclei"), str(DATA / "camvid")],
 }
-NEEDED = {"crf": "coco128", "accuracy": "camvid"}
+NEEDED = {"crf": "coco128", "crf_accuracy": "membrane", "methods": "camvid", "accuracy": "camvid"}
+SCRIPTS = {"methods": "accuracy"}
+"""The file of a benchmark that is not called as it is."""
 
 
 def main() -> int:
@@ -36,7 +42,7 @@ def main() -> int:
             print(f"{name}: left out, {DATA} does not hold the data sets (PIXELWISE_DATA names their folder)")
             continue
         print(f"== {name}", flush=True)
-        if subprocess.run([sys.executable, str(HERE / f"{name}.py"), *ARGUMENTS[name]]).returncode:
+        if subprocess.run([sys.executable, str(HERE / f"{SCRIPTS.get(name, name)}.py"), *ARGUMENTS[name]]).returncode:
             failed.append(name)
     if failed:
         print(f"failed: {', '.join(failed)}")

@@ -1,0 +1,184 @@
+"""Scores of label maps, whose objects cannot overlap, as microscopy reports them: matched objects, aggregated Jaccard.
+
+Caicedo et al., "Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl", 2019 (objects matched at
+several IoUs). Kumar et al., "A dataset and a technique for generalized nuclear segmentation", 2017, algorithm 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from ..classes import Classes
+from ..segmentation import Segmentation
+from .confusion import Counts, Values, bootstrap, divide, mean, means_over_pictures
+from .ranking import THRESHOLDS
+
+DEFINITIONS: Mapping[str, str] = {
+    "label AP": "objects found right over objects that are true or were found, TP / (TP + FP + FN), over the whole "
+    "data set; mean over an IoU of 0.50, 0.55 … 0.95 from which on an object is right, and over the classes that are "
+    "true or found. This is no area under a curve: scores play no part",
+    "label AP50": "the same at an IoU of 0.50 only",
+    "label AP75": "the same at an IoU of 0.75 only",
+    "AJI": "aggregated Jaccard index: each true object with the found one of its class of the highest IoU; "
+    "intersections over unions, each summed over the whole data set, objects that were found and meet no true one in "
+    "the unions too; mean over the classes",
+    "image-wise label AP": "mean over the pictures of the label AP of each picture by itself, as published",
+    "image-wise label AP50": "the same at an IoU of 0.50 only",
+    "image-wise AJI": "mean over the pictures of the AJI of each picture by itself, as published",
+    "overlap": "objects that overlap are made a label map first: the better scored one keeps the pixels",
+}
+"""What each score means, for reports."""
+
+IMAGE_WISE = ("label AP", "label AP50", "AJI")
+"""The scores whose mean over the pictures is given too."""
+
+
+class LabelMapScore:
+    """Objects matched, true and found, by class, added up over pictures and processes.
+
+    Pixels that no segment covers, and those of the background class, are no object.
+
+    Attributes:
+        classes: what the labels mean.
+        names: of the pictures, in the order in which they came.
+        pictures: (14, C) int64 each: the objects matched at each of the ten thresholds; those true, those found; the
+            pixels of the intersections and of the unions of the AJI.
+    """
+
+    MAIN_SCORE: ClassVar[str] = "label AP"
+    DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
+
+    def __init__(self, classes: Classes) -> None:
+        self.classes = classes
+        self.names: list[str] = []
+        self.pictures: list[Counts] = []
+
+    def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
+        """Counts one picture; `name` is what reports call it.
+
+        Raises:
+            ValueError: for results of another size, or with another number of classes.
+        """
+        if found.size != truth.size:
+            raise ValueError(
+                f"the result is {found.size[1]}x{found.size[0]}, the truth {truth.size[1]}x{truth.size[0]}: "
+                "results must have the size of the original picture"
+            )
+        for what, given in (("result", found), ("truth", truth)):
+            if len(given.classes) != len(self.classes):
+                raise ValueError(f"the {what} has {len(given.classes)} classes, but {len(self.classes)} are counted")
+        counts = _count(found, truth, len(self.classes))
+        self.names.append(name)
+        self.pictures.append(counts)
+
+    def merge(self, other: LabelMapScore) -> None:
+        """Adds what another one has counted.
+
+        Raises:
+            ValueError: when it counted other classes.
+        """
+        if other.classes.names != self.classes.names:
+            raise ValueError("only scores of the same classes add up")
+        self.names += other.names
+        self.pictures += other.pictures
+
+    def reduce(self) -> None:
+        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return
+        states: list[Any] = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(states, (self.names, self.pictures))
+        self.names = [name for names, _ in states for name in names]
+        self.pictures = [picture for _, pictures in states for picture in pictures]
+
+    def scores(self) -> dict[str, float]:
+        """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where there is no object at all."""
+        stacked = self._stacked()
+        alone = means_over_pictures(summarize(stacked), np.ones(len(stacked), np.int64), IMAGE_WISE)
+        return {name: float(value) for name, value in (summarize(stacked.sum(0)) | alone).items()}
+
+    def per_class(self) -> list[dict[str, str | int | float]]:
+        """One row a class: "class", the scores (nan for one without objects), objects "true" and "found"."""
+        counts = self._stacked().sum(0)
+        rows: list[dict[str, str | int | float]] = []
+        for k, name in enumerate(self.classes.names):
+            alone = {score: float(value) for score, value in summarize(counts[:, k : k + 1]).items()}
+            rows.append({"class": name, **alone, "true": int(counts[-4, k]), "found": int(counts[-3, k])})
+        return rows
+
+    def per_picture(self) -> list[dict[str, str | float]]:
+        """One row a picture: "name" and the scores of this picture by itself, nan where there is no object."""
+        table = summarize(self._stacked())
+        return [
+            {"name": name, **{score: float(table[score][k]) for score in table}} for k, name in enumerate(self.names)
+        ]
+
+    def intervals(
+        self, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
+    ) -> dict[str, tuple[float, float]]:
+        """For each score the interval in which it lies for `level` of the data sets drawn from these pictures."""
+        return bootstrap(self._stacked(), rng, draws, level, summarize=summarize, image_wise=IMAGE_WISE)
+
+    def _stacked(self) -> Counts:
+        rows = len(THRESHOLDS) + 4
+        return np.stack(self.pictures) if self.pictures else np.zeros((0, rows, len(self.classes)), np.int64)
+
+
+def summarize(counts: NDArray[Any]) -> dict[str, Values]:
+    """(…, 14, C) counts → the scores over all classes, (…) each; nan where there is no object."""
+    matched = counts[..., : len(THRESHOLDS), :].astype(np.float64)
+    true, found, both, union = np.moveaxis(counts[..., len(THRESHOLDS) :, :].astype(np.float64), -2, 0)
+    ratios = divide(matched, (true + found)[..., None, :] - matched)
+    steps = mean(ratios)
+    return {
+        "label AP": mean(steps),
+        "label AP50": steps[..., 0],
+        "label AP75": steps[..., 5],
+        "AJI": mean(divide(both, union)),
+    }
+
+
+def _count(found: Segmentation, truth: Segmentation, classes: int) -> Counts:
+    """(14, C): one picture."""
+    one, other = len(found) + 1, len(truth) + 1
+    pairs = found.panoptic_map().cpu().numpy().astype(np.int64) * other + truth.panoptic_map().cpu().numpy()
+    table = np.bincount(pairs.ravel(), minlength=one * other).reshape(one, other)
+    areas, true_areas = table.sum(1)[1:], table.sum(0)[1:]
+    both = table[1:, 1:]
+    labels, true_labels = found.labels.cpu().numpy(), truth.labels.cpu().numpy()
+    counts: Counts = np.zeros((len(THRESHOLDS) + 4, classes), np.int64)
+    for k in np.union1d(labels, true_labels):
+        if k == truth.classes.background:
+            continue
+        n = np.flatnonzero((labels == k) & (areas > 0))
+        m = np.flatnonzero((true_labels == k) & (true_areas > 0))
+        counts[:, k] = _count_class(both[np.ix_(n, m)], areas[n], true_areas[m])
+    return counts
+
+
+def _count_class(both: Counts, areas: Counts, true_areas: Counts) -> list[int]:
+    """The counts of one class, from the (D, G) intersections and the areas of its objects."""
+    union = areas[:, None] + true_areas - both
+    iou = divide(both, union)
+    if not both.size:
+        return [0] * len(THRESHOLDS) + [len(true_areas), len(areas), 0, int(areas.sum() + true_areas.sum())]
+    # Above 0.5 no object has two partners; at 0.5 its two halves may be objects, and one of them is matched.
+    matched = [
+        int((maximum_bipartite_matching(csr_matrix(iou >= threshold), perm_type="column") >= 0).sum())
+        for threshold in THRESHOLDS
+    ]
+    best = iou.argmax(0)
+    met = np.flatnonzero(both.any(0))
+    alone = np.ones(len(areas), bool)
+    alone[best[met]] = False
+    missed = np.ones(len(true_areas), bool)
+    missed[met] = False
+    united = union[best[met], met].sum() + true_areas[missed].sum() + areas[alone].sum()
+    return [*matched, len(true_areas), len(areas), int(both[best[met], met].sum()), int(united)]

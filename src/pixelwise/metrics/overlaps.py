@@ -1,0 +1,158 @@
+"""The objects of one picture as run lengths, and how far those found overlap those that are true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from faster_coco_eval import mask as coco
+from numpy.typing import NDArray
+from pycocotools import mask as plain
+
+from ..segmentation import Segmentation
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Runs = dict[str, Any]
+"""COCO's compressed run lengths: {"size": [height, width], "counts": bytes}."""
+
+LEAST = 0.5
+"""Smaller overlaps match at no threshold: they are not kept."""
+
+MOST = 100
+"""So many results of a class count in a picture, the best scored."""
+
+
+class Objects(NamedTuple):
+    """N objects of one picture, found or true; segments of the background class are none.
+
+    Attributes:
+        labels: (N,) index of the class.
+        scores: (N,) float64.
+        crowd: (N,) bool.
+        runs: N run lengths.
+    """
+
+    labels: Integers
+    scores: Floats
+    crowd: NDArray[np.bool_]
+    runs: Sequence[Runs]
+
+
+class Pairs(NamedTuple):
+    """(P,) each: the n-th result and the m-th true object of the same class overlap by `iou`, `LEAST` or more.
+
+    They are in the order of the results, then of the true objects.
+    """
+
+    found: Integers
+    true: Integers
+    iou: Floats
+
+
+def objects_of(segmentation: Segmentation) -> Objects:
+    """The objects of a segmentation with either carrier, by class, the best scored first."""
+    labels = segmentation.labels.cpu().numpy()
+    scores = segmentation.scores.cpu().numpy().astype(np.float64)
+    order: Integers = np.lexsort((-scores, labels))
+    order = order[labels[order] != segmentation.classes.background]
+    runs = _run_lengths(segmentation)
+    return Objects(labels[order], scores[order], segmentation.crowd.cpu().numpy()[order], [runs[n] for n in order])
+
+
+def best_of(objects: Objects) -> Objects:
+    """The best `MOST` of each class."""
+    kept = np.flatnonzero(ranks(objects.labels) < MOST).tolist()
+    runs = [objects.runs[n] for n in kept]
+    return Objects(objects.labels[kept], objects.scores[kept], objects.crowd[kept], runs)
+
+
+def ranks(keys: NDArray[Any]) -> Integers:
+    """(N,) sorted keys → the place of each among those equal to it, from 0."""
+    first = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
+    places: Integers = np.arange(len(keys)) - np.repeat(first, np.diff(first, append=len(keys)))
+    return places
+
+
+def areas_of(objects: Objects) -> Floats:
+    """(N,) pixels of each mask."""
+    return np.asarray(plain.area(list(objects.runs)), np.float64)
+
+
+def boxes_of(objects: Objects) -> Floats:
+    """(N, 4) x, y, width and height of the box around each mask, pixels; zeros around an empty one."""
+    return np.asarray(plain.toBbox(list(objects.runs)), np.float64).reshape(-1, 4)
+
+
+def mask_pairs(found: Objects, true: Objects) -> Pairs:
+    """By the intersection over the union of the masks; with a crowd: over the area of what was found."""
+    return _pairs(found, true, lambda n, m: _mask_iou(found.runs, true.runs, n, m, true.crowd))
+
+
+def box_pairs(found: Objects, true: Objects) -> Pairs:
+    """By the boxes around the masks."""
+    one, other = boxes_of(found), boxes_of(true)
+    both = _box_intersections(one, other)
+    area, areas = (one[:, 2] * one[:, 3])[:, None], other[:, 2] * other[:, 3]
+    union = np.where(true.crowd, area, area + areas - both)
+    overlap = np.divide(both, union, out=np.zeros_like(both), where=both > 0)
+    n, m = np.nonzero((overlap >= LEAST) & (found.labels[:, None] == true.labels))
+    return Pairs(n, m, overlap[n, m])
+
+
+def boundary_pairs(found: Objects, true: Objects, ratio: float) -> Pairs:
+    """By the smaller of two intersections over unions: of the masks, and of what lies near their own boundaries.
+
+    Cheng et al., "Boundary IoU", 2021. A crowd keeps that of its mask.
+
+    Args:
+        found, true: of one picture.
+        ratio: how near, as a share of the diagonal of the picture; at least a pixel.
+    """
+    edges = [[coco.rleToBoundary(runs, ratio) for runs in objects.runs] for objects in (found, true)]
+
+    def smaller(n: Integers, m: Integers) -> Floats:
+        whole = _mask_iou(found.runs, true.runs, n, m, true.crowd)
+        edge = _mask_iou(edges[0], edges[1], n, m, true.crowd)
+        return np.where(true.crowd[m], whole, np.minimum(whole, edge))
+
+    return _pairs(found, true, smaller)
+
+
+def _pairs(found: Objects, true: Objects, iou: Callable[[Integers, Integers], Floats]) -> Pairs:
+    """`iou(n, m)` gives the (len(n), len(m)) overlaps of the results n with the true objects m."""
+    touch = (_box_intersections(boxes_of(found), boxes_of(true)) > 0) & (found.labels[:, None] == true.labels)
+    kept = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    for label in np.unique(found.labels[touch.any(1)]):
+        n, m = np.flatnonzero(found.labels == label), np.flatnonzero(true.labels == label)
+        overlap = iou(n, m)
+        rows, columns = np.nonzero(overlap >= LEAST)
+        kept.append((n[rows], m[columns], overlap[rows, columns]))
+    return Pairs(*(np.concatenate(part) for part in zip(*kept, strict=True)))
+
+
+def _mask_iou(
+    found: Sequence[Runs], true: Sequence[Runs], n: Integers, m: Integers, crowd: NDArray[np.bool_]
+) -> Floats:
+    overlap = coco.iou([found[k] for k in n], [true[k] for k in m], crowd[m].astype(int).tolist())
+    return np.asarray(overlap, np.float64).reshape(len(n), len(m))
+
+
+def _box_intersections(found: Floats, true: Floats) -> Floats:
+    """(N, 4) and (M, 4) boxes → (N, M) pixels."""
+    start = np.maximum(found[:, None, :2], true[:, :2])
+    end = np.minimum(found[:, None, :2] + found[:, None, 2:], true[:, :2] + true[:, 2:])
+    both: Floats = np.maximum(end - start, 0).prod(-1)
+    return both
+
+
+def _run_lengths(segmentation: Segmentation) -> list[Runs]:
+    """One for each segment."""
+    height, width = segmentation.size
+    masks = segmentation.as_masks()
+    counts = [masks.lengths(n) for n in range(len(masks))]
+    if not counts:
+        return []
+    runs: list[Runs] = coco.frPyObjects([{"size": [height, width], "counts": one} for one in counts], height, width)
+    return runs
