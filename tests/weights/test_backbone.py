@@ -85,6 +85,14 @@ def test_a_file_that_does_not_fit(tmp_path):
         pixelwise.create("unet", num_classes=2, backbone="resnet18", pretrained=tmp_path / "picture.png")
 
 
+def test_a_file_that_fills_only_a_part(tmp_path):
+    """timm takes what fits and says nothing: half of a network would stay random."""
+    tensors = pixelwise.create("unet", num_classes=2, backbone="resnet18").network.backbone.net.state_dict()
+    torch.save({name: value for name, value in tensors.items() if not name.startswith("layer4")}, tmp_path / "part.pth")
+    with pytest.raises(ValueError, match=r"part\.pth leaves \d+ of \d+ tensors of 'resnet18' as they were, layer4"):
+        pixelwise.create("unet", num_classes=2, backbone="resnet18", pretrained=tmp_path / "part.pth")
+
+
 def test_without_a_network_the_error_says_which_file_to_bring(monkeypatch, tmp_path):
     import huggingface_hub.constants
 

@@ -48,3 +48,20 @@ def test_what_does_not_fit_writes_nothing(file, tmp_path):
     with pytest.raises(ValueError, match="there is no layout"):
         convert(file, "milesal", "unet_padded", out)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_one_output_or_that_are_no_numbers_are_refused(file, tmp_path):
+    tensors = state_dict(RECORD["shapes"])
+    one = {name: value[:1] if name.startswith("outc.") else value for name, value in tensors.items()}
+    torch.save(one, tmp_path / "one.pth")
+    tensors["inc.double_conv.0.weight"][0, 0, 0, 0] = torch.nan
+    torch.save(tensors, tmp_path / "nan.pth")
+    for name, message in (("one.pth", "one output, the sigmoid"), ("nan.pth", "numbers that are not finite")):
+        with pytest.raises(ValueError, match=message):
+            convert(
+                tmp_path / name, "milesial", "unet_padded", tmp_path / "x.safetensors", arguments={"bilinear": True}
+            )
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match="overwritten by its own conversion"):
+        convert(file, "milesial", "unet_padded", file, arguments={"bilinear": True})
+    assert file.read_bytes() == before

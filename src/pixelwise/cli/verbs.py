@@ -261,8 +261,13 @@ def _predictor(options: Namespace, chain: Chain | None = None) -> Predictor:
         scales = tuple(float(part) for part in options.scales.split(","))
     except ValueError:
         raise ValueError(f"--scales is {options.scales!r}: it must be numbers like 0.75,1,1.25") from None
+    model = load(options.model)
+    if model.postprocess:
+        steps = ", ".join(f"{name}={value}" for name, value in model.postprocess.to_dict().items())
+        replaced = "" if chain is None else "; the flags replace it"
+        print(f"note: after the network the checkpoint has {steps}{replaced}", file=sys.stderr)
     return Predictor(
-        load(options.model),
+        model,
         device=options.device,
         flip=options.flip,
         scales=scales,

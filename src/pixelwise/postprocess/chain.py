@@ -204,5 +204,5 @@ def check_crf_size(number: int, height: int, width: int) -> None:
         raise ValueError(
             f"the picture is {width}x{height}: a CRF over {number} classes would need about "
             f"{pixel * height * width / 1e9:.0f} GB of memory, and is refused above {LARGEST / pixel / 1e6:.0f} "
-            "million pixels; predict without it (postprocess=Chain()), or cut or shrink the picture"
+            "million pixels; predict without it (--plain, or postprocess=Chain()), or cut or shrink the picture"
         )

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from ..layers.backbone import Backbone
@@ -76,6 +77,17 @@ def _from_timm(backbone: Backbone, path: Path | None) -> None:
         raise ValueError(f"timm {timm.__version__} has no pretrained weights for {backbone.name!r}")
     try:
         net = timm.create_model(backbone.name, pretrained=True, **backbone.options, **overlay)
+        if path is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(torch.initial_seed() + 1)
+                again = timm.create_model(backbone.name, pretrained=True, **backbone.options, **overlay).state_dict()
+            # timm fills what it can and leaves the rest random: what two fillings do not agree on was left
+            left = [name for name, value in net.state_dict().items() if not torch.equal(value, again[name])]
+            if left:
+                raise ValueError(
+                    f"{path} leaves {len(left)} of {len(again)} tensors of {backbone.name!r} as they were, {left[0]} "
+                    "for example: give the ImageNet weights of this very network, in timm's layout"
+                )
     except (RuntimeError, KeyError) as error:
         raise ValueError(f"{path or 'the download'} does not fit the backbone {backbone.name!r}: {error}") from None
     except OSError as error:

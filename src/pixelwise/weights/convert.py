@@ -42,9 +42,17 @@ def convert(
         FileNotFoundError: the source is not there.
         ValueError: for an unknown layout or model, and for each tensor without a place, not filled or of another shape.
     """
+    if Path(source).resolve() == Path(out).resolve():
+        raise ValueError(f"{source} would be overwritten by its own conversion: write to another file")
     theirs = read_state_dict(source)
     given = dict(arguments or {})
-    classes = classes or Classes.numbered(count_classes(theirs, layout, model, given))
+    number = count_classes(theirs, layout, model, given)
+    if number == 1:
+        raise ValueError(
+            f"{os.fspath(source)} has one output, the sigmoid of one class against everything else: models here choose "
+            "among two classes or more, so it cannot be converted"
+        )
+    classes = classes or Classes.numbered(number)
     made = create(model, classes=classes, **given)
     try:
         unused = load_weights(made, theirs, layout)

@@ -57,6 +57,8 @@ class Table:
                 problems.append(f"{key} and {source[name]} are both {name}")
             elif value.shape != ours[name].shape:
                 problems.append(f"{key} is {tuple(value.shape)}, but {name} is {tuple(ours[name].shape)}")
+            elif value.is_floating_point() and not bool(value.isfinite().all()):
+                problems.append(f"{key} holds numbers that are not finite")
             else:
                 found[name], source[name] = value, key
         counters = {name for name in ours if name.endswith(".num_batches_tracked")}  # older files have none
