@@ -25,6 +25,7 @@ from .inference.predictor import FAILURES, Predictor
 from .legend import Pixels, add_legend
 from .metrics import METRICS
 from .metrics.boundary import BoundaryScore
+from .metrics.pictures import of_all_processes
 from .models.base import Model
 from .ops.files import write_aside
 from .pages import Page
@@ -92,6 +93,7 @@ class Evaluation:
             "per_class": list(self.per_class),
             "per_picture": list(self.per_picture),
             "classes": self.classes.to_dict(),
+            "postprocess": self.predictor.postprocess.to_dict(),
             "definitions": dict(self.definitions),
         }
         plain: dict[str, Any] = _without_nan(record)
@@ -137,8 +139,8 @@ class Evaluation:
         ]
 
     def _hardly_found(self) -> list[Row]:
-        """The classes that the model misses; those that the data lack have no pixel accuracy (nan)."""
-        return [row for row in self.per_class if float(row["pixel accuracy"]) < HARDLY]
+        """The classes that the model misses; those that the data lack, and objects, have no pixel accuracy (nan)."""
+        return [row for row in self.per_class if float(row.get("pixel accuracy", math.nan)) < HARDLY]
 
     def _summary(self) -> str:
         number, failed = len(self.dataset), len(self.failures)
@@ -206,7 +208,7 @@ def evaluate(
                 metric.update(found, scored.truth, name)
     for metric in metrics:
         metric.reduce()
-    if len(failures := _of_all(failures)) == len(dataset):
+    if len(failures := of_all_processes(failures)[0]) == len(dataset):
         raise ValueError(f"not one of {len(dataset)} pictures could be scored; {failures[0][0]}: {failures[0][1]}")
     return Evaluation(
         classes,
@@ -253,15 +255,6 @@ def _ordered(truth: Segmentation, classes: Classes) -> Segmentation:
 
 def _together() -> bool:
     return distributed.is_available() and distributed.is_initialized()
-
-
-def _of_all(failures: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those of all processes, in the order of their ranks."""
-    if not _together():
-        return failures
-    gathered: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(gathered, failures)
-    return [failure for some in gathered for failure in some]
 
 
 def _joined(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

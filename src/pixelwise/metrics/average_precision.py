@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..classes import Classes
@@ -25,6 +24,7 @@ from .overlaps import (
     mask_pairs,
     objects_of,
 )
+from .pictures import check_pair, of_all_processes
 from .ranking import NUMBERS, SIZES, Curves, Flags, Matches, Results, Truths, match, rank
 
 Row = dict[str, str | int | float]
@@ -118,14 +118,7 @@ class AveragePrecision:
         Raises:
             ValueError: for results of another size, or with another number of classes.
         """
-        if found.size != truth.size:
-            raise ValueError(
-                f"the result is {found.size[1]}x{found.size[0]}, the truth {truth.size[1]}x{truth.size[0]}: "
-                "results must have the size of the original picture"
-            )
-        for what, given in (("result", found), ("truth", truth)):
-            if len(given.classes) != len(self.classes):
-                raise ValueError(f"the {what} has {len(given.classes)} classes, but {len(self.classes)} are counted")
+        check_pair(found, truth, self.classes)
         self.add(objects_of(found), objects_of(truth), name)
 
     def add(self, found: Objects, truth: Objects, name: str = "") -> None:
@@ -156,13 +149,8 @@ class AveragePrecision:
 
     def reduce(self) -> None:
         """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
-        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-            return
-        states: list[Any] = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(states, (self.names, self.pictures))
         self._kept.clear()
-        self.names = [name for names, _ in states for name in names]
-        self.pictures = [picture for _, pictures in states for picture in pictures]
+        self.names, self.pictures = of_all_processes(self.names, self.pictures)
 
     def scores(self) -> dict[str, float]:
         """The twelve scores of each kind, 0 to 1, as `DEFINITIONS` has them; nan where there is no such true object."""

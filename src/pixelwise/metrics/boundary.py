@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..classes import VOID, Classes
 from ..ops.disk import disk
 from ..segmentation import Segmentation
 from .confusion import Counts, Values, bootstrap, divide, mean, means_over_pictures
+from .pictures import check_pair, of_all_processes
 
 DEFINITIONS: Mapping[str, str] = {
     "boundary F1": "of a class: harmonic mean of precision, the share of its found boundary pixels that lie within the "
@@ -57,12 +57,9 @@ class BoundaryScore:
         """Counts one picture; `name` is what reports call it.
 
         Raises:
-            ValueError: for results of another size.
+            ValueError: for results of another size, or with another number of classes.
         """
-        if found.size != truth.size:
-            raise ValueError(
-                f"the result is {found.size[1]}x{found.size[0]}, the truth {truth.size[1]}x{truth.size[0]}"
-            )
+        check_pair(found, truth, self.classes)
         counts = self.count(found.class_map().cpu().numpy(), truth.class_map().cpu().numpy())
         self.names.append(name)
         self.pictures.append(counts)
@@ -94,12 +91,7 @@ class BoundaryScore:
 
     def reduce(self) -> None:
         """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
-        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-            return
-        states: list[Any] = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(states, (self.names, self.pictures))
-        self.names = [name for names, _ in states for name in names]
-        self.pictures = [picture for _, pictures in states for picture in pictures]
+        self.names, self.pictures = of_all_processes(self.names, self.pictures)
 
     def scores(self) -> dict[str, float]:
         """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where there is no boundary at all."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..classes import VOID, Classes
 from ..segmentation import Segmentation
+from .pictures import of_all_processes
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -118,13 +118,8 @@ class ConfusionMatrix:
 
         Every process then holds the same. A picture that two processes counted counts twice.
         """
-        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-            return
-        states: list[Any] = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(states, (self.matrix, self.names, self.pictures))
-        self.matrix = sum((matrix for matrix, _, _ in states), np.zeros_like(self.matrix))
-        self.names = [name for _, names, _ in states for name in names]
-        self.pictures = [picture for _, _, pictures in states for picture in pictures]
+        matrices, self.names, self.pictures = of_all_processes([self.matrix], self.names, self.pictures)
+        self.matrix = sum(matrices, np.zeros_like(self.matrix))
 
     def scores(self) -> dict[str, float]:
         """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where not a single pixel was counted."""

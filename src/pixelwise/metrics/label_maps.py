@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
@@ -18,6 +17,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from ..classes import Classes
 from ..segmentation import Segmentation
 from .confusion import Counts, Values, bootstrap, divide, mean, means_over_pictures
+from .pictures import check_pair, of_all_processes
 from .ranking import THRESHOLDS
 
 DEFINITIONS: Mapping[str, str] = {
@@ -66,14 +66,7 @@ class LabelMapScore:
         Raises:
             ValueError: for results of another size, or with another number of classes.
         """
-        if found.size != truth.size:
-            raise ValueError(
-                f"the result is {found.size[1]}x{found.size[0]}, the truth {truth.size[1]}x{truth.size[0]}: "
-                "results must have the size of the original picture"
-            )
-        for what, given in (("result", found), ("truth", truth)):
-            if len(given.classes) != len(self.classes):
-                raise ValueError(f"the {what} has {len(given.classes)} classes, but {len(self.classes)} are counted")
+        check_pair(found, truth, self.classes)
         counts = _count(found, truth, len(self.classes))
         self.names.append(name)
         self.pictures.append(counts)
@@ -91,12 +84,7 @@ class LabelMapScore:
 
     def reduce(self) -> None:
         """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
-        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-            return
-        states: list[Any] = [None] * torch.distributed.get_world_size()
-        torch.distributed.all_gather_object(states, (self.names, self.pictures))
-        self.names = [name for names, _ in states for name in names]
-        self.pictures = [picture for _, pictures in states for picture in pictures]
+        self.names, self.pictures = of_all_processes(self.names, self.pictures)
 
     def scores(self) -> dict[str, float]:
         """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where there is no object at all."""
