@@ -244,3 +244,8 @@ def test_what_is_no_model():
         predict("runs/tiles", image)
     with pytest.raises(TypeError, match="a model is wanted, not Conv2d$"):
         predict(torch.nn.Conv2d(3, 2, 1), image)
+
+
+def test_what_comes_after_the_network_is_a_chain():
+    with pytest.raises(TypeError, match=r"must be a Chain, such as Chain\(crf=CRF\(\)"):
+        Predictor(pixelwise.create("unet_padded", num_classes=2, width=2), postprocess=pixelwise.CRF())

@@ -16,6 +16,8 @@ from pixelwise.classes import Classes
         ("unet", {}, "how many classes"),
         ("unet", {"num_classes": 3, "classes": Classes(("a", "b"))}, "num_classes is 3, but 2 classes"),
         ("unet", {"num_classes": 0}, "at least one name"),
+        ("deeplabv3", {"num_classes": 2, "auxiliary": "maybe"}, "auxiliary of deeplabv3 is 'maybe': it must be true"),
+        ("deeplabv3plus", {"num_classes": 2, "output_stride": 7}, "output_stride is 7: it must be 8, 16 or 32"),
         ("unet", {"num_classes": 2, "backbone": "resnt34"}, "did you mean .*'resnet34'"),
         ("unet", {"num_classes": 2, "widht": 32}, "no argument 'widht': did you mean 'width'"),
         ("unet_padded", {"num_classes": 2, "backbone": "resnet34"}, "unet_padded has no argument 'backbone'"),

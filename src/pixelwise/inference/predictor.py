@@ -90,6 +90,8 @@ class Predictor:
             raise ValueError(f"precision is {precision!r}: it must be one of {', '.join(PRECISIONS)}")
         self.precision = precision
         self.postprocess = model.postprocess if postprocess is None else postprocess
+        if not isinstance(self.postprocess, Chain):
+            raise TypeError(f"postprocess is {postprocess!r}: it must be a Chain, such as Chain(crf=CRF(), open=2)")
         needs_probabilities = self.views != (View(),) or tile is not None or self.postprocess.crf is not None
         if not isinstance(model, SemanticModel) and needs_probabilities:
             raise TypeError(

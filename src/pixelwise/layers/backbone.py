@@ -48,6 +48,8 @@ class Backbone(nn.Module):
         self.options: dict[str, Any] = {"features_only": True, **(changes or {})}
         if out_indices is not None:
             self.options["out_indices"] = tuple(out_indices)
+        if output_stride not in (8, 16, 32):
+            raise ValueError(f"output_stride is {output_stride}: it must be 8, 16 or 32")
         if output_stride != 32:
             self.options["output_stride"] = output_stride
         try:

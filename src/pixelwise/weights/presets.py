@@ -60,11 +60,14 @@ def create(
         classes = Classes.numbered(num_classes)
     elif num_classes not in (None, len(classes)):
         raise ValueError(f"num_classes is {num_classes}, but {len(classes)} classes are given: leave one of them out")
-    accepted = [key for key in inspect.signature(MODELS[name]).parameters if key != "num_classes"]
+    parameters = inspect.signature(MODELS[name]).parameters
+    accepted = [key for key in parameters if key != "num_classes"]
     given = arguments if backbone is None else {"backbone": backbone, **arguments}
     for key in given:
         if key not in accepted:
             raise ValueError(f"{name} has no argument {key!r}: {nearest(key, accepted)}")
+        if isinstance(parameters[key].default, bool) and not isinstance(given[key], bool):
+            raise ValueError(f"{key} of {name} is {given[key]!r}: it must be true or false")
     model = MODELS[name](len(classes), **given)
     if norm == "group":
         group_norms(model)
