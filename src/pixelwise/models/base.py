@@ -126,6 +126,24 @@ class SemanticModel(Model):
         return [most_probable(p, self.classes) for p in self.probabilities(outputs, sizes)]
 
 
+class InstanceModel(Model):
+    """Each object apart: `decode` gives masks, the surest first. The background is class 0 and is never found.
+
+    Attributes:
+        least_score: objects less sure are left out; low, as average precision wants all that may be right.
+        most_objects: so many of a picture are given at most.
+    """
+
+    task = "instance"
+    least_score: float = 0.05
+    most_objects: int = 100
+
+    def __init__(self, num_classes: int) -> None:
+        if num_classes < 2:
+            raise ValueError(f"num_classes is {num_classes}: to find objects takes a background and one class at least")
+        super().__init__(num_classes)
+
+
 def most_probable(probabilities: Tensor, classes: Classes) -> Segmentation:
     """(C, H, W) class probabilities → one segment for each class that wins somewhere, scored by its mean there."""
     confidence, class_map = probabilities.max(0)
