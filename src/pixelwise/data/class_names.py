@@ -82,6 +82,11 @@ def two_classes(name: str = "foreground", thing: bool = False) -> Classes:
     return make_classes(("background", name), (False, thing))
 
 
+def nothing(objects: Sequence[str]) -> str:
+    """What to call the background of objects of these names."""
+    return next(name for name in ("background", "nothing", "no category") if name not in objects)
+
+
 def of_objects(every: Sequence[str], wanted: Classes | Sequence[str] | str | None, where: str) -> Classes:
     """A background and the kinds of objects that are wanted, of `every` kind there is; all of them by default.
 
@@ -97,11 +102,11 @@ def of_objects(every: Sequence[str], wanted: Classes | Sequence[str] | str | Non
         chosen = wanted
     else:
         names = [name.strip() for name in (wanted.split(",") if isinstance(wanted, str) else wanted or every)]
-        nothing = next(name for name in ("background", "nothing", "no category") if name not in every)
+        background = nothing(every)
         if wanted is not None and len(names) > 1 and names[0] not in every:
-            nothing, *names = names
+            background, *names = names
         colors = ((0, 0, 0), *palette(len(names)))
-        chosen = Classes((nothing, *names), colors, (False, *(True for _ in names)), 0)
+        chosen = Classes((background, *names), colors, (False, *(True for _ in names)), 0)
     objects = [name for k, name in enumerate(chosen.names) if k != chosen.background]
     unknown = next((name for name in objects if name not in every), None)
     if unknown is not None:

@@ -70,6 +70,7 @@ def read(
         (found.layout, *notes, *found.notes, *((note,) if note else ())),
         ClassMaps(values),
         without_masks(found),
+        apart=False,
     )
 
 

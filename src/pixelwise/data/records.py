@@ -38,6 +38,10 @@ def read_picture(record: Record) -> Tensor:
     return read_image(record.image)
 
 
+Truths = Callable[[Record], Segmentation]
+"""Reads the truth of a record."""
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Pictures with their truth, read from their files each time they are asked for.
@@ -52,6 +56,7 @@ class Dataset:
         alone: pictures of any split that ought to have a mask and have none; `open_dataset` refuses such data.
         images: reads the picture of one record; only of pictures that are made has its file another meaning than its
             name.
+        apart: whether each object is a segment of its own; if not, all of a class are one segment.
     """
 
     classes: Classes
@@ -59,9 +64,10 @@ class Dataset:
     split: str | None
     format: str
     notes: tuple[str, ...]
-    truths: Callable[[Record], Segmentation]
+    truths: Truths
     alone: tuple[Record, ...] = ()
     images: Callable[[Record], Tensor] = read_picture
+    apart: bool = True
 
     def __repr__(self) -> str:
         """The folder, the split and how much there is, on one line."""

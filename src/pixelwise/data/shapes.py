@@ -8,7 +8,7 @@ its centre lies in, and through the hole of a ring one sees what is behind. Colo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -123,7 +123,7 @@ def shapes(
     records = tuple(Record(f"{n:06}", Path("shapes", f"{n:06}.png"), annotations=said) for n in range(number))
     note = f"the pictures are made, not read: up to {most} shapes in each, seed {seed}"
     classes = Classes(NAMES, things=(False, True, True, True, True), background=0)
-    return Dataset(classes, records, None, "shapes", (note,), scenes.segments, images=scenes.image)
+    return Dataset(classes, records, None, "shapes", (note,), scenes.segments, (), scenes.image, truth != "semantic")
 
 
 def detect(path: Path) -> str | None:
@@ -163,7 +163,7 @@ def read(
         names, note = hashed([record.name for record in records], wanted, path)
         chosen = set(names)
         records, notes = tuple(record for record in records if record.name in chosen), (*notes, note)
-    return Dataset(data.classes, records, wanted, "shapes", notes, data.truths, images=data.images)
+    return replace(data, records=records, split=wanted, notes=notes)
 
 
 def _wanted(path: Path) -> Dataset:

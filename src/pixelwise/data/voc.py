@@ -120,6 +120,7 @@ def read(
         "voc",
         (detect(path) or "", *notes, *((note,) if note else ())),
         ClassesAndObjects(values, objects),
+        apart=objects,
     )
 
 
