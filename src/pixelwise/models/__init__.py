@@ -6,6 +6,7 @@ from .deeplabv2 import DeepLabV2
 from .deeplabv3 import DeepLabV3
 from .deeplabv3plus import DeepLabV3Plus
 from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
+from .mask_rcnn import MaskRCNN
 from .pspnet import PSPNet
 from .unet import PaddedUNet, UNet
 
@@ -21,5 +22,6 @@ MODELS: dict[str, type[Model]] = {
     "deeplabv3": DeepLabV3,
     "deeplabv3plus": DeepLabV3Plus,
     "pspnet": PSPNet,
+    "mask_rcnn": MaskRCNN,
 }
 """What `pixelwise.create` can make, in the order of their years."""
