@@ -18,7 +18,7 @@ Differs from the paper:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -169,6 +169,8 @@ class MaskRCNN(InstanceModel):
         class_agnostic: one mask for whatever the class is, instead of one for each.
         width: channels of the pyramid and of the branches; the full layers have four times as many.
         anchors: side of the anchors on each level, pixels; smaller ones for small objects.
+        regions: that learn from a picture; a quarter of them hold objects at most. The paper's 512 suit pictures of 800
+            pixels; 64 are enough for small ones and take an eighth of the time.
     """
 
     least_score = 0.05
@@ -181,13 +183,16 @@ class MaskRCNN(InstanceModel):
         class_agnostic: bool = False,
         width: int = 256,
         anchors: Sequence[float] = (32, 64, 128, 256, 512),
+        regions: int = 512,
     ) -> None:
         super().__init__(num_classes)
         if variant not in CHOICES:
             raise ValueError(f"there is no variant {variant!r} of mask_rcnn: {nearest(variant, CHOICES)}")
         if len(anchors) != len(STRIDES) + 1 or min(anchors) <= 0:
             raise ValueError(f"anchors are {tuple(anchors)}: give {len(STRIDES) + 1} sides in pixels, one a level")
-        self.choices = choices = CHOICES[variant]
+        if regions < 1:
+            raise ValueError(f"regions is {regions}: at least one must learn from a picture")
+        self.choices = choices = replace(CHOICES[variant], regions_sampled=regions)
         self.backbone = Backbone(backbone or "resnet50")
         self.places = _places(self.backbone)
         self.normalize = self.backbone.normalize()
