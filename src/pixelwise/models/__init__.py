@@ -7,6 +7,8 @@ from .deeplabv3 import DeepLabV3
 from .deeplabv3plus import DeepLabV3Plus
 from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
 from .pspnet import PSPNet
+from .solo import SOLO, DecoupledSOLO
+from .solov2 import SOLOv2
 from .unet import PaddedUNet, UNet
 
 MODELS: dict[str, type[Model]] = {
@@ -21,5 +23,8 @@ MODELS: dict[str, type[Model]] = {
     "deeplabv3": DeepLabV3,
     "deeplabv3plus": DeepLabV3Plus,
     "pspnet": PSPNet,
+    "solo": SOLO,
+    "decoupled_solo": DecoupledSOLO,
+    "solov2": SOLOv2,
 }
 """What `pixelwise.create` can make, in the order of their years."""
