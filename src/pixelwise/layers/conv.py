@@ -17,10 +17,10 @@ def conv_norm_relu(channels: int, width: int, kernel: int = 3, dilation: int = 1
 
 
 def conv_group_relu(channels: int, width: int, kernel: int = 3) -> nn.Sequential:
-    """Convolution without a bias that keeps the size, group normalisation of 32 groups (or fewer), ReLU."""
+    """Convolution without a bias that keeps the size, group normalisation (32 groups from 128 channels on), ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False),
-        nn.GroupNorm(math.gcd(width, 32), width),
+        nn.GroupNorm(math.gcd(32, max(1, width // 4)), width),
         nn.ReLU(inplace=True),
     )
 
