@@ -38,7 +38,10 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"backbone": "resnet18", "variant": "smp"},
     ],
     "solo": [{"backbone": "tf_efficientnet_lite0", "convs": 1, "width": 32}],
-    "decoupled_solo": [{"backbone": "tf_efficientnet_lite0", "convs": 1, "width": 32}],
+    "decoupled_solo": [
+        {"backbone": "tf_efficientnet_lite0", "convs": 1, "width": 32},
+        {"backbone": "resnet18", "convs": 1, "width": 32, "shared": True},
+    ],
     "solov2": [{"backbone": "resnet18", "convs": 1, "width": 32, "features": 32, "pyramid": 32}],
     "unet": [
         {"width": 8},

@@ -1,13 +1,14 @@
 """The methods by name: one paper, one file."""
 
 from .base import Model
+from .decoupled_solo import DecoupledSOLO
 from .deeplabv1 import DeepLabV1
 from .deeplabv2 import DeepLabV2
 from .deeplabv3 import DeepLabV3
 from .deeplabv3plus import DeepLabV3Plus
 from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
 from .pspnet import PSPNet
-from .solo import SOLO, DecoupledSOLO
+from .solo import SOLO
 from .solov2 import SOLOv2
 from .unet import PaddedUNet, UNet
 

@@ -1,8 +1,7 @@
 """SOLO: an object is known by where it is and how large; no boxes (Wang et al. 2019, 1912.04488).
 
 A grid lies on the picture, and the cell that an object's centre falls into says its class and gives its whole mask;
-five grids on five levels of a pyramid take objects of five ranges of size. Decoupled SOLO gives a mask as the product
-of one for its column and one for its row.
+five grids on five levels of a pyramid take objects of five ranges of size.
 
 Differs from the paper:
 - masks are computed where they are wanted, for the cells of objects and for the cells that found something, not for all
@@ -334,56 +333,3 @@ class SOLO(LocationModel):
         logits = torch.addmm(bias[:, None], weight, features.flatten(1)).unflatten(1, features.shape[1:])  # (N, h, w)
         larger = F.interpolate(logits[:, None], scale_factor=2, mode="bilinear", align_corners=False)
         return resize(larger.sigmoid(), size)[:, 0]  # (N, *size)
-
-
-class DecoupledSOLO(LocationModel):
-    """The paper's section 3.4: a mask is the product of that of its column and that of its row, 2S instead of S² maps.
-
-    Args:
-        num_classes, backbone, grids, scale: as `LocationModel` has them.
-        convs: in each of the three branches; the paper has 7, the authors' light model 4 (with `scale` 2/3, shorter
-            side 512).
-        width: channels of the pyramid and of the branches.
-    """
-
-    def __init__(
-        self,
-        num_classes: int,
-        backbone: str = "resnet50",
-        grids: Sequence[int] = GRIDS,
-        convs: int = 7,
-        width: int = 256,
-        scale: float | None = None,
-    ) -> None:
-        super().__init__(num_classes, backbone, grids, width, scale)
-        self.categories = tower(width, width, convs)
-        self.sides = nn.ModuleList(tower(width + 1, width, convs) for _ in "xy")
-        self.columns, self.rows = (nn.ModuleList(nn.Conv2d(width, grid, 3, padding=1) for grid in grids) for _ in "xy")
-        self.head = nn.Conv2d(width, num_classes - 1, 3, padding=1)
-        for part in (self.categories, self.sides, self.columns, self.rows, self.head):
-            begin(part)
-        doubt(self.head, *cast(list[nn.Conv2d], [*self.columns, *self.rows]))
-
-    def forward(self, images: Tensor) -> Outputs:
-        """(B, 3, H, W) of any size → logits of the cells' classes; (B, 2S, 2h, 2w) of each level, columns and rows."""
-        levels = resize_levels(self.pyramid(images))  # strides 8, 8, 16, 32, 32
-        categories = [
-            self.head(self.categories(resize(x, (s, s)))) for x, s in zip(levels, self.grids, strict=True)
-        ]  # (B, C − 1, S, S)
-        masks = []
-        for x, *convs in zip(levels, self.columns, self.rows, strict=True):
-            place, both = coordinates(x), []
-            for side, (branch, conv) in enumerate(zip(self.sides, convs, strict=True)):
-                y = branch(torch.cat([x, place[:, side : side + 1]], 1))  # (B, width, h, w)
-                both.append(conv(resize(y, (2 * y.shape[-2], 2 * y.shape[-1]))))  # (B, S, 2h, 2w)
-            masks.append(torch.cat(both, 1))
-        return Outputs(tuple(categories), tuple(masks))
-
-    def padded(self, outputs: Outputs) -> tuple[int, int]:
-        height, width = outputs.masks[0].shape[-2:]
-        return height * STRIDES[0] // 2, width * STRIDES[0] // 2
-
-    def soft_masks(self, outputs: Outputs, image: int, level: int, cells: Tensor, size: tuple[int, int]) -> Tensor:
-        soft = resize(outputs.masks[level][image : image + 1].float().sigmoid(), size)[0]  # (2S, *size)
-        grid = self.grids[level]
-        return soft[cells % grid] * soft[grid + cells // grid]

@@ -10,15 +10,17 @@ from typing import Any
 from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
-from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, pspnet, unet
+from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, pspnet, solo, unet
 from .files import read_state_dict, unwrapped
 from .table import Table
 
 LAYOUTS: dict[str, tuple[Table, ...]] = {
     "kazuto1011": (deeplabv2.KAZUTO1011,),
     "milesial": (unet.MILESIAL,),
+    "mmdet": solo.MMDET,
     "semseg": (pspnet.SEMSEG,),
     "smp": (deeplabv3.SMP, deeplabv3plus.SMP, pspnet.SMP, unet.SMP),
+    "solo": solo.SOLO,
     "torchvision": (deeplabv3.TORCHVISION, fcn.TORCHVISION),
     "vainf": (deeplabv3.VAINF, deeplabv3plus.VAINF),
     "wkentaro": fcn.WKENTARO,
