@@ -41,6 +41,12 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"backbone": "tf_efficientnet_lite0", "output_stride": 16},
         {"backbone": "resnet18", "variant": "smp"},
     ],
+    "solo": [{"backbone": "tf_efficientnet_lite0", "convs": 1, "width": 32}],
+    "decoupled_solo": [
+        {"backbone": "tf_efficientnet_lite0", "convs": 1, "width": 32},
+        {"backbone": "resnet18", "convs": 1, "width": 32, "shared": True},
+    ],
+    "solov2": [{"backbone": "resnet18", "convs": 1, "width": 32, "features": 32, "pyramid": 32}],
     "unet": [
         {"width": 8},
         {"width": 8, "in_channels": 1},
