@@ -8,6 +8,7 @@ from .deeplabv3plus import DeepLabV3Plus
 from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
 from .pspnet import PSPNet
 from .unet import PaddedUNet, UNet
+from .yolact import YOLACT
 
 MODELS: dict[str, type[Model]] = {
     "fcn32s": FCN32s,
@@ -21,5 +22,6 @@ MODELS: dict[str, type[Model]] = {
     "deeplabv3": DeepLabV3,
     "deeplabv3plus": DeepLabV3Plus,
     "pspnet": PSPNet,
+    "yolact": YOLACT,
 }
 """What `pixelwise.create` can make, in the order of their years."""
