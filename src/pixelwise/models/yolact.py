@@ -37,7 +37,6 @@ from ..ops.prototypes import grow, shrink, windows, within
 from ..segmentation import Segmentation
 from .base import InstanceModel
 
-WIDTH = 256
 SIDE = 550
 """The paper's pictures, pixels; its anchors are for these."""
 
@@ -62,7 +61,7 @@ class Choices:
     Attributes:
         scales: of the anchors of each level, pixels of a picture of 550.
         square: all anchors are as high as they are wide, √ratio times their scale.
-        own_pixels: pixels are normalised with the authors' numbers, not with those of the backbone's weights.
+        own_pixels: pixels are normalised as the authors do it, not as the backbone's weights of timm want it.
     """
 
     scales: tuple[int, ...] = (24, 48, 96, 192, 384)
@@ -114,29 +113,29 @@ class Targets(NamedTuple):
 class Protonet(nn.Sequential):
     """Figure 3: three 3×3 convolutions, twice the size, one more, and a 1×1 convolution to the prototypes."""
 
-    def __init__(self, channels: int, prototypes: int) -> None:
-        def conv(before: int) -> list[nn.Module]:
-            return [nn.Conv2d(before, WIDTH, 3, padding=1), nn.ReLU(inplace=True)]
+    def __init__(self, width: int, prototypes: int) -> None:
+        def conv() -> list[nn.Module]:
+            return [nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True)]
 
         larger = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-        last = nn.Conv2d(WIDTH, prototypes, 1)
-        super().__init__(*conv(channels), *conv(WIDTH), *conv(WIDTH), larger, *conv(WIDTH), last, nn.ReLU(inplace=True))
+        last = nn.Conv2d(width, prototypes, 1)
+        super().__init__(*conv(), *conv(), *conv(), larger, *conv(), last, nn.ReLU(inplace=True))
 
 
 class PredictionHead(nn.Module):
     """Figure 4: boxes, classes and mask coefficients of the anchors of a level, from one map that they share."""
 
-    def __init__(self, channels: int, num_classes: int, prototypes: int) -> None:
+    def __init__(self, width: int, num_classes: int, prototypes: int) -> None:
         super().__init__()
         anchors = len(RATIOS)
-        self.shared = nn.Conv2d(channels, WIDTH, 3, padding=1)
-        self.boxes = nn.Conv2d(WIDTH, anchors * 4, 3, padding=1)
-        self.head = nn.Conv2d(WIDTH, anchors * num_classes, 3, padding=1)
-        self.coefficients = nn.Conv2d(WIDTH, anchors * prototypes, 3, padding=1)
+        self.shared = nn.Conv2d(width, width, 3, padding=1)
+        self.boxes = nn.Conv2d(width, anchors * 4, 3, padding=1)
+        self.head = nn.Conv2d(width, anchors * num_classes, 3, padding=1)
+        self.coefficients = nn.Conv2d(width, anchors * prototypes, 3, padding=1)
 
     def forward(self, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, D, h, w) → (B, 3 · h · w, 4), (…, C) and (…, 32); rows first, then columns, then ratios."""
-        x = F.relu(self.shared(level))  # (B, 256, h, w)
+        x = F.relu(self.shared(level))  # (B, D, h, w)
         maps = self.boxes(x), self.head(x), self.coefficients(x)
         flat = (m.permute(0, 2, 3, 1).reshape(len(x), -1, m.shape[1] // len(RATIOS)) for m in maps)
         boxes, logits, coefficients = flat
@@ -146,9 +145,9 @@ class PredictionHead(nn.Module):
 class SemanticHead(nn.Module):
     """Section 3.4, semantic segmentation loss: a 1×1 convolution of the finest level, without the background."""
 
-    def __init__(self, channels: int, num_classes: int) -> None:
+    def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
-        self.head = nn.Conv2d(channels, num_classes - 1, 1)
+        self.head = nn.Conv2d(width, num_classes - 1, 1)
 
     def forward(self, level: Tensor) -> Tensor:
         """(B, D, h, w) → (B, C - 1, h, w)."""
@@ -171,6 +170,7 @@ class YOLACT(InstanceModel):
             that: a row of `CHOICES`.
         size: side of the pictures that the anchors are for, pixels.
         prototypes: how many there are.
+        width: channels of the pyramid and of all after it.
 
     Attributes:
         least_score: 0, as no second threshold follows that of 0.05 for an anchor's best class in the authors' code.
@@ -188,6 +188,7 @@ class YOLACT(InstanceModel):
         variant: str = "paper",
         size: int = SIDE,
         prototypes: int = 32,
+        width: int = 256,
     ) -> None:
         super().__init__(num_classes)
         if variant not in CHOICES:
@@ -201,28 +202,34 @@ class YOLACT(InstanceModel):
             raise ValueError(f"backbone {backbone!r} has maps of strides {self.backbone.strides}, but not of {missing}")
         self.taken = [max(k for k, s in enumerate(self.backbone.strides) if s == stride) for stride in STRIDES]
         self.stride = self.backbone.multiple
-        self.normalize = self._pixels()
-        self.fpn = FPN([self.backbone.channels[k] for k in self.taken], WIDTH, smooth=True, relu=True, strided=2)
-        self.protonet = Protonet(WIDTH, prototypes)
-        self.prediction = PredictionHead(WIDTH, num_classes, prototypes)
-        self.semantic = SemanticHead(WIDTH, num_classes)
+        self.normalize = self._normalize()
+        self.fpn = FPN([self.backbone.channels[k] for k in self.taken], width, smooth=True, relu=True, strided=2)
+        self.protonet = Protonet(width, prototypes)
+        self.prediction = PredictionHead(width, num_classes, prototypes)
+        self.semantic = SemanticHead(width, num_classes)
         for part in (self.fpn, self.protonet, self.prediction, self.semantic):
             for layer in part.modules():
                 if isinstance(layer, nn.Conv2d):
                     nn.init.xavier_uniform_(layer.weight)
                     nn.init.zeros_(cast(Tensor, layer.bias))
 
-    def _pixels(self) -> Normalize:
-        if self.choices.own_pixels:
+    def _normalize(self) -> Normalize:
+        """What the weights expect; the authors' Darknet gets pixels as they are, and leaks more than timm's."""
+        if not self.choices.own_pixels:
+            return self.backbone.normalize()
+        if self.backbone.name != "darknet53":
             return Normalize((123.68, 116.78, 103.94), (58.40, 57.12, 57.38), scale=255)
-        return self.backbone.normalize()
+        for layer in self.backbone.modules():
+            if isinstance(layer, nn.LeakyReLU):
+                layer.negative_slope = 0.1
+        return Normalize()
 
     def forward(self, images: Tensor) -> Outputs:
         """(B, 3, H, W) of any size → the outputs; H and W are those after padding to the backbone's multiple."""
         x = pad_to(self.normalize(images), self.stride)  # (B, 3, H, W)
         size = (x.shape[-2], x.shape[-1])
         maps = self.backbone(x)
-        levels = self.fpn([maps[k] for k in self.taken])  # (B, 256, H / 8, W / 8) … (B, 256, H / 128, W / 128)
+        levels = self.fpn([maps[k] for k in self.taken])  # (B, D, H / 8, W / 8) … (B, D, H / 128, W / 128)
         boxes, logits, coefficients = (
             torch.cat(parts, 1) for parts in zip(*(self.prediction(x) for x in levels), strict=True)
         )
@@ -277,7 +284,7 @@ class YOLACT(InstanceModel):
         """The objects of image n, before their masks are made."""
         logits, least = outputs.logits[n].float(), max(LEAST_BEST, self.least_score)
         # No class is more probable than σ(its logit − the background's): most anchors need no softmax.
-        likely = (logits[:, 1:].amax(1) - logits[:, 0] >= math.log(least / (1 - least)) - 1e-3).nonzero().flatten()
+        likely = (logits[:, 1:].amax(1) - logits[:, 0] >= -math.log(1 / least - 0.999)).nonzero().flatten()
         scores = logits[likely].softmax(1)[:, 1:]
         sure = scores.amax(1) > least
         likely, scores = likely[sure], scores[sure]
