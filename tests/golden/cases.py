@@ -53,6 +53,10 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"backbone": "resnet18", "width": 16},
         {"backbone": "tf_efficientnet_lite0", "width": 16},
     ],
+    "yolact": [
+        {"backbone": "resnet18", "size": 64},
+        {"backbone": "tf_efficientnet_lite0", "variant": "authors", "size": 64, "prototypes": 8},
+    ],
     "unet_padded": [{"width": 8}, {"width": 8, "bilinear": True}],
 }
 """Arguments for speed, and the variants worth a test; a model that is not here is made with its defaults."""

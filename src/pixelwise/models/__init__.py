@@ -12,6 +12,7 @@ from .pspnet import PSPNet
 from .solo import SOLO
 from .solov2 import SOLOv2
 from .unet import PaddedUNet, UNet
+from .yolact import YOLACT
 
 MODELS: dict[str, type[Model]] = {
     "fcn32s": FCN32s,
@@ -26,6 +27,7 @@ MODELS: dict[str, type[Model]] = {
     "deeplabv3plus": DeepLabV3Plus,
     "pspnet": PSPNet,
     "mask_rcnn": MaskRCNN,
+    "yolact": YOLACT,
     "solo": SOLO,
     "decoupled_solo": DecoupledSOLO,
     "solov2": SOLOv2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def _describe(model: Model) -> dict[str, Any]:
         "architecture": model.architecture,
         "arguments": dict(model.arguments),
         "classes": model.classes.to_dict(),
-        "resizing": {"short_side": model.resizing.short_side, "long_side": model.resizing.long_side},
+        "resizing": asdict(model.resizing),
         "normalization": model.normalize.to_dict(),
         "postprocess": model.postprocess.to_dict(),
         "versions": {package: version(package) for package in ("pixelwise", "torch", "timm")},
