@@ -24,7 +24,7 @@ SETS, MAPS = 16, 20
 
 
 class Scene(NamedTuple):
-    """What was found and what is true: (H, W) int32, segment n is n + 1 and 0 is void; and the class of each segment."""
+    """What was found and what is true: (H, W) int32, segment n is n + 1 and 0 is void; and their classes."""
 
     found: np.ndarray
     labels: np.ndarray
@@ -64,7 +64,7 @@ def disturb(ids: np.ndarray, labels: np.ndarray, rng: np.random.Generator, class
 
 
 def random_scene(rng: np.random.Generator) -> Scene:
-    """Void on both sides, crowds (several of a class, too), classes that are absent from either, segments of a pixel."""
+    """Void on both sides, crowds (several of a class, too), absent classes, segments of a pixel."""
     h, w = rng.integers(1, 40, 2)
     number = int(rng.integers(1, 9))
     side = int(rng.integers(1, 12))
