@@ -51,6 +51,15 @@ class Merged(Model):
         self.semantic, self.instance, self.merging = semantic, instance, merging
         self.train(semantic.training and instance.training)
 
+    @property
+    def auxiliary_heads(self) -> bool:
+        """Whether `forward` runs the heads of the two that only training needs."""
+        return self.semantic.auxiliary_heads or self.instance.auxiliary_heads
+
+    @auxiliary_heads.setter
+    def auxiliary_heads(self, wanted: bool) -> None:
+        self.semantic.auxiliary_heads = self.instance.auxiliary_heads = wanted
+
     def forward(self, images: Tensor) -> MergedOutputs:
         """(B, 3, H, W) float32 RGB in [0, 1] → what the two models say of all of it."""
         semantic, instance = (model(_seen(model, images)) for model in (self.semantic, self.instance))
