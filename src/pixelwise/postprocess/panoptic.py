@@ -101,29 +101,28 @@ class Merging:
         stuff = [n for n, area in enumerate(areas.tolist()) if area >= max(1, self.stuff_area) and stays[n]]
         table = np.zeros(256, np.int32)
         table[[n + 1 for n in stuff]] = np.arange(len(stuff)) + len(taken) + 1
-        canvas += cv2.LUT(rest.numpy(), table)
+        ids = torch.from_numpy(cv2.LUT(rest.numpy(), table) + canvas)
         found = [*(things[label] for label in instances.labels[taken].tolist()), *(places[n] for n in stuff)]
         sure = torch.cat([instances.scores.cpu()[taken], scores.cpu()[stuff]])
-        result = Segmentation(classes, torch.tensor(found, dtype=torch.int64), sure, ids=torch.from_numpy(canvas))
+        result = Segmentation(classes, torch.tensor(found, dtype=torch.int64), sure, ids=ids)
         return result.to(numbers.device)
 
-    def _objects(self, instances: Segmentation, places: Sequence[int]) -> tuple[NDArray[np.int32], list[int]]:
+    def _objects(self, instances: Segmentation, places: Sequence[int]) -> tuple[NDArray[Any], list[int]]:
         """(H, W): 1, 2, … where the objects lie that are taken; and which these are."""
-        canvas, taken = np.zeros(instances.size, np.int32), []
-        masks = instances.as_masks().to("cpu")
-        areas, labels = masks.areas().tolist(), instances.labels.tolist()
-        sure = (instances.scores >= self.score).tolist()
-        for n in torch.argsort(instances.scores.cpu(), stable=True, descending=True).tolist():
-            if not areas[n] or not sure[n] or places[labels[n]] < 0:
-                continue
+        masks, labels = instances.as_masks().to("cpu"), instances.labels.tolist()
+        areas, sure = masks.areas().tolist(), (instances.scores >= self.score).tolist()
+        order = torch.argsort(instances.scores.cpu(), stable=True, descending=True).tolist()
+        wanted = [n for n in order if areas[n] and sure[n] and places[labels[n]] >= 0]
+        # The smallest numbers that will do are the fastest.
+        canvas, taken = np.zeros(instances.size, np.uint8 if len(wanted) < 256 else np.int32), []
+        for n in wanted:
             crop, (x, y) = masks.crop(n)
-            mask = crop.numpy()
-            below = canvas[y : y + mask.shape[0], x : x + mask.shape[1]]
-            free = mask & (below == 0)
+            below = canvas[y : y + crop.shape[0], x : x + crop.shape[1]]
+            free = crop.numpy() & (below == 0)
             left = np.count_nonzero(free)
             if left and (areas[n] - left) / areas[n] <= self.overlap:
                 taken.append(n)
-                below[free] = len(taken)
+                below += free * canvas.dtype.type(len(taken))
         return canvas, taken
 
     def to_dict(self) -> dict[str, Any]:
