@@ -226,6 +226,12 @@ class Masks:
         """The same on a larger image, nothing right of it and below."""
         return replace(self, size=(height, width))
 
+    def cropped(self, height: int, width: int) -> Masks:
+        """What lies in the upper left corner of that size; masks of which nothing does are empty."""
+        runs = self.runs[(self.runs[:, 1] < width) & (self.runs[:, 2] < height)]
+        runs[:, 3].clamp_(max=height)
+        return Masks((height, width), self.number, runs)
+
     def to(self, device: torch.device | str) -> Masks:
         """The same on another device."""
         return replace(self, runs=self.runs.to(device))
