@@ -1,0 +1,280 @@
+"""Panoptic data from what people have: class masks, objects, or both; every contradiction is shown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from . import __version__
+from .classes import Color
+from .data.dataset import available_splits, read_dataset
+from .data.mask_folder import copy_image
+from .data.panoptic_annotations import PanopticAnnotations
+from .data.panoptic_truth import APPROXIMATE, RULE, Conflict, Merger
+from .data.records import Dataset, Record, counted, short_names
+from .data.survey import FAILURES
+from .drawing import draw, sheet
+from .legend import Pixels, add_legend
+from .ops.files import write_aside
+from .pages import Page
+from .sample import Sample
+from .segmentation import Segmentation
+
+SHOWN = 40
+"""So many pictures with conflicts are on the page, those with most pixels first; all are in the folder."""
+
+MEANINGS: dict[str, tuple[Color, str]] = {
+    "class": ((213, 94, 0), "the mask says another class than the object"),
+    "uncovered": ((86, 180, 233), "the mask says a thing, and no object is there"),
+    "overlap": ((240, 228, 66), "objects lie on each other"),
+    "classless": ((204, 121, 167), "the mask does not say what the object is"),
+}
+"""The kinds of conflicts, their colours and what they mean."""
+
+Source = Dataset | str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A conflict, or a picture that was left out, as the table has it.
+
+    Attributes:
+        split, picture: where it is.
+        kind: that of the `Conflict`; "left out" where the picture is not in the data.
+        pixels: how many it concerns.
+        text: in words.
+    """
+
+    split: str
+    picture: str
+    kind: str
+    pixels: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Building:
+    """What `build_panoptic` did.
+
+    Attributes:
+        out: the folder of the data, COCO panoptic.
+        pictures: their number in each split.
+        objects: the number of objects.
+        rows: every conflict, and every picture that was left out.
+        page: the page that shows them; None where there are none.
+        approximate: whether objects are connected parts of class masks.
+    """
+
+    out: Path
+    pictures: Mapping[str, int]
+    objects: int
+    rows: tuple[Row, ...]
+    page: Path | None
+    approximate: bool
+
+    @property
+    def left_out(self) -> tuple[Row, ...]:
+        """The pictures that are not in the data, and why."""
+        return tuple(row for row in self.rows if row.kind == "left out")
+
+    def table(self) -> str:
+        """The same for a terminal: numbers of conflicts of each kind, and what was left out."""
+        numbers = ", ".join(f"{split}: {counted(number, 'picture')}" for split, number in self.pictures.items())
+        lines = [f"{numbers}; {counted(self.objects, 'object')}; COCO panoptic in {self.out}"]
+        lines += [f"approximate: {APPROXIMATE}"] if self.approximate else []
+        for kind, (_, meaning) in MEANINGS.items():
+            found = [row for row in self.rows if row.kind == kind]
+            pictures = len({(row.split, row.picture) for row in found})
+            pixels = counted(sum(row.pixels for row in found), "pixel")
+            where = f"{pixels} in {counted(pictures, 'picture')}"
+            lines += [f"{counted(len(found), 'conflict')}: {meaning}: {where}"] if found else []
+        lines += [f"left out: {row.picture}: {row.text}" for row in self.left_out]
+        return "\n".join([*lines, *([f"the rule: {RULE}\nsee {self.page}"] if self.page else [])])
+
+
+@dataclass
+class _Found:
+    """What is gathered on the way."""
+
+    rows: list[Row] = field(default_factory=list)
+    shown: list[tuple[int, Path, str]] = field(default_factory=list)
+    objects: int = 0
+
+
+def build_panoptic(
+    out: str | os.PathLike[str],
+    *,
+    semantic: Source | None = None,
+    instances: Source | None = None,
+    things: Sequence[str] = (),
+    rest: str = "background",
+    smallest: int = 0,
+    reading: Mapping[str, Any] | None = None,
+) -> Building:
+    """Writes COCO panoptic data from class masks and objects of the same pictures, paired by name.
+
+    An object wins over the class mask; of objects that overlap the smaller lies on top, crowds below all. Where the
+    mask says a thing and no object is, pixels become void. Each class of stuff is one segment. Every contradiction is a
+    line of `out/conflicts/conflicts.csv` and can be seen in `out/conflicts/SPLIT/NAME.jpg`; `out/conflicts/index.html`
+    shows the worst. Pictures that lack a partner, differ in size or cannot be read are left out, and told.
+
+    Args:
+        out: the folder; pictures are copied there.
+        semantic: class masks, any format of `open_dataset`. Alone: the connected parts of the things are the objects,
+            which is marked as approximate.
+        instances: objects, any format that has them. Alone: all else is background or void. Objects that are just
+            "object", as those of label maps, get the thing that most of their pixels have in the mask.
+        things: names of the countable classes, beside those that objects have.
+        rest: what becomes of the background: "background", a class of stuff, or "void".
+        smallest: connected parts of fewer pixels become void.
+        reading: arguments of `open_dataset` for the class masks, or for the objects where these are alone.
+
+    Raises:
+        FileNotFoundError, ValueError: when the data cannot be opened, or no picture is left.
+        OSError: when the folder cannot be written.
+    """
+    out, found = Path(out), _Found()
+    first = semantic if semantic is not None else instances
+    if first is None:
+        raise ValueError("there is nothing to build from: give class masks, objects, or both")
+    both = semantic is not None and instances is not None
+    parts, others = _opened(first, reading or {}), _opened(instances, {}) if both and instances is not None else {}
+    classes = next(iter(parts.values())).classes
+    objects = next(iter(others.values())).classes if both else classes if semantic is None else None
+    merger = Merger.plan(classes if semantic is not None else None, objects, things, rest, smallest)
+    partners = _partners(others)
+    approximate = instances is None
+    info = {"description": "class masks and objects as panoptic segments", "rule": RULE, "made by": __version__}
+    info |= {"approximate": APPROXIMATE} if approximate else {}
+    numbers, used = {}, set()
+    for split, data in parts.items():
+        folder = out / "annotations" / (f"panoptic_{data.split}" if data.split else "panoptic")
+        annotations = PanopticAnnotations(merger.classes, folder, scores=False, info=info)
+        numbers[split] = 0
+        for i, name in _progress(data):
+            partner = partners.get(data.records[i].name) or partners.get(_last(data.records[i]))
+            used |= {partner[0].records[partner[1]].name} if partner else set()
+            try:
+                if both and partner is None:
+                    raise ValueError("it has a class mask, but no objects: there is no picture of this name with them")
+                merged, conflicts, image = _merged(merger, data, i, partner, alone=semantic is None)
+            except FAILURES as error:
+                found.rows.append(Row(split, name, "left out", 0, str(error)))
+                continue
+            annotations.add(copy_image(data, i, out / (data.split or "images") / name), merged)
+            numbers[split] += 1
+            found.objects += sum(merger.classes.things[label] for label in merged.labels.tolist())
+            _keep(found, out / "conflicts" / split / f"{name}.jpg", conflicts, image, merged)
+        annotations.write()
+        found.rows += [Row(split, one.name, "left out", 0, "it has no class mask") for one in data.alone]
+    _add_lonely(found, others, used)
+    if not sum(numbers.values()):
+        raise ValueError(f"no picture is left: {found.rows[0].picture}: {found.rows[0].text}" if found.rows else "none")
+    page = _report(found, out / "conflicts") if found.rows else None
+    return Building(out, numbers, found.objects, tuple(found.rows), page, approximate)
+
+
+def _opened(source: Source, reading: Mapping[str, Any]) -> dict[str, Dataset]:
+    """Each split of the data."""
+    if isinstance(source, Dataset):
+        return {source.split or "all": source}
+    splits = available_splits(source, reading.get("format"))
+    return {split: read_dataset(source, split=split, **reading) for split in splits}
+
+
+def _last(record: Record) -> str:
+    return record.name.rpartition("/")[2]
+
+
+def _partners(others: Mapping[str, Dataset]) -> dict[str, tuple[Dataset, int]]:
+    """Pictures by their whole name, and by its last part where only one has that."""
+    every = [(data, i) for data in others.values() for i in range(len(data))]
+    times = Counter(_last(data.records[i]) for data, i in every)
+    short = {_last(data.records[i]): (data, i) for data, i in every if times[_last(data.records[i])] == 1}
+    return short | {data.records[i].name: (data, i) for data, i in every}
+
+
+def _progress(data: Dataset) -> Iterator[tuple[int, str]]:
+    names = short_names(data.records)
+    bar = tqdm(enumerate(names), "merging", len(names), unit=" pictures", leave=False, disable=None)
+    yield from bar
+
+
+def _merged(
+    merger: Merger, data: Dataset, i: int, partner: tuple[Dataset, int] | None, *, alone: bool
+) -> tuple[Segmentation, list[Conflict], Sample]:
+    """The truth of picture i, checked against the picture."""
+    sample = data[i]
+    masks = None if alone else sample.truth
+    objects = sample.truth if alone else partner[0].truth(partner[1]) if partner else None
+    merged, conflicts = merger.merge(masks, objects)
+    return merged, conflicts, sample
+
+
+def _keep(found: _Found, file: Path, conflicts: Sequence[Conflict], sample: Sample, merged: Segmentation) -> None:
+    """The conflicts of a picture: their rows, and a picture of them beside what became of it."""
+    if not conflicts:
+        return
+    split, name = file.parent.name, file.stem
+    found.rows += [Row(split, name, one.kind, one.pixels, one.text) for one in conflicts]
+    marked = _marked(sample, conflicts)
+    seen = sheet([marked, draw(sample.image, merged)], 2, captions=("conflicts", "what became of them"), side=640)
+    data = cv2.imencode(".jpg", np.ascontiguousarray(seen[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
+    with write_aside(file) as aside:
+        aside.write_bytes(data.tobytes())
+    found.shown.append((sum(one.pixels for one in conflicts), file, f"{name} ({split})"))
+
+
+def _marked(sample: Sample, conflicts: Sequence[Conflict]) -> Pixels:
+    """The picture in grey, with each kind of conflict in its colour."""
+    pixels = np.ascontiguousarray(sample.image.permute(1, 2, 0).numpy())
+    grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
+    entries = []
+    for kind, (color, meaning) in MEANINGS.items():
+        of_kind = [one.where for one in conflicts if one.kind == kind]
+        if of_kind:
+            where = np.any(of_kind, axis=0)
+            grey[where] = np.rint(grey[where] * 0.25 + np.array(color) * 0.75).astype(np.uint8)
+            entries.append((color, f"{meaning} ({int(where.sum())} px)"))
+    return add_legend(grey, entries)
+
+
+def _add_lonely(found: _Found, others: Mapping[str, Dataset], used: set[str]) -> None:
+    """Pictures with objects that no class mask belongs to."""
+    for split, data in others.items():
+        lonely = [record.name for record in data.records if record.name not in used]
+        found.rows += [Row(split, name, "left out", 0, "it has objects, but no class mask") for name in lonely]
+
+
+def _report(found: _Found, folder: Path) -> Path:
+    """The table, and the page."""
+    lines = io.StringIO()
+    table = csv.writer(lines)
+    header = ("split", "picture", "kind", "pixels", "text")
+    rows = [(row.split, row.picture, row.kind, row.pixels, row.text) for row in found.rows]
+    table.writerows([header, *rows])
+    with write_aside(folder / "conflicts.csv") as aside:
+        aside.write_text(lines.getvalue(), encoding="utf-8", newline="")
+    page = Page("Where class masks and objects contradict each other").text(f"The rule: {RULE}.")
+    kinds = Counter(row.kind for row in found.rows)
+    meanings = {kind: meaning for kind, (_, meaning) in MEANINGS.items()} | {"left out": "pictures that are left out"}
+    pixels = {kind: sum(row.pixels for row in found.rows if row.kind == kind) for kind in kinds}
+    page.table(("conflicts", "pixels", "what"), [[n, pixels[kind], meanings[kind]] for kind, n in kinds.items()])
+    worst = sorted(found.shown, key=lambda one: -one[0])[:SHOWN]
+    page.heading("Pictures with conflicts" if len(worst) == len(found.shown) else "The worst pictures")
+    for _, file, caption in worst:
+        page.picture(np.ascontiguousarray(cv2.imread(str(file))[..., ::-1]), caption)
+    listed = sorted(rows, key=lambda row: (row[2] != "left out", -row[3]))[: 10 * SHOWN]
+    page.heading("Each of them" if len(listed) == len(rows) else f"The first {len(listed)} of {len(rows)}")
+    page.text("All are in conflicts.csv.").table(header, listed)
+    return page.write(folder / "index.html")
