@@ -148,11 +148,11 @@ def build_panoptic(
     if first is None:
         raise ValueError("there is nothing to build from: give class masks, objects, or both")
     both = semantic is not None and instances is not None
-    parts, others = _opened(first, reading or {}), _opened(instances, {}) if both and instances is not None else {}
+    parts, other = _opened(first, reading or {}), _whole(instances) if both and instances is not None else None
     classes = next(iter(parts.values())).classes
-    objects = next(iter(others.values())).classes if both else classes if semantic is None else None
+    objects = other.classes if other else classes if semantic is None else None
     merger = Merger.plan(classes if semantic is not None else None, objects, things, rest, smallest)
-    partners = _partners(others)
+    partners = _partners(other)
     approximate = instances is None
     info = {"description": "class masks and objects as panoptic segments", "rule": RULE, "made by": __version__}
     info |= {"approximate": APPROXIMATE} if approximate else {}
@@ -177,17 +177,23 @@ def build_panoptic(
             _keep(found, out / "conflicts" / split / f"{name}.jpg", conflicts, image, merged)
         annotations.write()
         found.rows += [Row(split, one.name, "left out", 0, "it has no class mask") for one in data.alone]
-    _add_lonely(found, others, used)
+    _add_lonely(found, other, used)
     if not sum(numbers.values()):
         raise ValueError(f"no picture is left: {found.rows[0].picture}: {found.rows[0].text}" if found.rows else "none")
     page = _report(found, out / "conflicts") if found.rows else None
     return Building(out, numbers, found.objects, tuple(found.rows), page, approximate)
 
 
+def _whole(source: Source, reading: Mapping[str, Any] | None = None) -> Dataset:
+    """All pictures of the data."""
+    return source if isinstance(source, Dataset) else read_dataset(source, split=None, **(reading or {}))
+
+
 def _opened(source: Source, reading: Mapping[str, Any]) -> dict[str, Dataset]:
     """Each split of the data."""
-    if isinstance(source, Dataset):
-        return {source.split or "all": source}
+    whole = _whole(source, reading)
+    if isinstance(source, Dataset) or len(whole) < 2:
+        return {whole.split or "all": whole}
     splits = available_splits(source, reading.get("format"))
     return {split: read_dataset(source, split=split, **reading) for split in splits}
 
@@ -196,12 +202,13 @@ def _last(record: Record) -> str:
     return record.name.rpartition("/")[2]
 
 
-def _partners(others: Mapping[str, Dataset]) -> dict[str, tuple[Dataset, int]]:
+def _partners(other: Dataset | None) -> dict[str, tuple[Dataset, int]]:
     """Pictures by their whole name, and by its last part where only one has that."""
-    every = [(data, i) for data in others.values() for i in range(len(data))]
-    times = Counter(_last(data.records[i]) for data, i in every)
-    short = {_last(data.records[i]): (data, i) for data, i in every if times[_last(data.records[i])] == 1}
-    return short | {data.records[i].name: (data, i) for data, i in every}
+    records = other.records if other else ()
+    times = Counter(map(_last, records))
+    short = {_last(record): i for i, record in enumerate(records) if times[_last(record)] == 1}
+    every = short | {record.name: i for i, record in enumerate(records)}
+    return {name: (other, i) for name, i in every.items() if other}
 
 
 def _progress(data: Dataset) -> Iterator[tuple[int, str]]:
@@ -249,11 +256,10 @@ def _marked(sample: Sample, conflicts: Sequence[Conflict]) -> Pixels:
     return add_legend(grey, entries)
 
 
-def _add_lonely(found: _Found, others: Mapping[str, Dataset], used: set[str]) -> None:
+def _add_lonely(found: _Found, other: Dataset | None, used: set[str]) -> None:
     """Pictures with objects that no class mask belongs to."""
-    for split, data in others.items():
-        lonely = [record.name for record in data.records if record.name not in used]
-        found.rows += [Row(split, name, "left out", 0, "it has objects, but no class mask") for name in lonely]
+    lonely = [record.name for record in other.records if record.name not in used] if other else []
+    found.rows += [Row("all", name, "left out", 0, "it has objects, but no class mask") for name in lonely]
 
 
 def _report(found: _Found, folder: Path) -> Path:
