@@ -6,7 +6,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ MEANINGS: dict[str, tuple[Color, str]] = {
 """The kinds of conflicts, their colours and what they mean."""
 
 Source = Dataset | str | os.PathLike[str]
+Partners = Mapping[str, tuple[Dataset, int]]
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class _Found:
     rows: list[Row] = field(default_factory=list)
     shown: list[tuple[int, Path, str]] = field(default_factory=list)
     objects: int = 0
+    used: set[str] = field(default_factory=set)
 
 
 def build_panoptic(
@@ -153,35 +155,12 @@ def build_panoptic(
     objects = other.classes if other else classes if semantic is None else None
     merger = Merger.plan(classes if semantic is not None else None, objects, things, rest, smallest)
     partners = _partners(other)
-    approximate = instances is None
-    info = {"description": "class masks and objects as panoptic segments", "rule": RULE, "made by": __version__}
-    info |= {"approximate": APPROXIMATE} if approximate else {}
-    numbers, used = {}, set()
-    for split, data in parts.items():
-        folder = out / "annotations" / (f"panoptic_{data.split}" if data.split else "panoptic")
-        annotations = PanopticAnnotations(merger.classes, folder, scores=False, info=info)
-        numbers[split] = 0
-        for i, name in _progress(data):
-            partner = partners.get(data.records[i].name) or partners.get(_last(data.records[i]))
-            used |= {partner[0].records[partner[1]].name} if partner else set()
-            try:
-                if both and partner is None:
-                    raise ValueError("it has a class mask, but no objects: there is no picture of this name with them")
-                merged, conflicts, image = _merged(merger, data, i, partner, alone=semantic is None)
-            except FAILURES as error:
-                found.rows.append(Row(split, name, "left out", 0, str(error)))
-                continue
-            annotations.add(copy_image(data, i, out / (data.split or "images") / name), merged)
-            numbers[split] += 1
-            found.objects += sum(merger.classes.things[label] for label in merged.labels.tolist())
-            _keep(found, out / "conflicts" / split / f"{name}.jpg", conflicts, image, merged)
-        annotations.write()
-        found.rows += [Row(split, one.name, "left out", 0, "it has no class mask") for one in data.alone]
-    _add_lonely(found, other, used)
+    numbers = {split: _build(merger, data, partners, out, found) for split, data in parts.items()}
+    _add_lonely(found, other)
     if not sum(numbers.values()):
-        raise ValueError(f"no picture is left: {found.rows[0].picture}: {found.rows[0].text}" if found.rows else "none")
+        raise ValueError(f"no picture is left: {found.rows[0].picture}: {found.rows[0].text}")
     page = _report(found, out / "conflicts") if found.rows else None
-    return Building(out, numbers, found.objects, tuple(found.rows), page, approximate)
+    return Building(out, numbers, found.objects, tuple(found.rows), page, not merger.objects)
 
 
 def _whole(source: Source, reading: Mapping[str, Any] | None = None) -> Dataset:
@@ -202,7 +181,7 @@ def _last(record: Record) -> str:
     return record.name.rpartition("/")[2]
 
 
-def _partners(other: Dataset | None) -> dict[str, tuple[Dataset, int]]:
+def _partners(other: Dataset | None) -> Partners:
     """Pictures by their whole name, and by its last part where only one has that."""
     records = other.records if other else ()
     times = Counter(map(_last, records))
@@ -211,21 +190,41 @@ def _partners(other: Dataset | None) -> dict[str, tuple[Dataset, int]]:
     return {name: (other, i) for name, i in every.items() if other}
 
 
-def _progress(data: Dataset) -> Iterator[tuple[int, str]]:
-    names = short_names(data.records)
-    bar = tqdm(enumerate(names), "merging", len(names), unit=" pictures", leave=False, disable=None)
-    yield from bar
+def _build(merger: Merger, data: Dataset, partners: Partners, out: Path, found: _Found) -> int:
+    """One split: how many pictures it has."""
+    info = {"description": "class masks and objects as panoptic segments", "rule": RULE, "version": __version__}
+    info |= {} if merger.objects else {"approximate": APPROXIMATE}
+    folder, split = out / "annotations" / f"panoptic{'_' * bool(data.split)}{data.split or ''}", data.split or "all"
+    annotations = PanopticAnnotations(merger.classes, folder, scores=False, info=info)
+    names, done = short_names(data.records), 0
+    for i, name in tqdm(enumerate(names), "merging", len(names), unit=" pictures", leave=False, disable=None):
+        record = data.records[i]
+        partner = partners.get(record.name) or partners.get(_last(record))
+        found.used |= {partner[0].records[partner[1]].name} if partner else set()
+        try:
+            sample = data[i]
+            merged, conflicts = _merged(merger, sample, partner)
+        except FAILURES as error:
+            found.rows.append(Row(split, name, "left out", 0, str(error)))
+            continue
+        annotations.add(copy_image(data, i, out / (data.split or "images") / name), merged)
+        found.objects += sum(merger.classes.things[label] for label in merged.labels.tolist())
+        _keep(found, out / "conflicts" / split / f"{name}.jpg", conflicts, sample, merged)
+        done += 1
+    annotations.write(folder.with_name(f"{folder.name}.json"))
+    found.rows += [Row(split, one.name, "left out", 0, "it has no class mask") for one in data.alone]
+    return done
 
 
-def _merged(
-    merger: Merger, data: Dataset, i: int, partner: tuple[Dataset, int] | None, *, alone: bool
-) -> tuple[Segmentation, list[Conflict], Sample]:
-    """The truth of picture i, checked against the picture."""
-    sample = data[i]
-    masks = None if alone else sample.truth
-    objects = sample.truth if alone else partner[0].truth(partner[1]) if partner else None
-    merged, conflicts = merger.merge(masks, objects)
-    return merged, conflicts, sample
+def _merged(merger: Merger, sample: Sample, partner: tuple[Dataset, int] | None) -> tuple[Segmentation, list[Conflict]]:
+    """The truth of a picture, whose own one is the class mask where there are such, else the objects."""
+    if not merger.masks:
+        return merger.merge(None, sample.truth)
+    if not merger.objects:
+        return merger.merge(sample.truth, None)
+    if partner is None:
+        raise ValueError("it has a class mask, but no objects: there is no picture of this name with them")
+    return merger.merge(sample.truth, partner[0].truth(partner[1]))
 
 
 def _keep(found: _Found, file: Path, conflicts: Sequence[Conflict], sample: Sample, merged: Segmentation) -> None:
@@ -256,9 +255,9 @@ def _marked(sample: Sample, conflicts: Sequence[Conflict]) -> Pixels:
     return add_legend(grey, entries)
 
 
-def _add_lonely(found: _Found, other: Dataset | None, used: set[str]) -> None:
+def _add_lonely(found: _Found, other: Dataset | None) -> None:
     """Pictures with objects that no class mask belongs to."""
-    lonely = [record.name for record in other.records if record.name not in used] if other else []
+    lonely = [record.name for record in other.records if record.name not in found.used] if other else []
     found.rows += [Row("all", name, "left out", 0, "it has objects, but no class mask") for name in lonely]
 
 

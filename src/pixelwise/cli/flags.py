@@ -86,7 +86,7 @@ def predict(verb: ArgumentParser) -> None:
     """Of `pixelwise predict`."""
     _model(verb)
     verb.add_argument("--source", required=True, nargs="+", help="pictures, folders or patterns like 'new/*.tif'")
-    formats = "overlay, class-map, label-map, coco (default: %(default)s)"
+    formats = "overlay, class-map, label-map, coco, coco-panoptic (default: %(default)s)"
     verb.add_argument("--write", default="overlay,class-map", help=formats)
     _chain(verb)
     _out(verb, "runs/predict")

@@ -109,14 +109,14 @@ def read(
     notes = [detect(path) or ""]
     kind = next((kind for kind in _KINDS if any(_mask(root, image, kind).is_file() for image in chosen)), None)
     if kind is None and chosen:
-        names = few(image.name for image in chosen)
-        raise ValueError(f"{root / _TRUTHS} holds no map for {names}: wanted NAME{_TRUTH}{_KINDS[0]}.png")
+        some = few(image.name for image in chosen)
+        raise ValueError(f"{root / _TRUTHS} holds no map for {some}: wanted NAME{_TRUTH}{_KINDS[0]}.png")
     panoptic = kind == "instanceIds"
     notes.append(f"{kind}: {_EVERY}, {'objects told apart' if panoptic else 'objects not told apart'}")
     named, labels = _chosen(classes, panoptic, kind == "labelTrainIds")
     records = [Record(_name(root, image), image, _mask(root, image, kind or "")) for image in chosen]
-    whole = [record for record in records if record.mask is not None and record.mask.is_file()]
-    alone = tuple(record for record in records if record not in whole)
+    whole = [record for record in records if record.mask and record.mask.is_file()]
+    alone = tuple(record for record in records if not (record.mask and record.mask.is_file()))
     if wanted and not own:
         names, note = hashed([record.name for record in whole], wanted, root)
         kept = set(names)
@@ -173,9 +173,8 @@ def _chosen(
     """The classes that are wanted, and the number of each in the maps."""
     every = known_classes("cityscapes")
     every = replace(every, things=tuple(panoptic and k >= FIRST_THING for k in range(len(every))))
-    picked = wanted.names if isinstance(wanted, Classes) else wanted
-    picked = picked.split(",") if isinstance(picked, str) else picked or every.names
-    picked = tuple(name.strip() for name in picked)
+    names = wanted.names if isinstance(wanted, Classes) else wanted or every.names
+    picked = tuple(name.strip() for name in (names.split(",") if isinstance(names, str) else names))
     unknown = next((name for name in picked if name not in every.names), None)
     if unknown is not None:
         raise ValueError(f"Cityscapes has no class {unknown!r}; {nearest(unknown, every.names)}")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..classes import Classes
+from ..classes import Classes, Color
 from ..ops.names import nearest
 from ..segmentation import Segmentation
 from .coco_json import KEYS, CocoJson, check_below, root_of, split_of
@@ -209,7 +209,7 @@ def write(dataset: Dataset, path: Path, info: Mapping[str, Any] | None = None) -
     annotations = PanopticAnnotations(dataset.classes, folder, scores=False, info=info)
     for i, name in enumerate(short_names(dataset.records)):
         annotations.add(copy_image(dataset, i, path / (dataset.split or "images") / name), dataset.truth(i))
-    annotations.write()
+    annotations.write(folder.with_name(f"{folder.name}.json"))
 
 
 class _Source(CocoJson):
@@ -229,9 +229,10 @@ class _Source(CocoJson):
         names = [item["name"] for item in self.named.values()]
         self.check(len(set(names)) == len(names) > 0, f"has categories of the same name, or none: {few(names)}")
         things = [bool(item["isthing"]) for item in self.named.values()]
-        colors = [item.get("color") for item in self.named.values()]
-        shown = all(isinstance(c, list) and len(c) == 3 and all(type(v) is int for v in c) for c in colors)
-        every, ours = Classes(tuple(names), tuple(map(tuple, colors)) if shown else (), tuple(things)), self.written()
+        colors = [_color(item.get("color")) for item in self.named.values()]
+        shown = tuple(color for color in colors if color)
+        every = Classes(tuple(names), shown if len(shown) == len(names) else (), tuple(things))
+        ours = self.written()
         every = ours if ours and (ours.names, ours.things) == (every.names, every.things) else every
         approximate = self.info.get("approximate")
         notes = [f"approximate: {approximate}"] if isinstance(approximate, str) else []
@@ -255,7 +256,9 @@ class _Source(CocoJson):
 
     def records(self, classes: Classes) -> tuple[list[Record], list[Record]]:
         """One for each picture with a PNG, and those that have none."""
-        sizes, paths, segments = self.sizes(), self.paths(), {}
+        sizes, paths = self.sizes(), self.paths()
+        segments: dict[Any, tuple[str, list[dict[str, Any]]]] = {}
+        maps: set[str] = set()
         for item in self.annotations:
             key, name, infos = item.get("image_id"), item.get("file_name"), item.get("segments_info")
             self.check(type(key) in (int, str) and key in sizes, f"annotates a picture that it does not have: {key!r}")
@@ -263,9 +266,12 @@ class _Source(CocoJson):
             if not isinstance(name, str) or not isinstance(infos, list):
                 raise ValueError(f"{self.file}: picture {key!r} has no file_name or no list called segments_info")
             check_below(name, f"{self.file}: the panoptic map")
+            self.check(name not in maps, f"gives two pictures the same panoptic map: {name}")
+            maps.add(name)
             segments[key] = name, [self._segment(segment, key, classes) for segment in infos]
         folder = self._folder([name for name, _ in segments.values()])
-        records, alone = [], []
+        records: list[Record] = []
+        alone: list[Record] = []
         for item in self.images:
             image = paths[item["file_name"]]
             name, infos = segments.get(item["id"], ("", []))
@@ -304,6 +310,12 @@ class _Source(CocoJson):
         if folder is None and names:
             raise ValueError(f"{self.file} names panoptic maps that are not in {beside}: {few(names)}")
         return folder or beside
+
+
+def _color(found: Any) -> Color | None:
+    """Three numbers from 0 to 255, if they are."""
+    whole = isinstance(found, list) and len(found) == 3 and all(type(v) is int and 0 <= v <= 255 for v in found)
+    return (found[0], found[1], found[2]) if whole else None
 
 
 def _files(path: Path) -> list[tuple[str | None, Path]]:

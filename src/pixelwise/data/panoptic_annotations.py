@@ -39,7 +39,7 @@ class PanopticAnnotations:
 
     Args:
         classes: of all pictures; as categories they have the numbers 1, 2, …, and those of COCO where they are COCO's.
-        folder: for the PNGs; the JSON gets its name: `panoptic_val/` and `panoptic_val.json`.
+        folder: for the PNGs.
         scores: whether each segment has a score, as results have, and truths have not.
         info: what the JSON is to say of the data, beside the classes.
     """
@@ -56,7 +56,7 @@ class PanopticAnnotations:
         Args:
             name: what the JSON calls the picture's file. Its number is the one in its name, where that is one, else the
                 name without its suffix: so results and truth agree on it, whichever pictures they have.
-            segments: its segments; of masks the smaller ones lie on top.
+            segments: its segments.
 
         Raises:
             ValueError: there is a picture of this name already.
@@ -89,8 +89,8 @@ class PanopticAnnotations:
         self._images[number] = {"id": number, "file_name": name, "width": width, "height": height}
         self._annotations.append({"image_id": number, "file_name": f"{stem}.png", "segments_info": found})
 
-    def write(self) -> Path:
-        """The JSON beside the folder.
+    def write(self, path: Path) -> None:
+        """The JSON; other programs expect it beside the folder, and of its name.
 
         Raises:
             OSError: names the file when it cannot be written.
@@ -105,21 +105,19 @@ class PanopticAnnotations:
                 for number, name, thing, color in of_each
             ],
         }
-        path = self.folder.with_name(f"{self.folder.name}.json")
         with write_aside(path) as aside:
             aside.write_text(json.dumps(whole, allow_nan=False), encoding="utf-8")
-        return path
 
 
 def flattened(segments: Segmentation) -> Segmentation:
-    """The same as `ids`: of masks that overlap the smaller lies on top, crowds below all; the background lies lowest.
+    """The same as `ids`: of masks that overlap the better scored lies on top, of equal ones the smaller; crowds below.
 
     The background becomes a segment of its own, the last; where the classes have none, what no mask covers is void.
     """
     if segments.masks is None:
         return segments
-    areas = segments.areas()
-    order = sorted(range(len(segments)), key=lambda n: (not segments.crowd[n], -int(areas[n])))
+    areas, scored, crowds = segments.areas().tolist(), segments.scores.tolist(), segments.crowd.tolist()
+    order = sorted(range(len(segments)), key=lambda n: (not crowds[n], scored[n], -areas[n]))
     ids = segments.masks.painted(order)
     labels, scores, crowd = segments.labels, segments.scores, segments.crowd
     background = segments.classes.background

@@ -159,7 +159,8 @@ class Merger:
 
     def _parts(self, class_map: Array) -> tuple[Array, list[int], list[bool]]:
         """The connected parts of all things, as ids and their labels."""
-        ids, labels = np.zeros(class_map.shape, np.int32), []
+        ids = np.zeros(class_map.shape, np.int32)
+        labels: list[int] = []
         for label in _present(class_map):
             if not self.classes.things[label]:
                 continue
