@@ -23,6 +23,7 @@ _PUBLIC = {
     "RecurrentCRF": "postprocess.crf",
     "Sample": "sample",
     "Segmentation": "segmentation",
+    "build_panoptic": "panoptic_building",
     "create": "weights.presets",
     "draw": "drawing",
     "evaluate": "evaluation",
