@@ -53,8 +53,7 @@ class Masks:
     @classmethod
     def from_dense(cls, masks: Tensor) -> Masks:
         """(N, H, W) bool → masks on the same device."""
-        crops = (_trimmed(mask.cpu()) for mask in masks)
-        return cls.from_crops(crops, (masks.shape[1], masks.shape[2]), masks.device)
+        return cls.from_crops(((mask, (0, 0)) for mask in masks), (masks.shape[1], masks.shape[2]), masks.device)
 
     @classmethod
     def from_crops(cls, crops: Iterable[Crop], size: Size, device: torch.device | str = "cpu") -> Masks:
@@ -65,10 +64,7 @@ class Masks:
             size: height and width of the image, pixels.
             device: where the masks are to be.
         """
-        found = []
-        for crop, (x, y) in crops:
-            column, first, end, _ = _runs(crop.cpu().numpy())
-            found.append((column + x, first + y, end + y))
+        found = [_outlined(crop.cpu().numpy(), x, y) for crop, (x, y) in crops]
         return cls(size, len(found), _stacked(found).to(device))
 
     @classmethod
@@ -77,8 +73,10 @@ class Masks:
         tables, device = [np.empty((4, 0), np.int64)], torch.device("cpu")
         for plane in ids:
             device = plane.device
-            column, first, end, value = _runs(plane.cpu().numpy())
-            tables.append(np.stack([value - 1, column, first, end]))
+            row, column = _edges(values := plane.cpu().numpy())
+            value = values[np.minimum(row, len(values) - 1), column] * (row < len(values))
+            begins = np.flatnonzero(value)
+            tables.append(np.stack([value[begins] - 1, column[begins], row[begins], row[begins + 1]]))
         table = np.concatenate(tables, 1)
         table = table[:, np.argsort(table[0], kind="stable")]  # no mask lies in two planes
         return cls(size, number, torch.from_numpy(table.T.astype(np.int32)).to(device))
@@ -286,29 +284,22 @@ class Masks:
         return np.searchsorted(self._table[:, 0], np.arange(self.number + 1)).astype(np.int64)
 
 
-def _trimmed(mask: Tensor) -> Crop:
-    """A mask of the whole image, cut to where it lies."""
-    pixels = mask.numpy()
-    rows = np.flatnonzero(pixels.any(1))
-    if not len(rows):
-        return mask[:0, :0], (0, 0)
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(pixels[top:bottom].any(0))
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    return mask[top:bottom, left:right], (left, top)
+def _outlined(pixels: Array, x: int, y: int) -> tuple[Array, Array, Array]:
+    """Column, first row and end of each run of a mask, of which (h, w) bool from column x and row y on is given."""
+    columns = np.flatnonzero(pixels.any(0))
+    left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 0)
+    row, column = _edges(pixels[:, left:right])
+    return column[::2] + (x + left), row[::2] + y, row[1::2] + y
 
 
-def _runs(plane: Array) -> tuple[Array, Array, Array, Array]:
-    """(h, w) of integers or bool → column, first row, end and value of each run of a value but 0 down the columns."""
+def _edges(plane: Array) -> tuple[Array, Array]:
+    """Rows and columns, column by column, of what differs from the value above; around the plane there is nothing."""
     height, width = plane.shape
     padded = np.zeros((height + 2, width), plane.dtype)
     padded[1:-1] = plane
     row, column = np.divmod(np.flatnonzero(padded[1:] != padded[:-1]), max(width, 1))
     order = np.argsort(column.astype(np.uint16 if width < 1 << 16 else np.int64), kind="stable")
-    row, column = row[order], column[order]
-    values = padded[row + 1, column]
-    begins = np.flatnonzero(values)
-    return column[begins], row[begins], row[begins + 1], values[begins]
+    return row[order], column[order]
 
 
 def _filled(begins: Array, ends: Array, values: Array, size: Size) -> Array:

@@ -10,6 +10,7 @@ from faster_coco_eval import mask as coco
 from numpy.typing import NDArray
 from pycocotools import mask as plain
 
+from ..ops.masks import masks_to_texts
 from ..segmentation import Segmentation
 
 Floats = NDArray[np.float64]
@@ -150,9 +151,4 @@ def _box_intersections(found: Floats, true: Floats) -> Floats:
 def _run_lengths(segmentation: Segmentation) -> list[Runs]:
     """One for each segment."""
     height, width = segmentation.size
-    masks = segmentation.as_masks()
-    counts = [masks.lengths(n) for n in range(len(masks))]
-    if not counts:
-        return []
-    runs: list[Runs] = coco.frPyObjects([{"size": [height, width], "counts": one} for one in counts], height, width)
-    return runs
+    return [{"size": [height, width], "counts": text} for text in masks_to_texts(segmentation.as_masks())]
