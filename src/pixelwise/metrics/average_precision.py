@@ -16,11 +16,11 @@ from .overlaps import (
     Integers,
     Objects,
     Pairs,
+    Touch,
     areas_of,
     best_of,
     boundary_pairs,
     box_pairs,
-    boxes_of,
     mask_pairs,
     objects_of,
 )
@@ -125,11 +125,11 @@ class AveragePrecision:
         """Counts a picture whose objects are run lengths already, in the order of `objects_of`."""
         self._kept.clear()
         found = best_of(found)
-        pairs = {"mask": mask_pairs(found, truth), "box": box_pairs(found, truth)}
-        boxes = boxes_of(found)
-        areas = {"mask": areas_of(found), "box": boxes[:, 2] * boxes[:, 3]}
+        touch = Touch.of(found, truth)
+        pairs = {"mask": mask_pairs(found, truth, touch), "box": box_pairs(found, truth, touch)}
+        areas = {"mask": areas_of(found), "box": touch.found[:, 2] * touch.found[:, 3]}
         if self.boundary is not None:
-            pairs["boundary"], areas["boundary"] = boundary_pairs(found, truth, self.boundary), areas["mask"]
+            pairs["boundary"], areas["boundary"] = boundary_pairs(found, truth, touch, self.boundary), areas["mask"]
         self.names.append(name)
         self.pictures.append(
             Picture(found.labels, found.scores, areas, truth.labels, areas_of(truth), truth.crowd, pairs)

@@ -63,7 +63,8 @@ def masks_to_texts(masks: Masks) -> list[bytes]:
 
 def _in_characters(values: Array, starts: Array, counts: Array) -> list[bytes]:
     """Numbers → characters of 5 bits each, joined from each of `starts` on, `counts` numbers at a time."""
-    characters = 1 + sum((values < -(16 << 5 * k)) | (values >= 16 << 5 * k) for k in range(_MOST_CHARACTERS - 1))
+    bits = np.frexp(values ^ values >> 63)[1]  # of what is not the sign, which takes one more
+    characters = bits // 5 + 1
     ends = np.cumsum(characters)
     every = np.repeat(np.arange(len(values)), characters)
     place = np.arange(len(every)) - (ends - characters)[every]
