@@ -6,7 +6,7 @@ from typing import Any
 
 import pixelwise
 from pixelwise.models import MODELS
-from pixelwise.models.base import SemanticModel
+from pixelwise.models.base import Model
 
 SMALL: dict[str, list[dict[str, Any]]] = {
     "deeplabv1": [
@@ -54,7 +54,7 @@ CASES = {
 }
 
 
-def make(case: str) -> SemanticModel:
+def make(case: str) -> Model:
     """A new model of three classes."""
     name, arguments = CASES[case]
     return pixelwise.create(name, num_classes=3, **arguments)

@@ -1,6 +1,6 @@
 """The methods by name: one paper, one file."""
 
-from .base import SemanticModel
+from .base import Model
 from .deeplabv1 import DeepLabV1
 from .deeplabv2 import DeepLabV2
 from .deeplabv3 import DeepLabV3
@@ -9,7 +9,7 @@ from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
 from .pspnet import PSPNet
 from .unet import PaddedUNet, UNet
 
-MODELS: dict[str, type[SemanticModel]] = {
+MODELS: dict[str, type[Model]] = {
     "fcn32s": FCN32s,
     "fcn16s": FCN16s,
     "fcn8s": FCN8s,

@@ -28,12 +28,14 @@ class Model(nn.Module):
         normalize: from RGB in [0, 1] to the numbers that the weights expect.
         resizing: the size at which the model wants to see a picture.
         postprocess: what is done with its results when it is used; `forward`, `loss` and `decode` know nothing of it.
+        auxiliary_heads: whether `forward` runs the heads that only training needs; predicting switches it off.
         architecture, arguments: how `pixelwise.create` made the model, so that a checkpoint can make it again.
         record: what the checkpoint says that the model was loaded from; empty for a new one.
     """
 
     task: ClassVar[str]
     stride: int = 1
+    auxiliary_heads: bool = True
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -78,12 +80,10 @@ class SemanticModel(Model):
     Attributes:
         criterion: (logits, class_map) → named losses; cross-entropy unless a recipe says otherwise.
         auxiliary_weight: what the losses of the auxiliary heads are multiplied with.
-        auxiliary_heads: whether `forward` runs the heads that only training needs; predicting switches it off.
     """
 
     task = "semantic"
     auxiliary_weight: float = 0.4
-    auxiliary_heads: bool = True
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)
@@ -124,6 +124,24 @@ class SemanticModel(Model):
     def decode(self, outputs: SemanticOutputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
         """The most probable class of each pixel."""
         return [most_probable(p, self.classes) for p in self.probabilities(outputs, sizes)]
+
+
+class InstanceModel(Model):
+    """Each object apart: `decode` gives masks, the surest first. The background is class 0 and is never found.
+
+    Attributes:
+        least_score: objects less sure are left out; low, as average precision wants all that may be right.
+        most_objects: so many of a picture are given at most.
+    """
+
+    task = "instance"
+    least_score: float = 0.05
+    most_objects: int = 100
+
+    def __init__(self, num_classes: int) -> None:
+        if num_classes < 2:
+            raise ValueError(f"num_classes is {num_classes}: to find objects takes a background and one class at least")
+        super().__init__(num_classes)
 
 
 def most_probable(probabilities: Tensor, classes: Classes) -> Segmentation:

@@ -12,7 +12,7 @@ from typing import Any
 from safetensors.torch import save as to_bytes
 
 from ..classes import Classes
-from ..models.base import SemanticModel
+from ..models.base import Model
 from ..ops.files import write_aside
 from ..ops.resize import Resizing
 from ..postprocess.chain import Chain
@@ -30,7 +30,7 @@ BEST = "best.safetensors"
 """The checkpoint that is taken of a run's folder."""
 
 
-def save(model: SemanticModel, path: str | os.PathLike[str], record: Mapping[str, Any] | None = None) -> None:
+def save(model: Model, path: str | os.PathLike[str], record: Mapping[str, Any] | None = None) -> None:
     """Write the weights of a model, whole or not at all, with how it was made.
 
     Args:
@@ -54,7 +54,7 @@ def save(model: SemanticModel, path: str | os.PathLike[str], record: Mapping[str
         aside.write_bytes(to_bytes(tensors, metadata))
 
 
-def load(path: str | os.PathLike[str]) -> SemanticModel:
+def load(path: str | os.PathLike[str]) -> Model:
     """The model of a checkpoint, in `eval()`, on the CPU; its `record` is all that the file says of it.
 
     Args:
@@ -115,7 +115,7 @@ def set_postprocess(path: str | os.PathLike[str], chain: Chain) -> None:
         aside.write_bytes(to_bytes(tensors, {**metadata, KEY: json.dumps(record)}))
 
 
-def _make(record: Mapping[str, Any]) -> SemanticModel:
+def _make(record: Mapping[str, Any]) -> Model:
     """The model that a record describes, with random weights; a KeyError names what is missing."""
     arguments = dict(record["arguments"])
     if foreign := arguments.keys() & {"classes", "num_classes", "pretrained"}:
@@ -131,7 +131,7 @@ def _make(record: Mapping[str, Any]) -> SemanticModel:
     return model
 
 
-def _describe(model: SemanticModel) -> dict[str, Any]:
+def _describe(model: Model) -> dict[str, Any]:
     """What a checkpoint says of its model."""
     return {
         "format_version": FORMAT_VERSION,

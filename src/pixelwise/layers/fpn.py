@@ -1,0 +1,70 @@
+"""The feature pyramid: what deep features know, at the sizes of the shallow ones (Lin et al. 2017, 1612.03144)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class FPN(nn.Module):
+    """Lateral 1×1 convolutions, a way down from the deepest map, and a 3×3 convolution of each sum (figure 3 there).
+
+    Args:
+        channels: of the maps of the backbone, the finest first.
+        width: channels of every level.
+        norm: batch normalisation after each convolution, which then has no bias (torchvision's second version).
+        smooth: the way down is bilinear instead of nearest (YOLACT).
+        relu: after the 3×3 convolutions (YOLACT).
+        pooled: further levels, each every second pixel of the one before (Mask R-CNN's and SOLO's P6).
+        strided: further levels after those, each a 3×3 convolution of stride 2 of the one before (YOLACT's P6, P7).
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        width: int = 256,
+        *,
+        norm: bool = False,
+        smooth: bool = False,
+        relu: bool = False,
+        pooled: int = 0,
+        strided: int = 0,
+    ) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(_conv(before, width, 1, norm) for before in channels)
+        self.output = nn.ModuleList(_conv(width, width, 3, norm) for _ in channels)
+        self.strided = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for _ in range(strided))
+        self.smooth, self.relu, self.pooled = smooth, relu, pooled
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_uniform_(
+                    layer.weight, a=1
+                )  # as detectron2 and torchvision: uniform over ±√(3 / inputs)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """(B, channels[i], h, w) each, the finest first → (B, width, h, w) each, and the further levels."""
+        lateral = [layer(x) for layer, x in zip(self.lateral, maps, strict=True)]
+        for i in reversed(range(len(lateral) - 1)):
+            lateral[i] = lateral[i] + self._larger(lateral[i + 1], lateral[i])
+        levels = [layer(x) for layer, x in zip(self.output, lateral, strict=True)]
+        if self.relu:
+            levels = [F.relu(x) for x in levels]
+        for _ in range(self.pooled):
+            levels.append(levels[-1][:, :, ::2, ::2])
+        for layer in self.strided:
+            levels.append(layer(levels[-1]))
+        return levels
+
+    def _larger(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        if self.smooth:
+            return F.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
+        return F.interpolate(coarse, fine.shape[-2:], mode="nearest")
+
+
+def _conv(channels: int, width: int, kernel: int, norm: bool) -> nn.Module:
+    conv = nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=not norm)
+    return nn.Sequential(conv, nn.BatchNorm2d(width)) if norm else conv
