@@ -108,6 +108,16 @@ def test_wrong_values_are_refused():
         BoundaryScore(CLASSES).update(small, square(0))
 
 
+def test_a_share_of_the_diagonal():
+    pixels, share = BoundaryScore(CLASSES, 2), BoundaryScore(CLASSES, 2.2 / np.hypot(40, 40))
+    for metric in (pixels, share):
+        metric.update(square(3), square(0))
+    assert pixels.scores() == share.scores()
+    for wrong in (-1, 2.5):
+        with pytest.raises(ValueError, match="0 or more whole pixels, or below 1 a share"):
+            BoundaryScore(CLASSES, wrong)
+
+
 def test_evaluation_shows_it_where_asked(nuclei_sample):
     data = pixelwise.open_dataset(nuclei_sample, split="val")
     model = pixelwise.create("unet", classes=data.classes, width=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -124,15 +125,17 @@ def box_pairs(found: Objects, true: Objects, touch: Touch) -> Pairs:
     return Pairs(n, m, overlap[n, m])
 
 
-def boundary_pairs(found: Objects, true: Objects, touch: Touch, ratio: float) -> Pairs:
+def boundary_pairs(found: Objects, true: Objects, touch: Touch, width: float) -> Pairs:
     """By the smaller of two intersections over unions: of the masks, and of what lies near their own boundaries.
 
     Cheng et al., "Boundary IoU", 2021. A crowd keeps that of its mask.
 
     Args:
         found, true, touch: of one picture.
-        ratio: how near, as a share of the diagonal of the picture; at least a pixel.
+        width: how near, in pixels, or below 1 as a share of the diagonal of the picture, then at least a pixel.
     """
+    size = next((runs["size"] for objects in (found, true) for runs in objects.runs), (1, 1))
+    ratio = width if width < 1 else width / math.hypot(*size)
     edges = [[coco.rleToBoundary(runs, ratio) for runs in objects.runs] for objects in (found, true)]
 
     def smaller(n: Integers, m: Integers) -> Floats:
