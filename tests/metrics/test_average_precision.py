@@ -283,4 +283,4 @@ def test_what_cannot_be_counted():
     with pytest.raises(ValueError, match="2 are counted"):
         AveragePrecision(Classes.numbered(2)).update(one, one)
     with pytest.raises(ValueError, match="share of the diagonal"):
-        AveragePrecision(CLASSES, boundary=2)
+        AveragePrecision(CLASSES, boundary=0)

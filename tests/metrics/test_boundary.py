@@ -101,7 +101,7 @@ def test_parts_add_up_to_the_whole():
 
 
 def test_wrong_values_are_refused():
-    with pytest.raises(ValueError, match="0 or more pixels"):
+    with pytest.raises(ValueError, match="0 or more whole pixels"):
         BoundaryScore(CLASSES, -1)
     small = Segmentation.from_class_map(torch.zeros(3, 5, dtype=torch.uint8), CLASSES)
     with pytest.raises(ValueError, match="the result is 5x3, the truth 40x40"):
