@@ -190,3 +190,20 @@ def test_the_legend_counts_objects_only_where_they_are_told_apart():
     ids[:, 20:40], ids[:, 40:] = 2, 3
     panoptic = Segmentation(CELLS, torch.tensor([1, 1, 2]), ids=ids)
     assert _entries(panoptic) == [(CELLS.colors[1], "cell (2)"), (CELLS.colors[2], "debris")]
+
+
+def test_of_a_panoptic_result_things_have_outlines_and_void_is_hatched():
+    classes = Classes(("sky", "car"), ((0, 0, 200), (200, 0, 0)), (False, True))
+    ids = torch.ones(60, 80, dtype=torch.int32)
+    ids[20:40, 10:30], ids[50:] = 2, 0
+    result = Segmentation(classes, torch.tensor([0, 1]), ids=ids)
+    grey = np.full((60, 80, 3), 100, np.uint8)
+    drawn = draw(grey, result, legend=False, opacity=0.5)
+    sky, car = drawn[ids.numpy() == 1], drawn[ids.numpy() == 2]
+    assert (sky == (50, 50, 150)).all(), "stuff is flat to its border"
+    assert {tuple(color) for color in car.tolist()} >= {(200, 0, 0), (150, 50, 50)}
+    void = drawn[ids.numpy() == 0]
+    assert {tuple(color) for color in void.tolist()} == {(100,) * 3, (178,) * 3, (50,) * 3}
+    assert 0.5 < (void == 100).mean() < 0.9
+    semantic = Segmentation(Classes(("sky", "car")), torch.tensor([0, 1]), ids=ids)
+    assert (draw(grey, semantic, legend=False)[50:] == 100).all(), "of a semantic result void stays as it is"

@@ -144,6 +144,14 @@ def test_sampled_as_every_mask_would_be(rows, columns):
     assert found == Masks.from_dense(torch.from_numpy(expected))
 
 
+@pytest.mark.parametrize("size", [(37, 53), (20, 30), (1, 1), (5, 53)])
+def test_cropped_to_the_upper_left(size):
+    height, width = size
+    cropped = MASKS.cropped(height, width)
+    assert (cropped.size, len(cropped)) == (size, len(MASKS))
+    assert torch.equal(cropped.dense(), DENSE[:, :height, :width])
+
+
 @pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0), (1, 1)])
 @pytest.mark.parametrize("number", [0, 2])
 def test_images_of_no_size(size, number):

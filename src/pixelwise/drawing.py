@@ -35,7 +35,8 @@ def draw(
 ) -> Pixels:
     """The picture with each segment tinted and outlined in the colour of its class.
 
-    Background and void stay as they are. Of masks that overlap, the smaller lies on top.
+    Background and void stay as they are; where there are things among stuff, stuff has no outlines and void is hatched.
+    Of masks that overlap, the smaller lies on top.
 
     Args:
         image: the picture, as `pixelwise.predict` takes it.
@@ -53,8 +54,10 @@ def draw(
     seen = shown[ids]
     tinted[seen] = _mixed(pixels[seen], colors[ids[seen]], opacity)
     if outlines:
-        edges = _inner_edges(ids, _thickness(*ids.shape)) & seen
+        edges = _inner_edges(ids, _thickness(*ids.shape)) & _outlined(result, shown)[ids]
         tinted[edges] = colors[ids[edges]]
+    if _is_panoptic(result):
+        _hatch(tinted, ids == 0)
     return add_legend(tinted, _entries(result)) if legend else tinted
 
 
@@ -181,6 +184,27 @@ def _segments(result: Segmentation) -> tuple[np.ndarray[Any, Any], np.ndarray[An
         return result.panoptic_map().cpu().numpy(), colors, shown
     ids = result.masks.painted(result.areas().argsort(descending=True, stable=True).tolist())
     return ids.cpu().numpy(), colors, shown
+
+
+def _is_panoptic(result: Segmentation) -> bool:
+    """Whether there are things that do not overlap, among stuff perhaps."""
+    return result.ids is not None and any(result.classes.things[label] for label in result.labels.tolist())
+
+
+def _outlined(result: Segmentation, shown: Mask) -> Mask:
+    """(N + 1,): which of the segments that are drawn have outlines: all, but of a panoptic result the things."""
+    things = np.array(result.classes.things)[result.labels.cpu().numpy()]
+    return shown & np.append(False, things) if _is_panoptic(result) else shown
+
+
+def _hatch(pixels: Pixels, where: Mask) -> None:
+    """Light and dark lines, diagonal and faint, that stand out from any picture."""
+    wide = _thickness(*where.shape)
+    rows, columns = np.ogrid[: where.shape[0], : where.shape[1]]
+    line = (rows + columns) // wide % 8
+    for place, color in ((0, 255), (1, 0)):
+        here = where & (line == place)
+        pixels[here] = _mixed(pixels[here], np.array([color] * 3), 0.5)
 
 
 def _entries(result: Segmentation) -> list[tuple[Color, str]]:
