@@ -257,3 +257,10 @@ def test_grey_colours_are_numbers_too(folder):
     data = coco_panoptic.read(folder([{"id": int(numbers[0, 0]), "category_id": 9}], numbers), None)
     assert data.truth(0).areas().tolist() == [192]
     assert torch.equal(data.truth(0).scores, torch.ones(1))
+
+
+def test_a_picture_without_segments(folder):
+    data = coco_panoptic.read(folder([], np.zeros((12, 16), np.int64)), None)
+    assert len(data.truth(0)) == 0
+    assert data.truth(0).size == (12, 16)
+    assert data.faults(data.records[0]) == ()
