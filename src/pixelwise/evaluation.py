@@ -18,13 +18,13 @@ from torch import distributed
 from tqdm import tqdm
 
 from .classes import Classes
+from .data.objects import as_objects
 from .data.records import Dataset, counted
 from .data.source import read_ahead
 from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .inference.predictor import FAILURES, Predictor
 from .legend import Pixels, add_legend
-from .metrics import METRICS
-from .metrics.boundary import BoundaryScore
+from .metrics import metrics_of
 from .metrics.pictures import of_all_processes
 from .models.base import Model
 from .ops.files import write_aside
@@ -163,7 +163,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model | Predictor, dataset: Dataset, *, boundary: int | None = None, seed: int = 0, progress: bool = True
+    model: Model | Predictor, dataset: Dataset, *, boundary: float | None = None, seed: int = 0, progress: bool = True
 ) -> Evaluation:
     """Scores a model on each picture of a data set, at the picture's own size.
 
@@ -173,23 +173,25 @@ def evaluate(
     Args:
         model: a model, or a `Predictor` that says on which device, with which flips, scales and tiles.
         dataset: from `pixelwise.open_dataset`, of the classes of the model, in any order.
-        boundary: the tolerance in pixels of the boundary score, which is left out when not given.
+        boundary: the tolerance of the boundary F1, of objects the width of the boundaries of the boundary AP, in pixels
+            or below 1 as a share of the picture's diagonal; these scores are left out when not given.
         seed: of the bootstrap.
         progress: whether a bar is shown on a terminal.
 
     Raises:
         TypeError: when this is no data set.
         ValueError: for a data set without pictures, for other classes than the model's, when no picture at all could
-            be scored.
+            be scored, for data that tell no objects apart where the model finds such.
     """
     if not isinstance(dataset, Dataset):
         raise TypeError(f"evaluate takes a data set, pixelwise.open_dataset(path, split='val'), not {dataset!r}")
     if not len(dataset):
         raise ValueError("the data set has no pictures: there is nothing to score")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
+    if predictor.model.task == "instance":
+        dataset = as_objects(dataset)
     classes = common_classes(predictor.model.classes, dataset.classes)
-    metrics: list[Any] = [METRICS[predictor.model.task](classes)]
-    metrics += [] if boundary is None else [BoundaryScore(classes, boundary)]
+    metrics = metrics_of(predictor.model.task, classes, boundary)
     rank, world = (distributed.get_rank(), distributed.get_world_size()) if _together() else (0, 1)
     share = range(rank, len(dataset), world)
     failures: list[tuple[str, str]] = []
@@ -210,18 +212,8 @@ def evaluate(
         metric.reduce()
     if len(failures := of_all_processes(failures)[0]) == len(dataset):
         raise ValueError(f"not one of {len(dataset)} pictures could be scored; {failures[0][0]}: {failures[0][1]}")
-    return Evaluation(
-        classes,
-        metrics[0].MAIN_SCORE,
-        _joined(metric.scores() for metric in metrics),
-        _joined(metric.intervals(np.random.default_rng(seed)) for metric in metrics),
-        [_joined(rows) for rows in zip(*(metric.per_class() for metric in metrics), strict=True)],
-        [_joined(rows) for rows in zip(*(metric.per_picture() for metric in metrics), strict=True)],
-        tuple(failures),
-        _joined(metric.DEFINITIONS for metric in metrics),
-        predictor,
-        dataset,
-    )
+    tables, definitions = _tables(metrics, seed), _joined(metric.DEFINITIONS for metric in metrics)
+    return Evaluation(classes, metrics[0].MAIN_SCORE, *tables, tuple(failures), definitions, predictor, dataset)
 
 
 def common_classes(model: Classes, data: Classes) -> Classes:
@@ -260,6 +252,16 @@ def _together() -> bool:
 def _joined(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The entries of all of them."""
     return {key: value for table in tables for key, value in table.items()}
+
+
+def _tables(metrics: Sequence[Any], seed: int) -> tuple[dict[str, Any], dict[str, Any], list[Row], list[Row]]:
+    """Scores, intervals, a row a class and a row a picture, of all metrics beside each other."""
+    return (
+        _joined(metric.scores() for metric in metrics),
+        _joined(metric.intervals(np.random.default_rng(seed)) for metric in metrics),
+        [_joined(rows) for rows in zip(*(metric.per_class() for metric in metrics), strict=True)],
+        [_joined(rows) for rows in zip(*(metric.per_picture() for metric in metrics), strict=True)],
+    )
 
 
 def _count_as_missed(metrics: Sequence[Any], dataset: Dataset, i: int, classes: Classes) -> None:

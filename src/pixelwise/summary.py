@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.func import functional_call
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .models.base import SemanticModel
+from .models.base import Model
 from .ops.receptive_field import Watch
 
 SIDE = 16385
@@ -103,7 +104,7 @@ class Summary:
         return asdict(self)
 
 
-def summarize(model: SemanticModel, size: tuple[int, int] = (512, 512)) -> Summary:
+def summarize(model: Model, size: tuple[int, int] = (512, 512)) -> Summary:
     """Look at a network as it predicts, without computing anything: it takes a second and no memory.
 
     Args:
@@ -131,8 +132,8 @@ def summarize(model: SemanticModel, size: tuple[int, int] = (512, 512)) -> Summa
     )
 
 
-def _look(model: SemanticModel, size: tuple[int, int]) -> tuple[list[Layers], int | None]:
-    """Each layer by itself for a picture of this size, in the order they run; and what a pixel of the logits sees."""
+def _look(model: Model, size: tuple[int, int]) -> tuple[list[Layers], int | None]:
+    """Each layer by itself for a picture of this size, in the order they run; and what an output sees at most."""
     tensors = {name: t.to("meta") for name, t in (*model.named_parameters(), *model.named_buffers())}
     uncounted = {name: p.numel() for name, p in model.named_parameters()}
     owner = WeakTensorKeyDictionary({tensors[name]: name for name in uncounted})
@@ -165,7 +166,8 @@ def _look(model: SemanticModel, size: tuple[int, int]) -> tuple[list[Layers], in
     watch = Watch(picture, visit)
     with _predicting(model), torch.no_grad(), watch:
         outputs = functional_call(model, tensors, (picture,))
-    return layers, watch.reach(outputs.logits)
+    fields = [watch.reach(output) for output in tree_leaves(outputs) if isinstance(output, Tensor)]
+    return layers, None if None in fields else max(field for field in fields if field is not None)
 
 
 def _shape(name: str, args: Sequence[Any]) -> tuple[str, tuple[int, int], int] | None:
@@ -198,7 +200,7 @@ def _together(layers: Sequence[Layers]) -> Iterator[Layers]:
 
 
 @contextmanager
-def _predicting(model: SemanticModel) -> Iterator[None]:
+def _predicting(model: Model) -> Iterator[None]:
     """Everything as in predicting, and as it was afterwards."""
     modes, auxiliary = [(module, module.training) for module in model.modules()], model.auxiliary_heads
     model.eval().auxiliary_heads = False

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from cases import CASES, make
 from filling import fill, picture, sixteen
+from torch.utils._pytree import tree_leaves
 
 KEPT = Path(__file__).with_name("outputs")
 """One file a model: its cases, and sixteen numbers of each."""
@@ -20,11 +21,13 @@ SIZE = (70, 52)
 
 
 def output(case: str) -> list[float]:
-    """Sixteen numbers of a filled model's logits."""
+    """Sixteen numbers of a filled model's logits, or of each of the maps of one that finds objects."""
     model = make(case)
     fill(model)
     with torch.no_grad():
-        return sixteen(model(picture(*SIZE)).logits)
+        outputs = model(picture(*SIZE))
+    maps = [outputs.logits] if model.task == "semantic" else tree_leaves(outputs)
+    return [value for one in maps if isinstance(one, torch.Tensor) for value in sixteen(one)]
 
 
 def kept(name: str) -> dict[str, list[float]]:

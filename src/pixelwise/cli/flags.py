@@ -170,8 +170,11 @@ def _chain(verb: ArgumentParser) -> None:
 
 
 def _boundary(verb: ArgumentParser, default: int | None) -> None:
-    text = f"tolerance of the boundary F1, pixels (default: {default or 'it is left out'})"
-    verb.add_argument("--boundary", type=int, default=default, help=text)
+    text = (
+        "tolerance of the boundary F1, of objects the width of the boundaries of the boundary AP: pixels, or below 1 a "
+        f"share of the picture's diagonal (COCO: 0.02) (default: {default or 'left out'})"
+    )
+    verb.add_argument("--boundary", type=float, default=default, help=text)
 
 
 def _out(verb: ArgumentParser, default: str) -> None:

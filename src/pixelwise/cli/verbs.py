@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..classes import Classes
     from ..data.records import Dataset
     from ..inference.predictor import Predictor
-    from ..models.base import Model, SemanticModel
+    from ..models.base import Model
     from ..postprocess.chain import Chain
 
 DONE, SOME_FAILED = 0, 1
@@ -92,7 +92,7 @@ def _size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> SemanticModel:
+def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
     """A model made for being counted: no memory behind its tensors."""
     import torch
 

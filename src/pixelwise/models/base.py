@@ -28,12 +28,14 @@ class Model(nn.Module):
         normalize: from RGB in [0, 1] to the numbers that the weights expect.
         resizing: the size at which the model wants to see a picture.
         postprocess: what is done with its results when it is used; `forward`, `loss` and `decode` know nothing of it.
+        auxiliary_heads: whether `forward` runs the heads that only training needs; predicting switches it off.
         architecture, arguments: how `pixelwise.create` made the model, so that a checkpoint can make it again.
         record: what the checkpoint says that the model was loaded from; empty for a new one.
     """
 
     task: ClassVar[str]
     stride: int = 1
+    auxiliary_heads: bool = True
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -78,12 +80,10 @@ class SemanticModel(Model):
     Attributes:
         criterion: (logits, class_map) → named losses; cross-entropy unless a recipe says otherwise.
         auxiliary_weight: what the losses of the auxiliary heads are multiplied with.
-        auxiliary_heads: whether `forward` runs the heads that only training needs; predicting switches it off.
     """
 
     task = "semantic"
     auxiliary_weight: float = 0.4
-    auxiliary_heads: bool = True
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)

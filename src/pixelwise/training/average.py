@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor
 
-from ..models.base import SemanticModel
+from ..models.base import Model
 from .schedule import average_decay
 
 
@@ -23,13 +23,13 @@ class Average:
             saved.
     """
 
-    def __init__(self, model: SemanticModel, decay: float) -> None:
+    def __init__(self, model: Model, decay: float) -> None:
         self.decay = decay
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.model.auxiliary_heads = False
 
     @torch.no_grad()
-    def update(self, model: SemanticModel, step: int) -> None:
+    def update(self, model: Model, step: int) -> None:
         """Move towards the model after optimiser step `step`, counted from 0."""
         pairs = list(zip(self.model.state_dict().values(), model.state_dict().values(), strict=True))
         real = [(kept, new) for kept, new in pairs if kept.is_floating_point()]

@@ -15,6 +15,9 @@ from .checkpoint import LOG, METRICS
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
+CURVES = ("loss", "mIoU", "Dice", "pixel accuracy", "PQ", "mask AP", "mask AP50", "box AP")
+"""The columns of metrics.csv that are drawn, those of them that there are."""
+
 
 class Journal:
     """Tells about a run; only the first process makes one.
@@ -55,7 +58,10 @@ class Journal:
         with write_aside(self.folder / METRICS) as aside:
             aside.write_text(text.getvalue(), encoding="utf-8")
         with write_aside(self.folder / "curves.svg") as aside:
-            aside.write_text(curves(rows, ("loss", "mIoU", "Dice", "pixel accuracy")), encoding="utf-8")
+            aside.write_text(
+                curves(rows, CURVES),
+                encoding="utf-8",
+            )
 
     def close(self) -> None:
         """End the progress bar."""

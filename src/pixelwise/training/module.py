@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from ..metrics import METRICS
-from ..models.base import SemanticModel
+from ..models.base import Model
 from ..sample import Batch
 from ..weights import checkpoint
 from .average import Average
@@ -73,7 +73,7 @@ class Trainee(LightningModule):
 
     def __init__(
         self,
-        model: SemanticModel,
+        model: Model,
         recipe: Recipe,
         course: Course,
         state: State,

@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..models.base import SemanticModel
+from ..models.base import Model
 from .optimizer import in_backbone
 from .recipe import Recipe
 
 
-def over_all_gpus(model: SemanticModel) -> SemanticModel:
+def over_all_gpus(model: Model) -> Model:
     """The model with batch statistics over all processes; those of timm keep the activation that is part of them.
 
     PyTorch's own `convert_sync_batchnorm`, and so Lightning's, would lose that.
     """
     from timm.layers import convert_sync_batchnorm
 
-    made: SemanticModel = convert_sync_batchnorm(model)
+    made: Model = convert_sync_batchnorm(model)
     return made
 
 
-def settled_norms(model: SemanticModel, recipe: Recipe) -> Iterator[nn.Module]:
+def settled_norms(model: Model, recipe: Recipe) -> Iterator[nn.Module]:
     """The batch normalisations that stay as they are, statistics, weights and biases.
 
     None with `norm: train`. Else those that were learnt before: all that the starting weights brought, or those of a

@@ -7,11 +7,11 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from ..models.base import SemanticModel
+from ..models.base import Model
 from .recipe import Recipe
 
 
-def make_optimizer(model: SemanticModel, recipe: Recipe, fused: bool) -> Optimizer:
+def make_optimizer(model: Model, recipe: Recipe, fused: bool) -> Optimizer:
     """The recipe's optimiser over all that learns.
 
     Args:
@@ -31,7 +31,7 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate * group["factor"]
 
 
-def parameter_groups(model: SemanticModel, recipe: Recipe) -> list[dict[str, Any]]:
+def parameter_groups(model: Model, recipe: Recipe) -> list[dict[str, Any]]:
     """Parameters that learn, by what holds for them: `factor` of the learning rate, no decay for biases and norms."""
     learnt = recipe.pretrained is not None or recipe.weights is not None
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,12 +14,13 @@ from torch.utils.data import DataLoader
 from ..classes import Classes
 from ..data.dataset import available_splits, open_dataset
 from ..data.loader import Plan, class_counts, rare_class_weights, training_batches
+from ..data.objects import as_objects
 from ..data.records import Dataset
 from ..data.transforms import augmentation
 from ..losses import criterion
 from ..losses.balance import class_weights
 from ..models import MODELS
-from ..models.base import SemanticModel
+from ..models.base import Model, SemanticModel
 from ..ops.resize import Resizing
 from ..sample import Batch
 from ..weights.checkpoint import load
@@ -49,17 +50,24 @@ class Course:
 
 
 def resolve(recipe: Recipe) -> Recipe:
-    """The recipe without a backbone where the method has none of its own choosing.
+    """The recipe without a backbone or a criterion where the method does not let one choose.
 
     Raises:
-        ValueError: for a method that does not exist or an augmentation that does not.
+        ValueError: for an augmentation that does not exist, for a choice that the method does not have.
     """
     augmentation(recipe.augment, (recipe.imgsz[0], recipe.imgsz[0]))
     method = MODELS.get(recipe.model)
-    default = next(f.default for f in recipe.__dataclass_fields__.values() if f.name == "backbone")
-    if method and "backbone" not in inspect.signature(method).parameters and recipe.backbone == default:
-        return replace(recipe, backbone=None)
-    return recipe
+    if method is None:
+        return recipe
+    default = {f.name: f.default for f in fields(recipe)}
+    if "backbone" not in inspect.signature(method).parameters and recipe.backbone == default["backbone"]:
+        recipe = replace(recipe, backbone=None)
+    if issubclass(method, SemanticModel):
+        return recipe
+    for name, allowed in (("loss", ("own",)), ("balance", ("none", "rare")), ("auxiliary", (None,))):
+        if (value := getattr(recipe, name)) not in (*allowed, default[name]):
+            raise ValueError(f"{name} is {value!r}, but {recipe.model} has losses of its own: leave it out")
+    return replace(recipe, loss="own")
 
 
 def check_machine(machine: Machine, recipe: Recipe) -> None:
@@ -135,11 +143,19 @@ def cpu_multiplies_bf16() -> bool:
 
 
 def open_splits(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
-    """The pictures to train on, those to validate on, and what people should know about them.
+    """The pictures to train on, those to validate on, and what people should know about them; of objects, if the
+    method finds such.
 
     Raises:
-        ValueError: when there is nothing to train on or to validate on.
+        ValueError: when there is nothing to train on or to validate on, or no objects where the method wants them.
     """
+    pictures, validated, notes = _split(recipe)
+    if recipe.model in MODELS and MODELS[recipe.model].task == "instance":
+        pictures, validated = as_objects(pictures), as_objects(validated)
+    return pictures, validated, notes
+
+
+def _split(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
     options: dict[str, Any] = {
         "format": recipe.format,
         "classes": recipe.classes or None,
@@ -160,7 +176,7 @@ def open_splits(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
     return replace(whole, records=rest), replace(whole, records=held), [*whole.notes, note]
 
 
-def make_model(recipe: Recipe, classes: Classes) -> tuple[SemanticModel, list[str]]:
+def make_model(recipe: Recipe, classes: Classes) -> tuple[Model, list[str]]:
     """The model as it is before the first step, and what people should know about it.
 
     Raises:
@@ -176,7 +192,7 @@ def make_model(recipe: Recipe, classes: Classes) -> tuple[SemanticModel, list[st
             if not filled and recipe.pretrained != "auto":
                 raise ValueError(f"{recipe.model} has no backbone here to fill with {recipe.pretrained}: give backbone")
     model.resizing = Resizing(recipe.resize)
-    if recipe.auxiliary is not None:
+    if recipe.auxiliary is not None and isinstance(model, SemanticModel):
         model.auxiliary_weight = recipe.auxiliary
     return model, notes
 
@@ -187,7 +203,7 @@ def arguments_of(recipe: Recipe) -> dict[str, Any]:
     return {**said, **recipe.arguments, **({"norm": "group"} if recipe.norm == "group" else {})}
 
 
-def begin_from(path: str, recipe: Recipe, classes: Classes) -> tuple[SemanticModel, list[str]]:
+def begin_from(path: str, recipe: Recipe, classes: Classes) -> tuple[Model, list[str]]:
     """A model with the weights of a checkpoint, made as that one was where the recipe does not say otherwise.
 
     All tensors of equal name and shape are taken over, so that a method begins from another of its family, as FCN-16s
@@ -216,11 +232,12 @@ def begin_from(path: str, recipe: Recipe, classes: Classes) -> tuple[SemanticMod
     return model, [f"{why}: these weights start anew: {', '.join(left)}"] if left else []
 
 
-def balance(model: SemanticModel, recipe: Recipe, pictures: Dataset) -> torch.Tensor | None:
-    """Set the model's criterion; the weights with which pictures are drawn, or None for all alike."""
+def balance(model: Model, recipe: Recipe, pictures: Dataset) -> torch.Tensor | None:
+    """Set a semantic model's criterion; the weights with which pictures are drawn, or None for all alike."""
     counts = class_counts(pictures) if recipe.balance != "none" else None
     weights = None if counts is None or recipe.balance == "rare" else class_weights(counts, recipe.balance)
-    model.criterion = criterion(recipe.loss, weights)
+    if isinstance(model, SemanticModel):
+        model.criterion = criterion(recipe.loss, weights)
     return rare_class_weights(counts) if recipe.balance == "rare" and counts is not None else None
 
 

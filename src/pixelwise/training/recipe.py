@@ -49,7 +49,10 @@ class Recipe:
     )
     pretrained: str | None = option("auto", "ImageNet weights of the backbone: auto, none, or a file of them")
     weights: str | None = option(None, "checkpoint of pixelwise to start from, of this method or one of its family")
-    loss: str = option("ce+dice", "criterion: ce, ce+dice, focal, ce+0.5*lovasz, ce-border (U-Net's border weights) …")
+    loss: str = option(
+        "ce+dice",
+        "criterion of semantic methods: ce, ce+dice, focal, ce+0.5*lovasz …; others have their own",
+    )
     balance: str = option("none", f"against rare classes: {', '.join(BALANCES)} (rare draws their pictures more often)")
     epochs: int = option(60, "passes over the training pictures")
     batch: int = option(8, "pictures a step, over all processes and accumulated parts together")

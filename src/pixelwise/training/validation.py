@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from ..data.records import Dataset as Pictures
 from ..data.transforms import resized
 from ..metrics import METRICS
-from ..models.base import SemanticModel
+from ..models.base import Model
 from ..ops.resize import Resizing
 from ..sample import Batch, Sample, collate
 from ..segmentation import Segmentation
@@ -42,13 +42,13 @@ class Validation:
         workers: processes that load pictures; they live as long as this does. 0: none.
     """
 
-    def __init__(self, pictures: Pictures, model: SemanticModel, workers: int) -> None:
+    def __init__(self, pictures: Pictures, model: Model, workers: int) -> None:
         self.whole = Whole(pictures, model.resizing, model.stride)
         self.workers = workers
         self._loader: DataLoader[tuple[Batch, Segmentation]] | None = None
 
     @torch.no_grad()
-    def __call__(self, model: SemanticModel, device: torch.device) -> dict[str, float]:
+    def __call__(self, model: Model, device: torch.device) -> dict[str, float]:
         """The main scores of `model`, which is in `eval()`; the same in every process.
 
         Args:

@@ -13,7 +13,7 @@ from ..layers.backbone import Backbone
 from ..layers.group import group_norms
 from ..layers.vgg import VGG16
 from ..models import MODELS
-from ..models.base import SemanticModel
+from ..models.base import Model
 from ..ops.names import nearest
 from .backbone import load_pretrained
 from .download import obtain
@@ -30,7 +30,7 @@ def create(
     pretrained: bool | str | os.PathLike[str] = False,
     norm: Literal["batch", "group"] = "batch",
     **arguments: Any,
-) -> SemanticModel:
+) -> Model:
     """A model with random weights (those of the backbone from ImageNet when asked for), or a published one.
 
     Args:
@@ -78,7 +78,7 @@ def create(
     return model
 
 
-def fill_backbones(model: SemanticModel, source: str | os.PathLike[str] | Literal[True] = True) -> bool:
+def fill_backbones(model: Model, source: str | os.PathLike[str] | Literal[True] = True) -> bool:
     """Fill the backbones of a model with ImageNet weights, as `load_pretrained` does; whether it has any.
 
     Raises:
@@ -95,7 +95,7 @@ def fill_backbones(model: SemanticModel, source: str | os.PathLike[str] | Litera
     return bool(backbones)
 
 
-def published(name: str, given: Sequence[str] = ()) -> SemanticModel:
+def published(name: str, given: Sequence[str] = ()) -> Model:
     """The model of a published checkpoint, in `eval()`; `given` are the arguments that it leaves no room for."""
     if name not in PRESETS:
         raise ValueError(f"no checkpoint {name!r} is known: {nearest(name, PRESETS)}")
