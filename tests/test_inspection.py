@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from pixelwise import Classes, Segmentation
+from pixelwise.data import coco_panoptic
 from pixelwise.data.dataset import open_dataset
+from pixelwise.data.records import Dataset, Record
 from pixelwise.inspection import Inspection, inspect
 
 READING = {"classes": "background,blob,ring", "void": 255}
@@ -212,3 +217,90 @@ def test_a_class_of_specks_is_taken_for_void(good, tmp_path):
     assert only(found, "specks").text.endswith("--void")
     declared = inspect(good, tmp_path / "out", reading={"classes": "background,blob", "void": (2, 255)}, imgsz=64)
     assert kinds(declared) == {}
+
+
+@pytest.fixture
+def panoptic(tmp_path) -> Path:
+    """Three pictures of 120x90 as COCO panoptic: sky over road, and on them two cars."""
+    truths = {}
+    for k in range(3):
+        (tmp_path / "raw").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "raw" / f"p{k}.png"), scene(k))
+        ids = torch.ones(90, 120, dtype=torch.int32)
+        ids[40:], ids[30:50, 10:30], ids[30:50, 60 : 80 + k] = 2, 3, 4
+        truths[f"p{k}"] = Segmentation(
+            Classes(("sky", "road", "car"), things=(False, False, True)), torch.tensor([0, 1, 2, 2]), ids=ids
+        )
+    records = tuple(Record(name, tmp_path / "raw" / f"{name}.png") for name in truths)
+    classes = truths["p0"].classes
+    data = Dataset(classes, records, "train", "shapes", (), lambda record: truths[record.name])
+    coco_panoptic.write(data, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def changed(folder: Path, change) -> Path:
+    """The JSON after `change` was applied to the segments of each picture in it."""
+    file = folder / "annotations" / "panoptic_train.json"
+    whole = json.loads(file.read_text())
+    for k, annotation in enumerate(whole["annotations"]):
+        change(k, annotation["segments_info"])
+    file.write_text(json.dumps(whole))
+    return folder
+
+
+def test_good_panoptic_data(panoptic, tmp_path):
+    found = inspect(panoptic, tmp_path / "out", imgsz=64)
+    assert kinds(found) == {}
+    assert {row["class"]: row["objects"] for row in found.classes} == {"sky": 0, "road": 0, "car": 6}
+
+
+def test_panoptic_data_that_contradict_themselves(panoptic, tmp_path):
+    def change(k, segments):
+        if k == 0:
+            segments.append(segments[2])
+            segments.append({**segments[2], "id": 12345})
+        if k == 1:
+            segments.pop()
+        segments[0]["area"] += 1
+        segments[1]["bbox"] = [0, 0, 1, 1]
+
+    found = inspect(changed(panoptic, change), tmp_path / "out", imgsz=64)
+    levels = {"twice": "error", "unlisted": "error", "pixelless": "error", "area": "warning", "box": "note"}
+    assert kinds(found) == levels
+    assert "annotations/panoptic_train/p0.png more than once" in only(found, "twice").text
+    assert only(found, "pixelless").pictures == ("train: train/p0",)
+    assert (
+        "annotations/panoptic_train/p1.png holds segments that the JSON does not list" in only(found, "unlisted").text
+    )
+    assert only(found, "area").text.endswith("So in 2 more pictures: train/p1, train/p2")
+    assert len(only(found, "area").pictures) == 3
+    assert "Error" in found.page.read_text()
+
+
+def test_stuff_in_several_segments(panoptic, tmp_path):
+    def change(k, segments):
+        if k == 1:
+            segments[2]["category_id"] = segments[0]["category_id"]
+
+    found = inspect(changed(panoptic, change), tmp_path / "out", imgsz=64)
+    assert kinds(found) == {"stuff": "error"}
+    assert "p1.png: sky 2;" in only(found, "stuff").text
+
+
+def test_a_map_that_is_gone_or_cut_short(panoptic, tmp_path):
+    maps = panoptic / "annotations" / "panoptic_train"
+    (maps / "p0.png").unlink()
+    (maps / "p1.png").write_bytes((maps / "p1.png").read_bytes()[:60])
+    found = inspect(panoptic, tmp_path / "out", imgsz=64)
+    assert kinds(found) == {"missing": "error", "mask": "error"}
+    assert "p1.png" in only(found, "mask").text
+
+
+def test_objects_that_overlap(trial_data, tmp_path):
+    data = open_dataset(trial_data("coco128"), split="val")
+    found = inspect(replace(data, records=data.records[:6]), tmp_path / "out", imgsz=64)
+    finding = only(found, "overlap")
+    assert finding.level == "note"
+    truths = [data.truth(i) for i in range(6)]
+    overlapping = [bool((truth.masks.dense()[~truth.crowd].sum(0) > 1).any()) for truth in truths]
+    assert len(finding.pictures) == sum(overlapping) > 0

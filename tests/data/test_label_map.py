@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import cv2
@@ -10,6 +11,7 @@ from PIL import Image
 
 from pixelwise import Classes, Segmentation
 from pixelwise.data import label_map
+from pixelwise.data.records import Dataset, Record
 
 
 def test_the_bundled_nuclei(nuclei_sample):
@@ -104,3 +106,47 @@ def test_detection(tmp_path, save, photo, nuclei_sample):
     save("images/a.png", photo)
     save("masks/a.png", photo[..., 0])
     assert label_map.detect(tmp_path) is None
+
+
+def panoptic_truth():
+    classes = Classes(("sky", "car", "road"), things=(False, True, False))
+    ids = torch.tensor([[1, 1, 2, 2], [3, 3, 4, 0], [5, 5, 5, 0]], dtype=torch.int32)
+    crowd = torch.tensor([False, False, False, True, False])
+    return Segmentation(classes, torch.tensor([0, 1, 1, 1, 2]), ids=ids, crowd=crowd)
+
+
+def test_round_trip_of_panoptic_truth(tmp_path, photo, save, same):
+    truth = panoptic_truth()
+    record = Record("a", save("a.png", photo[:3, :4]))
+    data = Dataset(truth.classes, (record,), "val", "shapes", (), lambda record: truth)
+    label_map.write(data, tmp_path / "out")
+    again = label_map.read(tmp_path / "out", "val")
+    same(again, data)
+    assert "0 is read as void, the others as 'sky' or 'car' or 'road' (classes.json)" in again.notes[1]
+    named = json.loads((tmp_path / "out" / "masks" / "a.json").read_text())
+    assert named == {"1": "sky", "2": "car", "3": "car", "4": "car", "5": "road", "crowd": [4]}
+
+
+def test_panoptic_truth_that_people_wrote(tmp_path, photo, save):
+    save("images/a.png", photo[:1, :4])
+    save("masks/a.png", np.array([[0, 7, 9, 12]], np.uint16))
+    (tmp_path / "masks" / "a.json").write_text('{"7": "car", "9": "sky", "12": "car"}')
+    classes = {"names": ["sky", "car"], "colors": [[1, 2, 3], [4, 5, 6]], "things": [False, True], "background": None}
+    (tmp_path / "classes.json").write_text(json.dumps(classes))
+    data = label_map.read(tmp_path, None)
+    assert data.classes == Classes(("sky", "car"), ((1, 2, 3), (4, 5, 6)), (False, True))
+    assert data.truth(0).ids.tolist() == [[0, 1, 2, 3]]
+    assert data.truth(0).labels.tolist() == [1, 0, 1]
+    (tmp_path / "masks" / "a.json").write_text('["car"]')
+    with pytest.raises(ValueError, match=r"a\.json should name the class of each number of a\.png"):
+        data.truth(0)
+
+
+def test_crowds_of_one_class(tmp_path, photo, save, same):
+    classes = Classes(("background", "cell"), things=(False, True), background=0)
+    ids = torch.tensor([[1, 2, 3]], dtype=torch.int32)
+    truth = Segmentation(classes, torch.tensor([0, 1, 1]), ids=ids, crowd=torch.tensor([False, False, True]))
+    record = Record("a", save("a.png", photo[:1, :3]))
+    data = Dataset(classes, (record,), None, "shapes", (), lambda record: truth)
+    label_map.write(data, tmp_path / "out")
+    same(label_map.read(tmp_path / "out", None), data)

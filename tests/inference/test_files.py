@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from pixelwise.classes import Classes
 from pixelwise.data.dataset import open_dataset
+from pixelwise.data.panoptic_annotations import flattened
 from pixelwise.inference.files import predict_files, save
 from pixelwise.inference.sources import find_pictures
 from pixelwise.models.base import SemanticModel, SemanticOutputs
@@ -212,3 +214,28 @@ def test_formats_that_there_are_not(tmp_path):
         save(panoptic(), tmp_path / "a.jpg")
     with pytest.raises(ValueError, match="no format was given"):
         predict_files(Threshold(), picture(tmp_path / "a.png"), tmp_path / "out", formats=())
+
+
+@pytest.mark.parametrize("result", [panoptic(), instances()], ids=["panoptic", "instances"])
+def test_coco_panoptic_is_read_back_equal(result, tmp_path):
+    picture(tmp_path / "images" / "0017.png", (6, 8))
+    save(result, tmp_path / "found.json", "coco-panoptic", image=tmp_path / "images" / "0017.png")
+    assert json.loads((tmp_path / "found.json").read_text())["images"][0]["id"] == 17
+    again = open_dataset(tmp_path, split=None, format="coco-panoptic").truth(0)
+    assert again == flattened(result)
+
+
+def test_coco_panoptic_of_many_pictures(tmp_path):
+    for name in ("a", "b/c"):
+        picture(tmp_path / "new" / "images" / f"{name}.png")
+    out = tmp_path / "out"
+    done = predict_files(Threshold(), tmp_path / "new" / "images", out, formats=["coco-panoptic"], progress=False)
+    assert len(done.done) == 2
+    shutil.copytree(tmp_path / "new" / "images", out / "images")
+    data = open_dataset(out / "coco-panoptic.json", split=None)
+    assert data.classes == CELLS
+    assert [record.name for record in data.records] == ["images/a", "images/b/c"]
+    for i in range(2):
+        found = Threshold().decode(Threshold()(data.image(i)[None].float() / 255), [(20, 30)])[0]
+        assert torch.equal(data.truth(i).class_map(), found.class_map())
+        assert data.faults(data.records[i]) == ()

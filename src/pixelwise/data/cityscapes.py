@@ -58,13 +58,13 @@ class Ids:
         found = read_values(record.mask)
         if found.ndim == 3:
             raise ValueError(f"{record.mask} is in colours: a map of Cityscapes holds one number a pixel")
-        every = np.unique(found)
+        every = np.unique(found).astype(np.int64)
         label = np.where(every < APART, every, every // APART)
         numbers = every[np.isin(label, self.labels)]
         label = np.where(numbers < APART, numbers, numbers // APART)
         labels = torch.tensor([self.labels.index(number) for number in label.tolist()], dtype=torch.int64)
         things = torch.tensor(self.classes.things)
-        crowd = things[labels] & torch.from_numpy(numbers.astype(np.int64) < APART)
+        crowd = things[labels] & torch.from_numpy(numbers < APART)
         return Segmentation(self.classes, labels, ids=torch.from_numpy(rank(_whole(found), numbers)), crowd=crowd)
 
 

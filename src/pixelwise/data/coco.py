@@ -188,7 +188,8 @@ class _Source(CocoJson):
 def _files(path: Path) -> list[tuple[str | None, Path]]:
     """The JSON files that look like COCO's, each with its split."""
     if path.is_file():
-        return [(split_of(path), path)] if path.suffix.lower() == ".json" else []
+        fits = path.suffix.lower() == ".json" and b'"segments_info"' not in path.read_bytes()
+        return [(split_of(path), path)] if fits else []
     roboflow = sorted(path.glob("*/_annotations.coco.json"))
     files = roboflow or [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
     likely = [file for file in files if _LIKELY.fullmatch(file.stem) and "panoptic" not in file.name]

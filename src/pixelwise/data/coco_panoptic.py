@@ -22,7 +22,7 @@ from ..segmentation import Segmentation
 from .coco_json import KEYS, CocoJson, check_below, root_of, split_of
 from .image import read_values
 from .mask_folder import copy_image
-from .panoptic_annotations import WEIGHTS, PanopticAnnotations
+from .panoptic_annotations import PanopticAnnotations
 from .picture_file import Array, read_header
 from .records import Dataset, Fault, Record, counted, few, short_names
 from .splits import canonical, hashed, ordered
@@ -41,19 +41,20 @@ class Segments:
 
     def __call__(self, record: Record) -> Segmentation:
         found, numbers = self._read(record)
-        for fault in (self._twice(record, found), self._unlisted(record, found, numbers)):
+        place = _place(found, numbers)
+        for fault in (self._twice(record, found), self._unlisted(record, numbers, place)):
             if fault:
                 raise ValueError(fault.text)
-        table = np.zeros(_MOST, np.int32)
+        wanted = [segment["label"] is not None for segment in found]
         kept = [segment for segment in found if segment["label"] is not None]
-        for n, segment in enumerate(kept, 1):
-            table[segment["id"]] = n
+        if len(kept) < len(found):
+            place = np.where([False, *wanted], np.cumsum([0, *wanted]), 0).astype(np.int32)[place]
         scores = [segment["score"] for segment in kept]
         return Segmentation(
             self.classes,
             torch.tensor([segment["label"] for segment in kept], dtype=torch.int64),
             torch.tensor(scores, dtype=torch.float32) if None not in scores else None,
-            ids=torch.from_numpy(table[numbers]),
+            ids=torch.from_numpy(place),
             crowd=torch.tensor([segment["crowd"] for segment in kept], dtype=torch.bool),
         )
 
@@ -62,7 +63,7 @@ class Segments:
         found, numbers = self._read(record)
         every = (
             self._twice(record, found),
-            self._unlisted(record, found, numbers),
+            self._unlisted(record, numbers, _place(found, numbers)),
             *self._unlike(record, found, numbers),
         )
         return tuple(fault for fault in every if fault)
@@ -84,12 +85,9 @@ class Segments:
                 f"{record.mask} is {width}x{height}, but the JSON says {stated['size'][1]}x{stated['size'][0]}: "
                 "they must agree"
             )
-        if values.ndim == 2:
-            return stated["segments"], values.astype(np.int32) * sum(WEIGHTS)
-        numbers = np.zeros((height, width), np.int32)
-        for k, weight in enumerate(WEIGHTS):
-            numbers += values[..., k].astype(np.int32) * np.int32(weight)
-        return stated["segments"], numbers
+        bytes_of = np.zeros((height, width, 4), np.uint8)
+        bytes_of[..., :3] = values if values.ndim == 3 else values[..., None]
+        return stated["segments"], bytes_of.view("<i4")[..., 0]
 
     def _twice(self, record: Record, found: Sequence[dict[str, Any]]) -> Fault | None:
         times = Counter(segment["id"] for segment in found)
@@ -97,10 +95,8 @@ class Segments:
         text = f"the JSON lists segments of {record.mask} more than once: {few(twice)}; each needs a number of its own"
         return Fault("error", "twice", text) if twice else None
 
-    def _unlisted(self, record: Record, found: Sequence[dict[str, Any]], numbers: Array) -> Fault | None:
-        listed = np.zeros(_MOST, bool)
-        listed[[0, *(segment["id"] for segment in found)]] = True
-        loose, areas = np.unique(numbers[~listed[numbers]], return_counts=True)
+    def _unlisted(self, record: Record, numbers: Array, place: Array) -> Fault | None:
+        loose, areas = np.unique(numbers[(place == 0) & (numbers > 0)], return_counts=True)
         text = (
             f"{record.mask} holds segments that the JSON does not list: {few(loose.tolist())}, "
             f"{counted(int(areas.sum()), 'pixel')}; list them, or make these pixels 0, which is void"
@@ -128,6 +124,13 @@ class Segments:
         if wrong:
             text = f"boxes in the JSON are not those of the pixels of {record.mask}: {few(wrong, 3)}"
             yield Fault("note", "box", text)
+
+
+def _place(found: Sequence[dict[str, Any]], numbers: Array) -> Array:
+    """(H, W) int32: for each pixel the place of its number among the segments of the JSON, from 1; 0 for no place."""
+    table = np.zeros(_MOST, np.int32)
+    table[[segment["id"] for segment in found]] = np.arange(1, len(found) + 1)
+    return np.asarray(table[numbers])
 
 
 def detect(path: Path) -> str | None:

@@ -120,7 +120,7 @@ def predict_files(
     formats: Sequence[str] = ("overlay", "class-map"),
     progress: bool = True,
 ) -> Predicted:
-    """Predicts pictures and writes the results below a folder: `out/FORMAT/NAME.suffix`, and one JSON for all.
+    """Predicts pictures and writes the results below a folder: `out/FORMAT/NAME.suffix`, JSON in `out/FORMAT.json`.
 
     A picture that cannot be read or computed is reported on stderr and skipped. Pictures are read in a second thread
     while the model computes. One of more than `LARGE` pixels goes from disk to disk in rows if it can (rasterio is
