@@ -1,4 +1,4 @@
-"""Augmentation, one thread: a 1024×2048 picture with its mask to a 512×512 training crop.
+"""Augmentation, one thread: a 1024×2048 picture with its mask, or a 480×640 one with objects, to a 512×512 crop.
 
     python benchmarks/augment.py [--picture STREET.jpg]
 
@@ -27,7 +27,7 @@ from torchvision.transforms import v2
 from pixelwise import Classes, Sample, Segmentation
 from pixelwise.data.geometry import Elastic
 from pixelwise.data.transforms import Augmentation, Jitter
-from quiet import compare
+from quiet import Timing, compare
 from results import machine, write
 
 HEIGHT, WIDTH, SIZE, CLASSES = 1024, 2048, 512, 19
@@ -93,6 +93,55 @@ def pixelwise(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
     return lambda: augment(sample, rng)
 
 
+def objects() -> tuple[np.ndarray, Segmentation]:
+    """A picture (480, 640, 3) and 12 ragged objects of usual sizes that overlap, as in COCO."""
+    rng = np.random.default_rng(0)
+    soft = [cv2.resize(rng.random((9, 9), np.float32), (640, 480), interpolation=cv2.INTER_CUBIC) for _ in range(12)]
+    y, x = np.ogrid[:480, :640]
+    masks = [
+        ((x - rng.integers(640)) ** 2 + (y - rng.integers(480)) ** 2) ** 0.5 < np.exp(rng.uniform(2.5, 5)) * (0.6 + one)
+        for one in soft
+    ]
+    classes = Classes(("background", "object"), (), (False, True), 0)
+    truth = Segmentation(classes, torch.ones(12, dtype=torch.int64), masks=torch.from_numpy(np.stack(masks)))
+    return rng.integers(0, 256, (480, 640, 3), np.uint8), truth
+
+
+def with_objects(seconds: float) -> list[str]:
+    """A line for each: what the same picture takes with its objects, torchvision's dense, pixelwise's as runs."""
+    picture, truth = objects()
+    image = tv_tensors.Image(torch.from_numpy(picture).permute(2, 0, 1).contiguous())
+    masks = tv_tensors.Mask(truth.as_masks().dense())
+    fill = {tv_tensors.Image: 0, tv_tensors.Mask: 0}
+    lines = []
+    for steps, title in ((0, "objects"), (2, "objects, elastic")):
+        dense = v2.Compose(
+            [
+                v2.ScaleJitter((480, 640), (0.5, 2.0), antialias=True),
+                v2.RandomCrop(SIZE, pad_if_needed=True, fill=fill),
+                v2.RandomHorizontalFlip(),
+                *[v2.ElasticTransform(alpha=50.0, sigma=5.0, fill=fill)] * (steps > 1),
+            ]
+        )
+        augment = Augmentation((SIZE, SIZE), scale=(0.5, 2.0), elastic=Elastic(15, 1.6) if steps > 1 else None)
+        sample, rng = Sample(torch.from_numpy(picture).permute(2, 0, 1), truth), np.random.default_rng(0)
+        timings = compare(
+            {
+                "torchvision.transforms.v2": lambda dense=dense: dense(image, masks),
+                "pixelwise": lambda augment=augment, sample=sample, rng=rng: augment(sample, rng),
+            },
+            seconds,
+        )
+        base = timings["torchvision.transforms.v2"]["cpu"]
+        lines += [line(title, name, timing, base) for name, timing in timings.items()]
+    return lines
+
+
+def line(title: str, name: str, timing: Timing, base: float) -> str:
+    noisy = "  (the machine was busy)" if timing["noisy"] else ""
+    return f"{title:24s}{name:28s}{timing['cpu'] * 1e3:8.2f} ms {base / timing['cpu']:7.1f} x{noisy}"
+
+
 def main() -> None:
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -115,9 +164,8 @@ def main() -> None:
         calls = {name: make(*pair, steps) for name, make in (peers | {"pixelwise": pixelwise}).items()}
         timings = compare(calls, options.seconds)
         base = timings["torchvision.transforms.v2"]["cpu"]
-        for name, timing in timings.items():
-            noisy = "  (the machine was busy)" if timing["noisy"] else ""
-            lines.append(f"{title:24s}{name:28s}{timing['cpu'] * 1e3:8.2f} ms {base / timing['cpu']:7.1f} x{noisy}")
+        lines += [line(title, name, timing, base) for name, timing in timings.items()]
+    lines += ["", "A 640x480 picture with 12 objects, each a mask; the same crop", *with_objects(options.seconds)]
     write("augment", lines)
 
 

@@ -292,7 +292,7 @@ class Masks:
 
 def _outlined(pixels: Array, x: int, y: int) -> tuple[Array, Array, Array]:
     """Column, first row and end of each run of a mask, of which (h, w) bool from column x and row y on is given."""
-    columns = np.flatnonzero(pixels.any(0))
+    columns = pixels.any(0).nonzero()[0]
     left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 0)
     row, column = _edges(pixels[:, left:right])
     return column[::2] + (x + left), row[::2] + y, row[1::2] + y
@@ -303,8 +303,8 @@ def _edges(plane: Array) -> tuple[Array, Array]:
     height, width = plane.shape
     padded = np.zeros((height + 2, width), plane.dtype)
     padded[1:-1] = plane
-    row, column = np.divmod(np.flatnonzero(padded[1:] != padded[:-1]), max(width, 1))
-    order = np.argsort(column.astype(np.uint16 if width < 1 << 16 else np.int64), kind="stable")
+    row, column = np.divmod((padded[1:] != padded[:-1]).ravel().nonzero()[0], max(width, 1))
+    order = column.astype(np.uint16 if width < 1 << 16 else np.int64).argsort(kind="stable")  # 16 bits: a radix sort
     return row[order], column[order]
 
 
