@@ -12,7 +12,6 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from ..classes import VOID
 from ..data.rows import InMemory, Rows
 from ..data.source import Picture, picture
 from ..models.base import Model, SemanticModel, SemanticOutputs
@@ -21,6 +20,7 @@ from ..postprocess.chain import Chain, check_crf_size
 from ..sample import Sample, collate
 from ..segmentation import Segmentation
 from .augmentation import View, views
+from .choice import best, mean_probability, most_probable
 from .device import available
 from .objects import merge
 from .tiles import Bands, Tiling, blended, regrouped, resized
@@ -138,9 +138,9 @@ class Predictor:
                 if self.model.task == "instance":
                     found = found.select(found.scores >= (score if self.score is None else self.score))
             elif self.postprocess.crf is None:
-                found = self._most_probable(self._bands(InMemory(image), _best))
+                found = most_probable(self._bands(InMemory(image), best), self.model.classes)
             else:
-                found = self._most_probable(iter([_best(self._refined(image))]))
+                found = most_probable(iter([best(self._refined(image))]), self.model.classes)
         return self.postprocess.clean(found)
 
     @torch.inference_mode()
@@ -178,8 +178,8 @@ class Predictor:
                 "the picture"
             )
         with _evaluating(self.model):
-            for _, best in self._bands(source, _best):
-                yield best.to(torch.uint8).cpu()
+            for _, chosen in self._bands(source, best):
+                yield chosen.to(torch.uint8).cpu()
 
     def _decoded(self, image: Tensor) -> Segmentation:
         """What the model itself makes of a picture, whole or in tiles."""
@@ -220,8 +220,8 @@ class Predictor:
         for view in self.views:
             scales.setdefault(view.scale, []).append(view)
         if len(scales) == 1:
-            return self._seen(source, self.views, lambda logits: finish(_mean_probability(logits, len(self.views))))
-        several = [self._seen(source, flips, partial(_mean_probability, views=len(flips))) for flips in scales.values()]
+            return self._seen(source, self.views, lambda logits: finish(mean_probability(logits, len(self.views))))
+        several = [self._seen(source, flips, partial(mean_probability, views=len(flips))) for flips in scales.values()]
         return (finish(torch.stack(parts).mean(0)) for parts in zip(*several, strict=True))
 
     def _seen(self, source: Rows, flips: Sequence[View], finish: Callable[[Tensor], Tensor]) -> Bands:
@@ -244,20 +244,6 @@ class Predictor:
             return regrouped(blended(logits, seen, tiling, finish), BAND)
         bands = resized(blended(logits, seen, tiling), seen, size, BAND)
         return (finish(band) for band in regrouped(bands, BAND))
-
-    def _most_probable(self, bands: Bands) -> Segmentation:
-        """One segment for each class that wins somewhere, scored by its mean probability there.
-
-        Args:
-            bands: of `_best`.
-        """
-        classes, maps, total = self.model.classes, [], torch.zeros(VOID + 1, dtype=torch.float64)
-        for confidence, best in bands:
-            maps.append(best.to(torch.uint8).cpu())
-            total += torch.bincount(best.flatten().long(), confidence.flatten().double(), minlength=VOID + 1).cpu()
-        found = Segmentation.from_class_map(torch.cat(maps), classes)
-        scores = (total[found.labels] / found.areas()).float().clamp(0, 1)
-        return Segmentation(classes, found.labels, scores, ids=found.ids)
 
 
 @overload
@@ -318,18 +304,6 @@ def _no_model(given: object) -> str:
     """What was given instead, and for a path what to do."""
     hint = f": load it first, pixelwise.load({str(given)!r})" if isinstance(given, str | os.PathLike) else ""
     return type(given).__name__ + hint
-
-
-def _mean_probability(logits: Tensor, views: int) -> Tensor:
-    """(V · C, h, w) → (C, h, w), summing to one over the classes."""
-    probabilities: Tensor = logits.unflatten(0, (views, -1)).softmax(1)
-    return probabilities.mean(0) if views > 1 else probabilities[0]
-
-
-def _best(probabilities: Tensor) -> Tensor:
-    """(C, h, w) → (2, h, w): the largest probability of each pixel, and its class."""
-    confidence, best = probabilities.max(0)
-    return torch.stack([confidence, best.float()])
 
 
 @contextmanager
