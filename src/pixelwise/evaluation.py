@@ -284,8 +284,8 @@ def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
     pixels: Pixels = sample.image.permute(1, 2, 0).numpy()
     views = {
         "picture": pixels,
-        "true": draw(pixels, truth, legend=False),
-        "found": draw(pixels, found, legend=False),
+        "true": draw(pixels, truth, labels=False, legend=False),
+        "found": draw(pixels, found, labels=False, legend=False),
         "errors": errors(pixels, found, truth, legend=False),
     }
     classes = truth.classes
