@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from pixelwise.data.shapes import NAMES, shapes
 from pixelwise.inference.objects import Window, merge
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.tiles import Tiling
+from pixelwise.masks import Masks
 from pixelwise.models.base import InstanceModel
 from pixelwise.segmentation import Segmentation
 
@@ -65,6 +68,38 @@ def test_tiles_give_what_the_whole_gives(tile, overlap, size, most):
         assert (tiled.scores.diff() <= 0).all()
 
 
+class Unsteady(Oracle):
+    """An oracle with a trembling hand: masks are a pixel larger, smaller or moved, and end before the tile does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+
+    def decode(self, outputs: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
+        (found,) = super().decode(outputs, sizes)
+        assert found.masks is not None
+        masks = np.zeros((len(found), *sizes[0]), np.uint8)
+        for mask, seen in zip(masks, found.masks.dense().numpy().view(np.uint8), strict=True):
+            changes = (
+                lambda one: cv2.dilate(one, np.ones((3, 3), np.uint8)),
+                lambda one: cv2.erode(one, np.ones((3, 3), np.uint8)),
+                lambda one: np.roll(one, self.rng.integers(-1, 2, 2), (0, 1)),
+            )
+            mask[1:-1, 1:-1] = changes[self.rng.integers(3)](seen)[1:-1, 1:-1]
+        kept = torch.from_numpy(masks.sum((1, 2)) > 12)
+        return [replace(found, masks=Masks.from_dense(torch.from_numpy(masks).bool())).select(kept)]
+
+
+def test_views_that_differ_a_little_are_one_object():
+    for sample in shapes(3, 400, seed=5, least=30, most=60):
+        found = Predictor(Unsteady(), tile=128)(painted(sample.truth))
+        true, seen = (one.masks.dense().flatten(1).float() for one in (sample.truth, found))
+        both = seen @ true.T
+        iou = both / (seen.sum(1)[:, None] + true.sum(1) - both)
+        assert len(found) == len(sample.truth)
+        assert (iou.max(1).values > 0.5).float().mean() > 0.95
+
+
 def squares(
     window: Window, *boxes: tuple[int, int, int, int], score: float = 0.8, labels: Sequence[int] = ()
 ) -> tuple[Window, Segmentation]:
@@ -98,8 +133,8 @@ def test_an_object_that_is_cut_on_both_sides_is_united_with_the_better_score():
 
 def test_where_a_tile_sees_the_object_whole_it_looks_as_there():
     """The left tile sees a part of it, and that part too large."""
-    tiles = squares(LEFT, (50, 8, 60, 22), score=0.9), squares(RIGHT, (50, 10, 70, 20), score=0.7)
-    assert merged(*tiles) == [([50, 10, 70, 20], 0.9)]
+    tiles = squares(LEFT, (45, 8, 60, 22), score=0.9), squares(RIGHT, (45, 10, 70, 20), score=0.7)
+    assert merged(*tiles) == [([45, 10, 70, 20], 0.9)]
 
 
 def test_an_object_in_both_tiles_is_there_once():
@@ -117,12 +152,13 @@ def test_an_object_on_top_of_another_of_its_class_stays_apart():
     assert sorted(box for box, _ in merged(squares(LEFT, *both), squares(RIGHT, *both))) == [list(box) for box in both]
 
 
-def test_a_rest_at_the_border_that_the_neighbour_explains_is_dropped():
-    """The left tile sees an object that it cuts in two pieces, the right one sees it whole."""
+def test_a_rest_at_the_border_is_left_to_the_neighbour():
+    """The left tile sees two pieces of an object that the right one sees whole; and something that is not there."""
     tiles = squares(LEFT, (50, 10, 60, 20), (54, 21, 60, 30)), squares(RIGHT, (50, 10, 70, 30), score=0.7)
-    assert [box for box, _ in merged(*tiles)] == [[50, 10, 70, 30]]
-    alone = merged(squares(LEFT, (54, 21, 60, 30)), squares(RIGHT))
-    assert alone == [([54, 21, 60, 30], 0.8)]
+    assert merged(*tiles) == [([50, 10, 70, 30], 0.7)]
+    assert merged(squares(LEFT, (54, 21, 60, 30)), squares(RIGHT)) == []
+    further, clear = (48, 21, 60, 30), (54, 21, 58, 30)
+    assert [box for box, _ in merged(squares(LEFT, further, clear), squares(RIGHT))] == [list(further), list(clear)]
 
 
 def test_tiles_that_only_touch():

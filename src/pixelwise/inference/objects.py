@@ -32,8 +32,8 @@ def merge(tiles: Sequence[tuple[Window, Segmentation]], size: tuple[int, int]) -
     intersection over union, the largest first. Parts that are connected by such pairs are one object. It has the best
     score of them. Where a tile sees it whole, clear of the tile's inner borders, it looks as there, the best scored
     view first; elsewhere it is all that any tile saw of it, so that objects may be larger than tiles. A rest at the
-    border of a tile without a counterpart is dropped where the neighbour sees all of it and has an object of its class
-    over half of it.
+    border of a tile, no further from it than half of the overlap, is left to the neighbour, which sees it with more
+    around it: it is dropped.
 
     Args:
         tiles: where each lies, and its objects, as `masks` of the size of the tile.
@@ -86,17 +86,19 @@ class _Parts:
     def __init__(self, masks: Masks, labels: Array, firsts: Array, windows: Array, cut: Array) -> None:
         self.labels, self.firsts, self.windows, self.cut = labels, firsts, windows, cut
         self.stride = masks.size[0] + 2  # between columns, so that runs of two of them never touch
-        self.areas, self.boxes = masks.areas().numpy(), masks.boxes().numpy()
+        self.size, self.boxes = np.array(masks.size[::-1]), masks.boxes().numpy()
         self.table = masks.runs.numpy().astype(np.int64)
         self.starts = np.searchsorted(self.table[:, 0], firsts)
 
     def compared(self, i: int, j: int) -> tuple[list[tuple[int, int]], list[int]]:
-        """The pairs of parts of two tiles that are one object each, and the rests that are none."""
+        """The pairs of parts of two tiles that are one object each, and the rests that one leaves to the other."""
         one, other = self.windows[i], self.windows[j]
         step = np.where(one[2:] == other[:2], 1, 0) - np.where(one[:2] == other[2:], 1, 0)  # tiles that only touch
         zone = np.concatenate([np.maximum(one[:2] + step, other[:2]), np.minimum(one[2:] + step, other[2:])])
         if step.all() or (zone[:2] >= zone[2:]).any():
             return [], []
+        depth = max(int((zone[2:] - zone[:2]).min()) // 2, *_nearness(self.windows[[i, j]]).ravel().tolist())
+        rests = self._at_border(i, other, depth) + self._at_border(j, one, depth)
         here, there = self._seen(i, zone, step), self._seen(j, zone, 0 * step)
         found = []
         for n, m in self._near(i, j):
@@ -105,18 +107,21 @@ class _Parts:
             shared = _shared(here[n], there[m])
             areas = [int((ends - begins).sum()) for begins, ends in (here[n], there[m])]
             if shared >= AGREE * min(areas):
-                found.append((shared / (sum(areas) - shared), shared, n, m))
-        pairs, rests, taken = [], [], set[int]()
-        for _, _, n, m in sorted(found, key=lambda pair: (-pair[0], *pair[2:])):
+                found.append((shared / (sum(areas) - shared), n, m))
+        pairs, taken = [], set(rests)
+        for _, n, m in sorted(found, key=lambda pair: (-pair[0], *pair[1:])):
             if not {n, m} & taken:
                 pairs.append((n, m))
                 taken |= {n, m}
-        for _, shared, n, m in found:
-            for part, window in ((n, other), (m, one)):
-                within = (self.boxes[part, :2] >= window[:2]).all() and (self.boxes[part, 2:] <= window[2:]).all()
-                if part not in taken and self.cut[part] and within and shared >= AGREE * self.areas[part]:
-                    rests.append(part)
         return pairs, rests
+
+    def _at_border(self, tile: int, other: Array, depth: int) -> list[int]:
+        """The parts that a tile cuts and another one sees at least `depth` pixels clear of its own inner borders."""
+        inner = np.where(other[:2] > 0, depth, 0), np.where(other[2:] < self.size, depth, 0)
+        parts = slice(self.firsts[tile], self.firsts[tile + 1])
+        boxes = self.boxes[parts]
+        clear = (boxes[:, :2] >= other[:2] + inner[0]).all(1) & (boxes[:, 2:] <= other[2:] - inner[1]).all(1)
+        return list((self.firsts[tile] + np.flatnonzero(clear & self.cut[parts])).tolist())
 
     def _seen(self, tile: int, zone: Array, step: Array) -> dict[int, tuple[Array, Array]]:
         """Where the runs of each part of a tile begin and end, column after column, in the zone after the step."""
@@ -150,10 +155,15 @@ def _placed(found: Segmentation, window: Window, size: tuple[int, int]) -> Masks
 
 def _cut(boxes: Array, windows: Array, size: tuple[int, int]) -> Array:
     """(N,) whether a part comes near a border of its tile that is none of the picture."""
-    near = np.maximum((windows[:, 2:] - windows[:, :2]) // NEAR, 1)
+    near = _nearness(windows)
     before = (windows[:, :2] > 0) & (boxes[:, :2] < windows[:, :2] + near)
     behind = (windows[:, 2:] < (size[1], size[0])) & (boxes[:, 2:] > windows[:, 2:] - near)
     return np.asarray((before | behind).any(1))
+
+
+def _nearness(windows: Array) -> Array:
+    """(N, 2): how near to an inner border of a tile an object may go on behind it, across and down."""
+    return np.asarray(np.maximum((windows[:, 2:] - windows[:, :2]) // NEAR, 1))
 
 
 def _shared(one: tuple[Array, Array], other: tuple[Array, Array]) -> int:
