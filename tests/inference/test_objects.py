@@ -178,16 +178,16 @@ def test_nothing_found():
 
 def test_many_objects_in_many_tiles():
     rng = np.random.default_rng(0)
-    corners = np.stack(np.meshgrid(np.arange(0, 980, 14), np.arange(0, 980, 14)), -1).reshape(-1, 2)
+    corners = np.stack(np.meshgrid(np.arange(0, 580, 14), np.arange(0, 580, 14)), -1).reshape(-1, 2)
     corners += rng.integers(0, 3, corners.shape)
     every = np.concatenate([corners, corners + rng.integers(8, 12, corners.shape)], 1)
     tiles = []
-    for window in Tiling(256, 0.25, 32).windows(1000, 1000):
+    for window in Tiling(256, 0.25, 32).windows(600, 600):
         inside = (every[:, 2:] > window[:2]).all(1) & (every[:, :2] < window[2:]).all(1)
         tiles.append(squares(window, *every[inside].tolist(), score=1000.0))
     tiles = [
         (window, Segmentation(one.classes, one.labels, one.scores / 1000, masks=one.masks)) for window, one in tiles
     ]
-    found = merge(tiles, (1000, 1000))
+    found = merge(tiles, (600, 600))
     assert len(found) == len(every)
     assert sorted(found.boxes().long().tolist()) == sorted(every.tolist())

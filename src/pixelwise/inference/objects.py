@@ -101,9 +101,7 @@ class _Parts:
         rests = self._at_border(i, other, depth) + self._at_border(j, one, depth)
         here, there = self._seen(i, zone, step), self._seen(j, zone, 0 * step)
         found = []
-        for n, m in self._near(i, j):
-            if not (len(here[n][0]) and len(there[m][0])):
-                continue
+        for n, m in self._near(*(np.array([n for n in seen if len(seen[n][0])], np.int64) for seen in (here, there))):
             shared = _shared(here[n], there[m])
             areas = [int((ends - begins).sum()) for begins, ends in (here[n], there[m])]
             if shared >= AGREE * min(areas):
@@ -136,14 +134,14 @@ class _Parts:
         spans = zip(numbers, bounds, bounds[1:], strict=False)
         return {n: (begins[low:high], ends[low:high]) for n, low, high in spans}
 
-    def _near(self, i: int, j: int) -> Iterator[tuple[int, int]]:
-        """Pairs of parts of two tiles, of one class, whose boxes overlap or touch."""
-        here, there = (slice(self.firsts[k], self.firsts[k + 1]) for k in (i, j))
+    def _near(self, here: Array, there: Array) -> Iterator[tuple[int, int]]:
+        """Pairs of one class, of a part here and a part there, whose boxes overlap or touch."""
         one, other = self.boxes[here, None], self.boxes[None, there]
-        near = (one[..., :2] <= other[..., 2:]).all(-1) & (other[..., :2] <= one[..., 2:]).all(-1)
-        near &= self.labels[here, None] == self.labels[None, there]
-        for n, m in np.argwhere(near).tolist():
-            yield n + int(self.firsts[i]), m + int(self.firsts[j])
+        near = self.labels[here, None] == self.labels[None, there]
+        for k in range(2):
+            near &= (one[..., k] <= other[..., k + 2]) & (other[..., k] <= one[..., k + 2])
+        rows, columns = near.nonzero()
+        return zip(here[rows].tolist(), there[columns].tolist(), strict=True)
 
 
 def _placed(found: Segmentation, window: Window, size: tuple[int, int]) -> Masks:
