@@ -203,6 +203,23 @@ def test_what_comes_after_the_network(tmp_path, cells, model, capsys):
     assert "--plain wants nothing" in wrong(capsys, *source, "--plain", "--open", "2")
 
 
+def test_predict_writes_what_is_asked_for(tmp_path, cells, model, capsys):
+    source = [
+        "predict",
+        "--model",
+        str(model),
+        "--source",
+        str(cells / "images" / "val"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert main([*source, "--write", "table, yolo,coco"]) == 0
+    written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+    assert written == {"table.csv", "coco.json", "yolo/data.yaml", "yolo/labels/a.txt"}
+    assert "did you mean 'table'" in wrong(capsys, *source, "--write", "tables")
+    assert "score is for instance models" in wrong(capsys, *source, "--score", "0.5")
+
+
 @pytest.mark.slow
 def test_tune_tells_and_changes_the_checkpoint_only_where_it_helps(tmp_path, nuclei_sample, model, capsys):
     before = model.read_bytes()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import colorsys
+
 import cv2
 import numpy as np
 import pytest
@@ -64,7 +66,7 @@ def test_void_stays_and_the_picture_is_not_written_to():
 def test_touching_objects_are_told_apart():
     ids = torch.ones(40, 60, dtype=torch.int32)
     ids[:, 30:] = 2
-    drawn = draw(GREY, Segmentation(CELLS, torch.tensor([1, 1]), ids=ids), legend=False)
+    drawn = draw(GREY, Segmentation(CELLS, torch.tensor([1, 1]), ids=ids), labels=False, legend=False)
     assert where(drawn, CELLS.colors[1]).any(0).tolist() == [column in (29, 30) for column in range(60)]
 
 
@@ -73,9 +75,54 @@ def test_of_masks_that_overlap_the_smaller_is_on_top():
     masks[0, 10:20, 10:20] = True
     masks[1, 5:35, 5:55] = True
     instances = Segmentation(CELLS, torch.tensor([1, 2]), torch.tensor([0.1, 0.9]), masks=masks)
-    drawn = draw(GREY, instances, outlines=False, legend=False)
+    drawn = draw(GREY, instances, outlines=False, labels=False, legend=False)
     assert where(drawn, mixed(CELLS.colors[1], 0.4)).sum() == 100
     assert where(drawn, mixed(CELLS.colors[2], 0.4)).sum() == 30 * 50 - 100
+
+
+def objects(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (240, 320), scored: bool = True) -> Segmentation:
+    """Of the class cell, y1 y2 x1 x2 each; the surest first."""
+    masks = torch.zeros(len(boxes), *size, dtype=torch.bool)
+    for mask, (y1, y2, x1, x2) in zip(masks, boxes, strict=True):
+        mask[y1:y2, x1:x2] = True
+    scores = 0.9 - torch.arange(len(boxes)) / 1000 if scored else torch.ones(len(boxes))
+    return Segmentation(CELLS, torch.ones(len(boxes), dtype=torch.int64), scores, masks=masks)
+
+
+def test_objects_of_a_class_have_tints_near_its_color():
+    boxes = [(20 * y, 20 * y + 18, 20 * x, 20 * x + 18) for y in range(3) for x in range(4)]
+    drawn = draw(np.zeros((240, 320, 3), np.uint8), objects(*boxes), opacity=1, outlines=False, labels=False)
+    tints = [tuple(drawn[y1 + 9, x1 + 9].tolist()) for y1, _, x1, _ in boxes]
+    assert tints[0] == CELLS.colors[1]
+    assert len(set(tints)) == len(boxes)
+    hues = [colorsys.rgb_to_hls(*(value / 255 for value in tint))[0] for tint in tints]
+    assert max(abs(hue - hues[0]) for hue in hues) < 0.06
+
+
+def test_objects_are_named_where_there_is_room():
+    picture = np.full((240, 320, 3), 100, np.uint8)
+    large, small, tiny = (60, 160, 40, 200), (180, 205, 40, 75), (180, 190, 150, 160)
+    result = objects(large, small, tiny)
+    named = (draw(picture, result, legend=False) != draw(picture, result, labels=False, legend=False)).any(2)
+    above = named[60 - 20 : 60, 40:200].any(0)
+    assert 35 < above.sum() < 80, "name and score"
+    assert 15 < named[180 - 20 : 180, 30:110].any(0).sum() < 35, "the score alone"
+    assert not named[160:, 110:].any(), "nothing at all"
+    truth = objects(large, scored=False)
+    true = (draw(picture, truth, legend=False) != draw(picture, truth, labels=False, legend=False)).any(2)
+    assert 15 < true.any(0).sum() < above.sum(), "what is true has no score"
+    semantic = class_map((1, 0, 40, 0, 60))
+    assert (draw(GREY, semantic) == draw(GREY, semantic, labels=False)).all()
+
+
+def test_letters_grow_with_the_picture():
+    heights = []
+    for size in ((300, 400), (1200, 1600)):
+        result, picture = objects((size[0] // 2, size[0], 0, size[1]), size=size), np.zeros((*size, 3), np.uint8)
+        named = (draw(picture, result, legend=False) != draw(picture, result, labels=False, legend=False)).any(2)
+        heights.append(int(named.any(1).sum()))
+    assert heights[0] >= 10
+    assert heights[1] > 2 * heights[0]
 
 
 def test_outlines_grow_with_the_picture():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pixelwise.legend import _lettered, add_caption, add_legend, stack, text_size
+from pixelwise.legend import Label, _lettered, add_caption, add_labels, add_legend, stack, text_size
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -56,3 +56,39 @@ def test_stacking_fills_with_white():
     stacked = stack(np.zeros((2, 3, 3), np.uint8), np.zeros((1, 5, 3), np.uint8))
     assert stacked.shape == (3, 5, 3)
     assert (stacked[:2, 3:] == 255).all()
+
+
+def boxes_of(labels: list[Label], size: tuple[int, int] = (200, 300)) -> list[tuple[int, int, int, int]]:
+    """Where the ground of each label that is drawn lies, x1 y1 x2 y2."""
+    drawn = add_labels(np.zeros((*size, 3), np.uint8), labels)
+    found = []
+    for label in labels:
+        rows, columns = (drawn == label.color).all(2).nonzero()
+        if len(rows):
+            found.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+    return found
+
+
+def test_labels_stand_at_their_objects_inside_the_picture_and_apart():
+    """Four objects in one place, two in corners; the last one finds no room."""
+    boxes = [(100, 60, 180, 120)] * 5 + [(0, 0, 90, 40), (220, 170, 300, 200)]
+    labels = [Label(box, (f"cell {n}",), (50 + n, 100, 150)) for n, box in enumerate(boxes)]
+    found = boxes_of(labels)
+    assert len(found) == 6
+    for n, (x1, y1, x2, y2) in enumerate(found):
+        assert 0 <= x1 < x2 <= 300 and 0 <= y1 < y2 <= 200
+        for a, b, c, d in found[:n]:
+            assert x2 <= a or c <= x1 or y2 <= b or d <= y1
+
+
+def test_small_objects_have_shorter_labels_or_none():
+    sides = (60, 30, 10)
+    labels = [
+        Label((100 * n, 100, 100 * n + s, 100 + s), ("nucleus 0.93", "0.93"), (50 + n, 100, 150))
+        for n, s in enumerate(sides)
+    ]
+    found = boxes_of(labels)
+    assert len(found) == 2
+    assert found[0][2] - found[0][0] > 2 * (found[1][2] - found[1][0]) > 30
+    assert boxes_of([], (4, 4)) == []
+    assert boxes_of([Label((0, 0, 2, 5000), ("cell",), (50, 60, 70))], (5000, 2)) == []

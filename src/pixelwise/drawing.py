@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 
 from .classes import VOID, Color
 from .data.source import Picture, picture
-from .legend import PAPER, Pixels, add_caption, add_legend, stack
+from .legend import PAPER, Label, Pixels, add_caption, add_labels, add_legend, stack
 from .segmentation import Segmentation
 
 # Okabe and Ito's colours, told apart with every common form of colour blindness.
@@ -31,18 +32,27 @@ GAP = 8
 
 
 def draw(
-    image: Picture, result: Segmentation, *, opacity: float = 0.4, outlines: bool = True, legend: bool = True
+    image: Picture,
+    result: Segmentation,
+    *,
+    opacity: float = 0.4,
+    outlines: bool = True,
+    labels: bool = True,
+    legend: bool = True,
 ) -> Pixels:
     """The picture with each segment tinted and outlined in the colour of its class.
 
     Background and void stay as they are; where there are things among stuff, stuff has no outlines and void is hatched.
-    Of masks that overlap, the smaller lies on top.
+    Where the objects of a class are told apart, each has a tint of its own near that colour. Of masks that overlap, the
+    smaller lies on top.
 
     Args:
         image: the picture, as `pixelwise.predict` takes it.
         result: what is where in it, found or true.
         opacity: of the tint, 0 to 1.
         outlines: whether segments are outlined, in lines that grow with the picture.
+        labels: whether objects that are told apart are named, with their scores, where these are below 1; an object
+            that is hardly larger than the letters has its score alone, or nothing.
         legend: whether the classes that are present are named below the picture, things with their number.
 
     Returns:
@@ -50,14 +60,17 @@ def draw(
     """
     pixels = _pixels(image, result)
     ids, colors, shown = _segments(result)
+    shades = _shades(result.labels.tolist(), colors)
     tinted = pixels.copy()
     seen = shown[ids]
-    tinted[seen] = _mixed(pixels[seen], colors[ids[seen]], opacity)
+    tinted[seen] = _mixed(pixels[seen], shades[ids[seen]], opacity)
     if outlines:
         edges = _inner_edges(ids, _thickness(*ids.shape)) & _outlined(result, shown)[ids]
         tinted[edges] = colors[ids[edges]]
     if _is_panoptic(result):
         _hatch(tinted, ids == 0)
+    if labels:
+        tinted = add_labels(tinted, _labels(result, shades))
     return add_legend(tinted, _entries(result)) if legend else tinted
 
 
@@ -207,10 +220,45 @@ def _hatch(pixels: Pixels, where: Mask) -> None:
         pixels[here] = _mixed(pixels[here], np.array([color] * 3), 0.5)
 
 
+def _shades(labels: Sequence[int], colors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """(N + 1, 3) of (N + 1, 3): the first of a class keeps its colour, others are lighter or darker and near in hue."""
+    shades, seen = colors.copy(), Counter[int]()
+    for n, label in enumerate(labels):
+        if k := seen[label]:
+            hue, lightness, saturation = colorsys.rgb_to_hls(*(colors[n + 1] / 255).tolist())
+            lightness = min(max(lightness, 0.35), 0.65) + 0.4 * ((0.5 + k * 0.618034) % 1 - 0.5)
+            hue += 0.1 * ((0.5 + k * 0.754878) % 1 - 0.5)
+            shades[n + 1] = np.rint(255 * np.array(colorsys.hls_to_rgb(hue % 1, lightness, saturation)))
+        seen[label] += 1
+    return shades
+
+
+def _labels(result: Segmentation, shades: np.ndarray[Any, Any]) -> list[Label]:
+    """The name and the score of each object, the surest first, where objects are told apart."""
+    if not _apart(result):
+        return []
+    classes, scores, labels = result.classes, result.scores.tolist(), result.labels.tolist()
+    boxes = result.boxes().long().tolist()
+    found = []
+    for n in sorted(range(len(result)), key=lambda n: -scores[n]):
+        if result.masks is not None or classes.things[labels[n]]:
+            name, score = classes.names[labels[n]], f"{scores[n]:.2f}"
+            texts = (name,) if min(scores) == 1 else (f"{name} {score}", score)
+            x1, y1, x2, y2 = boxes[n]
+            r, g, b = shades[n + 1].tolist()
+            found.append(Label((x1, y1, x2, y2), texts, (r, g, b)))
+    return found
+
+
+def _apart(result: Segmentation) -> bool:
+    """Whether there may be several objects of a class."""
+    return result.masks is not None or len(result.labels.unique()) < len(result)
+
+
 def _entries(result: Segmentation) -> list[tuple[Color, str]]:
     """The classes that are present, in their order; with the number of objects where these are told apart."""
     classes, present = result.classes, Counter(result.labels.tolist())
-    apart = result.masks is not None or len(present) < len(result)
+    apart = _apart(result)
     return [
         (classes.colors[label], classes.names[label] + (f" ({number})" if apart and classes.things[label] else ""))
         for label, number in sorted(present.items())

@@ -201,7 +201,7 @@ def evaluate(
         try:
             scored = with_classes(sample(), classes)
             assert scored.truth is not None
-            found = replace(predictor(scored.image), classes=classes)
+            found = replace(predictor(scored.image, score=0.0), classes=classes)
         except FAILURES as error:
             failures.append((name, str(error)))
             _count_as_missed(metrics, dataset, i, classes)
@@ -283,8 +283,8 @@ def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
     pixels: Pixels = sample.image.permute(1, 2, 0).numpy()
     views = {
         "picture": pixels,
-        "true": draw(pixels, truth, legend=False),
-        "found": draw(pixels, found, legend=False),
+        "true": draw(pixels, truth, labels=False, legend=False),
+        "found": draw(pixels, found, labels=False, legend=False),
         "errors": errors(pixels, found, truth, legend=False),
     }
     classes = truth.classes

@@ -218,4 +218,4 @@ def _views(data: Dataset, one: Look, augmented: Augmentation) -> Iterator[tuple[
     for k in range(VIEWS):
         view = augmented(sample, np.random.default_rng((one.index, k)))
         assert view.truth is not None
-        yield draw(view.image, view.truth, legend=False), f"{one.name}, view {k + 1}"
+        yield draw(view.image, view.truth, labels=False, legend=False), f"{one.name}, view {k + 1}"

@@ -1,10 +1,11 @@
-"""Words beside pictures: captions, and legends that say what the colours mean."""
+"""Words in and beside pictures: labels, captions, and legends that say what the colours mean."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,24 @@ SYSTEM_FONTS = ("DejaVuSans.ttf", "Arial Unicode.ttf", "arial.ttf")
 
 PAPER: Color = (255, 255, 255)
 INK: Color = (32, 32, 32)
+
+COVERED = 0.5
+"""A label takes no more than this share of the area of its object's box."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """Words at an object.
+
+    Attributes:
+        box: of the object, x1 y1 x2 y2, pixels.
+        texts: what may be said of it, the best first; there is not always room for it.
+        color: of the ground that the words stand on.
+    """
+
+    box: tuple[int, int, int, int]
+    texts: tuple[str, ...]
+    color: Color
 
 
 def text_size(height: int, width: int) -> int:
@@ -69,6 +88,43 @@ def add_caption(picture: Pixels, text: str) -> Pixels:
     ground = Image.new("RGB", (width, size + 2 * gap), PAPER)
     ImageDraw.Draw(ground).text((gap, gap + size / 2), text, fill=INK, font=font, anchor="lm")
     return stack(np.asarray(ground), picture)
+
+
+def add_labels(picture: Pixels, labels: Sequence[Label]) -> Pixels:
+    """The picture with a label at each object where there is room: the first that is asked for gets it.
+
+    A label stands above, in or below the box of its object, inside the picture, and on no other label. It takes no more
+    than `COVERED` of the box's area, so that small objects have a shorter one, or none.
+    """
+    if not labels:
+        return picture
+    height, width = picture.shape[:2]
+    size = max(10, round(0.75 * text_size(height, width)))
+    font, texts = _lettered([text for label in labels for text in label.texts], size)
+    canvas, left = Image.fromarray(picture), iter(texts)
+    draw, taken = ImageDraw.Draw(canvas), np.zeros((0, 4))
+    high, gap = round(1.25 * size), max(2, size // 5)
+    for label in labels:
+        x1, y1, x2, y2 = label.box
+        for text in [next(left) for _ in label.texts]:
+            wide = math.ceil(font.getlength(text)) + 2 * gap
+            if wide * high > COVERED * (x2 - x1) * (y2 - y1) or wide > width:
+                continue
+            x = min(x1, width - wide)
+            places = [np.array([x, y, x + wide, y + high]) for y in (y1 - high, y1, y2, y2 - high)]
+            free = (p for p in places if p[1] >= 0 and p[3] <= height and not _overlaps(p, taken).any())
+            if (place := next(free, None)) is not None:
+                draw.rectangle((*place[:2].tolist(), *(place[2:] - 1).tolist()), fill=label.color)
+                ink = INK if np.dot(label.color, (0.299, 0.587, 0.114)) > 110 else PAPER
+                draw.text((x + gap, place[1] + high / 2), text, fill=ink, font=font, anchor="lm")
+                taken = np.vstack([taken, place])
+                break
+    return np.asarray(canvas)
+
+
+def _overlaps(place: np.ndarray[Any, Any], others: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """(N,) whether a box lies on others, (N, 4)."""
+    return np.asarray(((place[:2] < others[:, 2:]) & (others[:, :2] < place[2:])).all(1))
 
 
 def stack(*pictures: Pixels) -> Pixels:

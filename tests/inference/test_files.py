@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import csv
 import json
 import resource
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,13 +17,35 @@ from torch import Tensor
 from pixelwise.classes import Classes
 from pixelwise.data.dataset import open_dataset
 from pixelwise.data.panoptic_annotations import flattened
-from pixelwise.inference.files import predict_files, save
+from pixelwise.inference.files import DEFAULTS, FORMATS, predict_files, save
+from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.sources import find_pictures
-from pixelwise.models.base import SemanticModel, SemanticOutputs
+from pixelwise.masks import Masks
+from pixelwise.models.base import InstanceModel, SemanticModel, SemanticOutputs
 from pixelwise.segmentation import Segmentation
 
 CELLS = Classes(("background", "cell"), background=0, things=(False, True))
 STREET = Classes(("road", "car", "sky"), things=(False, True, False))
+
+
+class Cells(InstanceModel):
+    """Each bright region is a cell, the surer the larger it is; two of them on top of each other where it is large."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.classes = CELLS
+
+    def forward(self, images: Tensor) -> Tensor:
+        grey = images.mean(1)
+        return grey > (grey.min() + grey.max()) / 2
+
+    def decode(self, outputs: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
+        height, width = sizes[0]
+        number, regions = cv2.connectedComponents(outputs[0, :height, :width].numpy().astype(np.uint8))
+        masks = torch.from_numpy(regions) == torch.arange(1, number)[:, None, None]
+        scores = 0.2 + masks.flatten(1).sum(1) / 200
+        order = scores.argsort(descending=True)
+        return [Segmentation(CELLS, torch.ones(len(masks), dtype=torch.int64), scores[order], masks=masks[order])]
 
 
 class Threshold(SemanticModel):
@@ -72,7 +97,10 @@ def test_every_format_can_be_written(result, tmp_path):
     save(result, tmp_path / "found.json")
     save(result, tmp_path / "numbers.png", "label-map")
     save(result, tmp_path / "classes.png", "class-map")
-    assert {path.name for path in tmp_path.iterdir()} >= {"found.jpg", "found.json", "numbers.png", "classes.png"}
+    save(result, tmp_path / "found.txt")
+    save(result, tmp_path / "found.csv")
+    written = {"found.jpg", "found.json", "numbers.png", "classes.png", "found.txt", "found.csv"}
+    assert {path.name for path in tmp_path.iterdir()} >= written
     with Image.open(tmp_path / "numbers.png") as numbers:
         assert np.array(numbers).dtype == np.uint16
     with Image.open(tmp_path / "found.jpg") as drawn:
@@ -125,6 +153,115 @@ def test_coco_is_read_back_equal(tmp_path):
     assert truth.masks == result.masks
     assert truth.classes == CELLS
     assert [item["score"] for item in record["annotations"]] == pytest.approx([0.9, 0.6])
+
+
+def test_a_table_has_a_row_for_each_object(tmp_path):
+    save(instances(), tmp_path / "found.csv", image=tmp_path / "a.png")
+    with (tmp_path / "found.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [list(row.values()) for row in rows] == [
+        ["a.png", "1", "cell", "0.9", "16", "0", "0", "4", "4", "2.0", "2.0"],
+        ["a.png", "2", "cell", "0.6", "24", "2", "2", "8", "6", "5.0", "4.0"],
+    ]
+    save(Segmentation.from_class_map(torch.tensor([[0, 1, 255]], dtype=torch.uint8), CELLS), tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text("utf-8").splitlines()[1:] == ["b,1,cell,1.0,1,1,0,2,1,1.5,0.5"]
+
+
+def test_of_objects_that_overlap_the_label_map_shows_the_surest_and_where_none_is_0(tmp_path):
+    save(instances(), tmp_path / "a.png", "label-map")
+    with Image.open(tmp_path / "a.png") as picture:
+        numbers = np.array(picture)
+    expected = np.zeros((6, 8), np.uint16)
+    expected[2:, 2:] = 2
+    expected[:4, :4] = 1
+    assert (numbers == expected).all()
+
+
+def test_a_hidden_object_keeps_its_number_for_itself(tmp_path):
+    masks = torch.zeros(3, 6, 8, dtype=torch.bool)
+    masks[0, :4, :4] = masks[1, 1:3, 1:3] = masks[2, 5, 5] = True
+    result = Segmentation(CELLS, torch.ones(3, dtype=torch.int64), torch.tensor([0.9, 0.8, 0.7]), masks=masks)
+    save(result, tmp_path / "a.png", "label-map")
+    save(result, tmp_path / "a.csv")
+    assert json.loads((tmp_path / "a.json").read_text()) == {"1": "cell", "3": "cell"}
+    assert [line.split(",")[1] for line in (tmp_path / "a.csv").read_text().splitlines()[1:]] == ["1", "2", "3"]
+
+
+def test_objects_of_real_pictures_in_every_format(nuclei_sample, tmp_path):
+    sources = sorted((nuclei_sample / "images").glob("*"))[:3]
+    done = predict_files(Cells(), sources, tmp_path, formats=tuple(FORMATS))
+    assert len(done.done) == 3
+    truths = {path.name: Predictor(Cells())(path) for path in sources}
+    number = sum(map(len, truths.values()))
+    assert number > 10
+    with (tmp_path / "table.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == number
+    for name, truth in truths.items():
+        of_it = [row for row in rows if row["picture"] == name]
+        assert [int(row["area"]) for row in of_it] == truth.areas().tolist()
+        boxes = [[float(row[key]) for key in ("x1", "y1", "x2", "y2")] for row in of_it]
+        assert boxes == truth.boxes().tolist()
+        for row, mask in zip(of_it, truth.masks, strict=True):
+            y, x = mask.nonzero().double().mean(0) + 0.5
+            assert [float(row["x"]), float(row["y"])] == pytest.approx([float(x), float(y)], abs=0.006)
+            assert float(row["score"]) == pytest.approx(float(truth.scores[int(row["object"]) - 1]), abs=1e-4)
+        with Image.open(tmp_path / "label-map" / f"{name[:-4]}.png") as picture:
+            numbers = torch.from_numpy(np.array(picture).astype(np.int32))
+        assert torch.equal(numbers, truth.panoptic_map())
+    assert len(json.loads((tmp_path / "coco.json").read_text())["annotations"]) == number
+
+
+def test_what_was_found_is_read_as_a_data_set(nuclei_sample, tmp_path):
+    sources = sorted((nuclei_sample / "images").glob("*"))[:2]
+    predict_files(Cells(), sources, tmp_path, formats=("yolo", "coco"))
+    for folder in (tmp_path / "yolo", tmp_path):
+        (folder / "images").mkdir()
+        for path in sources:
+            shutil.copy(path, folder / "images")
+    shutil.move(tmp_path / "yolo", tmp_path.parent / "yolo")
+    for data in (
+        open_dataset(tmp_path.parent / "yolo", split=None, format="yolo"),
+        open_dataset(tmp_path, split=None, format="coco"),
+    ):
+        for i, path in enumerate(sources):
+            assert data.truth(i).masks == Predictor(Cells())(path).masks
+            assert data.classes.names == CELLS.names
+
+
+def test_what_is_written_when_nobody_says_depends_on_the_task(tmp_path):
+    source = picture(tmp_path / "a.png")
+    predict_files(Cells(), source, tmp_path / "objects")
+    assert {path.relative_to(tmp_path / "objects").as_posix() for path in (tmp_path / "objects").rglob("*.*")} == {
+        "overlay/a.jpg",
+        "table.csv",
+    }
+    predict_files(Threshold(), source, tmp_path / "classes")
+    assert {path.name for path in (tmp_path / "classes").iterdir()} == {"overlay", "class-map"}
+    assert set(DEFAULTS) == {"semantic", "instance", "panoptic"}
+
+
+def test_a_score_decides_what_is_written(tmp_path):
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:8, :8], pixels[12:14, 12:14] = 255, 255  # 64 pixels: 0.52; 4 pixels: 0.22
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    for n, (model, number) in enumerate(((Cells(), 1), (Predictor(Cells(), score=0.1), 2))):
+        predict_files(model, tmp_path / "a.png", tmp_path / f"{n}", formats=("table",))
+        assert len((tmp_path / f"{n}" / "table.csv").read_text().splitlines()) == 1 + number
+
+
+def test_too_many_for_a_format(tmp_path):
+    many = Classes(tuple(f"class {k}" for k in range(300)))
+    result = Segmentation(many, torch.tensor([299]), masks=torch.ones(1, 4, 4, dtype=torch.bool))
+    with pytest.raises(ValueError, match="300 classes, and a class map holds 255 at most: write label-map"):
+        save(result, tmp_path / "a.png")
+    save(result, tmp_path / "a.png", "label-map")
+    number = 70_000
+    runs = torch.stack([torch.arange(number), *[torch.tensor(k).expand(number) for k in (0, 0, 1)]], 1).int()
+    result = Segmentation(CELLS, torch.ones(number, dtype=torch.int64), masks=Masks((1, 1), number, runs))
+    with pytest.raises(ValueError, match="70000 objects: a 16-bit label map holds 65534"):
+        save(result, tmp_path / "b.png", "label-map")
+    assert not (tmp_path / "b.png").exists()
 
 
 def test_a_folder_of_real_pictures(nuclei_sample, tmp_path, capsys):

@@ -14,9 +14,11 @@ import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.data.rows import InMemory
 from pixelwise.inference import predictor as module
-from pixelwise.inference.predictor import Predictor, available, predict
+from pixelwise.inference.predictor import SURE, Predictor, predict
 from pixelwise.models.base import Model, SemanticModel, SemanticOutputs
 from pixelwise.ops.resize import Resizing
+from pixelwise.postprocess.chain import Chain
+from pixelwise.postprocess.crf import CRF
 from pixelwise.sample import Sample, collate
 
 
@@ -45,13 +47,17 @@ class Squares(Model):
 
     task = "instance"
 
+    def __init__(self, num_classes: int, scores: tuple[float, float] = (0.9, 0.6)) -> None:
+        super().__init__(num_classes)
+        self.scores = scores
+
     def forward(self, images: Tensor) -> Tensor:
         return images
 
     def decode(self, outputs: Tensor, sizes: Sequence[tuple[int, int]]) -> list[pixelwise.Segmentation]:
         masks = torch.zeros(2, *sizes[0], dtype=torch.bool)
         masks[0, :6, :6] = masks[1, 3:9, 3:9] = True
-        return [pixelwise.Segmentation(self.classes, torch.tensor([0, 1]), torch.tensor([0.9, 0.6]), masks=masks)]
+        return [pixelwise.Segmentation(self.classes, torch.tensor([0, 1]), torch.tensor(self.scores), masks=masks)]
 
 
 def noise(height: int, width: int) -> Tensor:
@@ -177,9 +183,56 @@ def test_instance_models_predict_but_have_no_probabilities():
     assert found.size == (20, 20)
     with pytest.raises(TypeError, match="instance"):
         Predictor(Squares(2)).probabilities(noise(20, 20))
-    for options in ({"flip": True}, {"scales": (0.5,)}, {"tile": 64}):
-        with pytest.raises(TypeError, match="semantic models"):
+    for options in ({"flip": True}, {"scales": (0.5,)}, {"postprocess": Chain(crf=CRF())}):
+        with pytest.raises(TypeError, match="flip, scales and the CRF are for semantic models"):
             Predictor(Squares(2), **options)
+
+
+def test_objects_less_sure_than_the_score_are_left_out():
+    image = noise(20, 20)
+    assert predict(Squares(2), image).scores.tolist() == pytest.approx([0.9, 0.6])
+    assert len(predict(Squares(2), image, score=0.7)) == 1
+    assert len(Predictor(Squares(2))(image, score=0.7)) == 1
+    assert len(Predictor(Squares(2), score=0.7)(image, score=0.0)) == 1, "its own score holds, whoever calls"
+    assert len(Predictor(Squares(2), score=0.95)(image)) == 0
+    unsure = Squares(2, scores=(0.4, 0.2))
+    assert len(predict(unsure, image)) == 1, f"{SURE} for people"
+    assert len(Predictor(unsure)(image, score=0.0)) == 2
+    with pytest.raises(ValueError, match=r"score is 30: .* 0 \(all of them\) to 1"):
+        predict(Squares(2), image, score=30)
+    with pytest.raises(TypeError, match="Small does semantic segmentation: score is for instance models"):
+        predict(Small(), image, score=0.5)
+
+
+def test_objects_are_cleaned():
+    assert len(Predictor(Squares(2), postprocess=Chain(drop_below=40))(noise(20, 20))) == 0, "36 pixels each"
+    plain = predict(Squares(2), noise(20, 20))
+    assert Predictor(Squares(2), postprocess=Chain(fill_holes=9))(noise(20, 20)) == plain
+    rounded = Predictor(Squares(2), postprocess=Chain(open=2))(noise(20, 20))
+    assert (rounded.areas() < plain.areas()).all()
+    assert torch.equal(rounded.scores, plain.scores)
+    assert len(predict(Squares(2), noise(20, 20), postprocess=Chain(keep_largest=1))) == 2, "parts of each, not objects"
+
+
+def test_large_pictures_of_objects_are_tiled_by_themselves(monkeypatch):
+    model, image = Squares(2), noise(100, 200)
+    monkeypatch.setattr(module, "WHOLE", 100 * 100)
+    monkeypatch.setattr(module, "TILE", 96)
+    assert len(predict(model, image)) > 2
+    model.resizing = Resizing(short_side=64)
+    assert len(predict(model, image)) == 2, "a model that resizes sees the picture as it did in training"
+    assert len(predict(model, image, tile=96)) > 2
+
+
+def test_panoptic_models_take_whole_pictures():
+    class Panoptic(Squares):
+        task = "panoptic"
+
+    with pytest.raises(TypeError, match="Panoptic does panoptic segmentation: .* leave tile away"):
+        Predictor(Panoptic(2), tile=64)
+    with pytest.raises(TypeError, match="leave it away"):
+        Predictor(Panoptic(2), score=0.5)
+    assert len(Predictor(Panoptic(2))(noise(20, 20), score=0.95)) == 2, "segments of a panoptic map are all needed"
 
 
 def test_a_model_whose_classes_are_not_its_outputs():
@@ -189,21 +242,9 @@ def test_a_model_whose_classes_are_not_its_outputs():
         predict(model, noise(8, 8))
 
 
-def test_devices_that_are_not_there():
-    assert available("cpu") == torch.device("cpu")
-    assert available("auto").type in ("cpu", "cuda")
-    with pytest.raises(ValueError, match=r"'cuda:99' was asked for, but PyTorch .* sees \d+ GPUs here"):
-        predict(Small(), noise(8, 8), device="cuda:99")
-    with pytest.raises(ValueError, match="'gpu'"):
-        predict(Small(), noise(8, 8), device="gpu")
+def test_precisions_that_there_are_not():
     with pytest.raises(ValueError, match="'fp16'"):
-        predict(Small(), noise(8, 8), precision="fp16")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_no_gpu_when_one_is_asked_for():
-    with pytest.raises(ValueError, match="sees 0 GPUs"):
-        predict(Small(), noise(8, 8), device="cuda")
+        Predictor(Small(), precision="fp16")
 
 
 @pytest.mark.slow

@@ -61,6 +61,7 @@ def evaluate(verb: ArgumentParser) -> None:
     """Of `pixelwise evaluate`."""
     _data(verb, "val")
     _model(verb)
+    _score(verb, "all that the model finds, as average precision wants it")
     _chain(verb)
     _boundary(verb, None)
     _out(verb, "runs/evaluate")
@@ -86,8 +87,12 @@ def predict(verb: ArgumentParser) -> None:
     """Of `pixelwise predict`."""
     _model(verb)
     verb.add_argument("--source", required=True, nargs="+", help="pictures, folders or patterns like 'new/*.tif'")
-    formats = "overlay, class-map, label-map, coco, coco-panoptic (default: %(default)s)"
-    verb.add_argument("--write", default="overlay,class-map", help=formats)
+    formats = """overlay (the picture with the result on it), class-map (PNG, a class each pixel), label-map (16-bit
+        PNG, a number each object), coco (JSON with run lengths), coco-panoptic (JSON and PNG), yolo (texts of polygons), table (CSV with class,
+        score, area, box and centre of each object); several: overlay,table (default: overlay,class-map; for objects
+        overlay,table)"""
+    verb.add_argument("--write", help=formats)
+    _score(verb, "0.3")
     _chain(verb)
     _out(verb, "runs/predict")
 
@@ -143,10 +148,17 @@ def _model(verb: ArgumentParser) -> None:
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 … (default: %(default)s)")
     verb.add_argument("--flip", action="store_true", help="average with the prediction of the mirrored picture")
     verb.add_argument("--scales", default="1", help="average over sizes: 0.75,1,1.25 (default: %(default)s)")
-    verb.add_argument("--tile", type=int, help="side of the tiles for large pictures, pixels; chosen when not given")
+    tile = """side of the tiles for large pictures, pixels; chosen when not given. Objects in several tiles are united;
+        a model that makes pictures smaller finds smaller objects so"""
+    verb.add_argument("--tile", type=int, help=tile)
     share = "share of a tile that overlaps (default: %(default)s)"
     verb.add_argument("--overlap", type=float, default=0.25, help=share)
     verb.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="default: %(default)s")
+
+
+def _score(verb: ArgumentParser, default: str) -> None:
+    text = f"objects less sure than this are left out, 0 to 1; instance models only (default: {default})"
+    verb.add_argument("--score", type=float, help=text)
 
 
 def _chain(verb: ArgumentParser) -> None:

@@ -172,7 +172,7 @@ def predict(options: Namespace) -> int:
     """`pixelwise predict`."""
     from ..inference.files import predict_files
 
-    formats = tuple(part.strip() for part in options.write.split(","))
+    formats = None if options.write is None else tuple(part.strip() for part in options.write.split(","))
     done = predict_files(_predictor(options, _chain(options)), options.source, options.out, formats=formats)
     print(done.summary())
     return SOME_FAILED if done.failed else DONE
@@ -302,4 +302,5 @@ def _predictor(options: Namespace, chain: Chain | None = None) -> Predictor:
         overlap=options.overlap,
         precision=options.precision,
         postprocess=chain,
+        score=vars(options).get("score"),
     )

@@ -168,8 +168,7 @@ def write(dataset: Dataset, path: Path) -> None:
     same mask. Crowds and void pixels cannot be told in this format: they become background. Without a split all is
     "train", and validation has to be added to `data.yaml` by hand.
     """
-    below, background = dataset.split or "", dataset.classes.background
-    names = [name for k, name in enumerate(dataset.classes.names) if k != background]
+    below = dataset.split or ""
     for i, name in enumerate(short_names(dataset.records)):
         copy_image(dataset, i, path / "images" / below / name)
         with write_aside(path / "labels" / below / f"{name}.txt") as aside:
@@ -178,23 +177,31 @@ def write(dataset: Dataset, path: Path) -> None:
         split: f"images/{split}" for split in ("train", "val", "test", below) if (path / "images" / split).is_dir()
     }
     splits.pop("", None)
-    whole = {**(splits or {"train": "images"}), "names": dict(enumerate(names))}
-    with write_aside(path / "data.yaml") as aside:
-        aside.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_names(dataset.classes, splits or {"train": "images"}, path)
     with write_aside(path / "classes.json") as aside:
         class_names.write_classes(dataset.classes, (), aside)
+
+
+def write_names(classes: Classes, splits: Mapping[str, str], path: Path) -> None:
+    """`data.yaml`: the folder of each split's pictures, and the names of the classes without the background."""
+    names = [name for k, name in enumerate(classes.names) if k != classes.background]
+    whole = {**splits, "names": dict(enumerate(names))}
+    with write_aside(path / "data.yaml") as aside:
+        aside.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def lines(segments: Segmentation) -> list[str]:
     """A line for each segment but the background, crowds and those of no pixel; classes are counted without it."""
     height, width = segments.size
-    background = segments.classes.background
+    background, masks = segments.classes.background, segments.as_masks()
     found = []
     for n, label in enumerate(segments.labels.tolist()):
-        ring = [] if label == background or segments.crowd[n] else joined(trace(segments.mask(n)))
+        crop, (left, top) = masks.crop(n)
+        ring = [] if label == background or segments.crowd[n] else joined(trace(crop))
         if ring:
             number = label - (background is not None and label > background)
-            found.append(" ".join([str(number), *(f"{x / width:.6g} {y / height:.6g}" for x, y in ring)]))
+            shares = (f"{(x + left) / width:.6g} {(y + top) / height:.6g}" for x, y in ring)
+            found.append(" ".join([str(number), *shares]))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Results as files: class maps, label maps, COCO JSON and overlays, of one picture or of many."""
+"""Results as files: overlays, class maps, label maps, COCO JSON, YOLO texts and tables, of one picture or of many."""
 
 from __future__ import annotations
 
@@ -15,29 +15,55 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ..classes import Classes
+from ..classes import MAX_CLASSES, Classes
 from ..data.annotations import Annotations
 from ..data.image import read_image
-from ..data.label_map import without_overlap, write_map
 from ..data.map_rows import palette
+from ..data.mask_folder import write_png
 from ..data.panoptic_annotations import PanopticAnnotations
 from ..data.picture_file import MAX_PIXELS, read_header
 from ..data.rows import MAX_PIXELS_IN_ROWS, OnDisk
 from ..data.source import Picture, read_ahead
+from ..data.yolo import lines
 from ..drawing import draw
 from ..models.base import Model
 from ..ops.files import write_aside
 from ..ops.names import nearest
 from ..segmentation import Segmentation
+from . import table
+from .collection import Collection
 from .large import LARGE, predict_large
 from .predictor import FAILURES, Predictor
 from .progress import shown
 from .sources import find_pictures
 
-FORMATS = {"overlay": ".jpg", "class-map": ".png", "label-map": ".png", "coco": ".json", "coco-panoptic": ".json"}
+FORMATS = {
+    "overlay": ".jpg",
+    "class-map": ".png",
+    "label-map": ".png",
+    "coco": ".json",
+    "coco-panoptic": ".json",
+    "yolo": ".txt",
+    "table": ".csv",
+}
 """What can be written, and the suffix it gets."""
 
-BY_SUFFIX = {".png": "class-map", ".json": "coco", ".jpg": "overlay", ".jpeg": "overlay", ".webp": "overlay"}
+DEFAULTS = {
+    "semantic": ("overlay", "class-map"),
+    "instance": ("overlay", "table"),
+    "panoptic": ("overlay", "coco-panoptic"),
+}
+"""What `predict_files` writes of each task when nobody says what."""
+
+BY_SUFFIX = {
+    ".png": "class-map",
+    ".json": "coco",
+    ".txt": "yolo",
+    ".csv": "table",
+    ".jpg": "overlay",
+    ".jpeg": "overlay",
+    ".webp": "overlay",
+}
 
 JPEG_SIDE = 65_500
 """A JPEG's sides are no longer than this; overlays of larger pictures are PNG."""
@@ -75,37 +101,50 @@ def save(
     Args:
         result: what is where in a picture.
         path: the file.
-        format: as the suffix of `path` says when not given: .png a class map, .json COCO, .jpg an overlay.
+        format: as the suffix of `path` says when not given: .png a class map, .json COCO, .txt YOLO, .csv a table, .jpg
+            an overlay.
 
+            - "overlay": the picture with the result drawn on it; objects with their names and scores.
             - "class-map": 8-bit palette PNG; the values are class indices, 255 is void, the palette has the colours.
             - "label-map": 16-bit PNG; each thing and each class of stuff has a number, 0 is background, 65535 void;
-              a JSON file beside it names the class of each number: {"1": "cell"}.
-            - "coco-panoptic": JSON, and a folder of that name with a PNG of the picture's name; any suffix is .json.
+              a JSON file beside it names the class of each number: {"1": "cell"}. Of objects that overlap the surest
+              is seen.
             - "coco": JSON, run lengths with scores; of a semantic result one annotation a class, background none.
-            - "overlay": the picture with the result drawn on it.
-        image: the picture, for "overlay"; its path, for the name of the file in "coco" and "coco-panoptic".
+            - "coco-panoptic": JSON, and a folder of that name with a PNG of the picture's name; any suffix is .json.
+            - "yolo": a text of polygons, a line for each object, as YOLO is trained on; it has no scores. The numbers
+              of the classes do not count the background.
+            - "table": CSV, a row for each object: its number in the label map, class, score, area, box and centre
+              (`table.HEADER`); of a semantic result a row a class.
+        image: the picture, for "overlay"; its path, for its name in "coco", "coco-panoptic" and
+            "table".
 
     Raises:
         OSError: names the file when it cannot be written.
-        ValueError: for an unknown format, for an overlay without a picture.
+        ValueError: for an unknown format, for an overlay without a picture, for more classes or objects than the format
+            has numbers.
     """
     path = Path(path)
+    name = Path(image).name if isinstance(image, str | os.PathLike) else path.stem
     format = format or BY_SUFFIX.get(path.suffix.lower())
     if format is None:
         raise ValueError(f"{path}: the suffix does not tell what to write; state format, one of {', '.join(FORMATS)}")
-    _check_formats([format])
+    _check_formats([format], result.classes)
     if format == "class-map":
         _write_image(_class_picture(result), path)
     elif format == "label-map":
         _write_numbers(result, path)
     elif format == "coco":
         annotated = Annotations(result.classes, scores=True)
-        annotated.add(_called(image, path), result)
+        annotated.add(name, result)
         annotated.write(path)
     elif format == "coco-panoptic":
         panoptic = PanopticAnnotations(result.classes, path.with_suffix(""), scores=True)
-        panoptic.add(_called(image, path), result)
+        panoptic.add(name, result)
         panoptic.write(path.with_suffix(".json"))
+    elif format == "yolo":
+        _write_text("".join(f"{line}\n" for line in lines(result)), path)
+    elif format == "table":
+        table.write(table.rows(name, result), path)
     elif image is None:
         raise ValueError(f"{path}: an overlay needs the picture too: save(result, path, image=picture)")
     else:
@@ -117,10 +156,13 @@ def predict_files(
     sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
-    formats: Sequence[str] = ("overlay", "class-map"),
+    formats: Sequence[str] | None = None,
     progress: bool = True,
 ) -> Predicted:
-    """Predicts pictures and writes the results below a folder: `out/FORMAT/NAME.suffix`, JSON in `out/FORMAT.json`.
+    """Predicts pictures and writes the results below a folder: `out/FORMAT/NAME.suffix`.
+
+    One file holds all pictures in `out/coco.json`, `out/coco-panoptic.json` and `out/table.csv`; YOLO's texts are in `out/yolo/labels`, with
+    `out/yolo/data.yaml`: put the pictures into `out/yolo/images`, and it is a data set.
 
     A picture that cannot be read or computed is reported on stderr and skipped. Pictures are read in a second thread
     while the model computes. One of more than `LARGE` pixels goes from disk to disk in rows if it can (rasterio is
@@ -128,11 +170,11 @@ def predict_files(
     GeoTIFF of the same place, the overlay is reduced. Otherwise it is read whole and may have `MAX_PIXELS`.
 
     Args:
-        model: a model, or a `Predictor` that says on which device, with which flips, scales and tiles.
+        model: a model, or a `Predictor` that says on which device, with which tiles, how sure objects must be, ….
         sources: files, folders (with all below them, but for masks beside their pictures: a.png beside a.jpg, or
             a_mask.png), patterns such as "new/*.tif" or "new/**/*.png".
         out: the folder; made when missing, files of the same name are replaced.
-        formats: of `FORMATS`.
+        formats: of `FORMATS`; `DEFAULTS` of the model's task when not given.
         progress: whether stderr shows how far it is: a bar on a terminal, elsewhere a line for each tenth.
 
     Raises:
@@ -140,52 +182,35 @@ def predict_files(
         OSError: the folder or a file in it cannot be written, for instance because the disk is full.
         ValueError: for an unknown format, for sources without pictures, for two that would write the same files.
     """
-    _check_formats(formats)
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    formats = DEFAULTS[predictor.model.task] if formats is None else formats
+    _check_formats(formats, predictor.model.classes)
     out = Path(out)
     pictures, masks = find_pictures([sources] if isinstance(sources, str | os.PathLike) else sources, out)
-    predictor = model if isinstance(model, Predictor) else Predictor(model)
     _check_writable(out)
-    done: list[Path] = []
-    failed: list[tuple[Path, str]] = []
-    joint = _joint(predictor.model.classes, out, formats)
+    done, failed = list[Path](), list[tuple[Path, str]]()
+    collected = Collection(predictor.model.classes, formats, out)
     items, whole = list(pictures.items()), _why_whole(predictor, formats)
     reading = read_ahead(items, lambda item: _read(item[1], whole))
     for (name, path), read in shown(reading, len(items), "pictures", progress):
-        image: Tensor | OnDisk | None = None
+        image, result = None, None
         try:
             image = read()
             if isinstance(image, Tensor):
                 result = predictor(image)
+                _save_each(result, image, out, name, formats)
+                collected.add(name + path.suffix, result)
             else:
                 _predict_in_rows(predictor, image, out, name, formats, progress)
         except FAILURES as error:
-            if isinstance(image, OnDisk) and isinstance(error, OSError):
+            if isinstance(error, OSError) and (result is not None or isinstance(image, OnDisk)):
                 raise  # a file cannot be written
             failed.append((path, str(error)))
             tqdm.write(f"skipped {_told(path, str(error))}", file=sys.stderr)
             continue
-        if isinstance(image, Tensor):
-            _save_each(result, image, out, name, formats)
-            for annotated in joint.values():
-                annotated.add(name + path.suffix, result)
         done.append(path)
-    for format, annotated in joint.items():
-        annotated.write(out / f"{format}.json")
+    collected.write()
     return Predicted(tuple(done), tuple(failed), out, masks)
-
-
-def _joint(classes: Classes, out: Path, formats: Sequence[str]) -> dict[str, Annotations | PanopticAnnotations]:
-    """Those formats that have one file for all pictures."""
-    every: dict[str, Annotations | PanopticAnnotations] = {
-        "coco": Annotations(classes, scores=True),
-        "coco-panoptic": PanopticAnnotations(classes, out / "coco-panoptic", scores=True),
-    }
-    return {format: every[format] for format in dict.fromkeys(formats) if format in every}
-
-
-def _called(image: Picture | None, path: Path) -> str:
-    """What a JSON file calls the picture."""
-    return Path(image).name if isinstance(image, str | os.PathLike) else path.stem
 
 
 def _told(path: Path, reason: str) -> str:
@@ -233,16 +258,22 @@ def _predict_in_rows(
 def _save_each(result: Segmentation, image: Tensor, out: Path, name: str, formats: Sequence[str]) -> None:
     for format in formats:
         suffix = ".png" if format == "overlay" and max(image.shape) > JPEG_SIDE else FORMATS[format]
-        if FORMATS[format] != ".json":
-            save(result, out / format / f"{name}{suffix}", format, image=image)
+        folder = out / "yolo" / "labels" if format == "yolo" else out / format
+        if format not in ("coco", "coco-panoptic", "table"):
+            save(result, folder / f"{name}{suffix}", format, image=image)
 
 
-def _check_formats(formats: Sequence[str]) -> None:
+def _check_formats(formats: Sequence[str], classes: Classes) -> None:
     for format in formats:
         if format not in FORMATS:
             raise ValueError(f"there is no format {format!r} for results; {nearest(format, FORMATS)}")
     if not formats:
         raise ValueError(f"no format was given: choose of {', '.join(FORMATS)}")
+    if "class-map" in formats and len(classes) > MAX_CLASSES:
+        raise ValueError(
+            f"there are {len(classes)} classes, and a class map holds {MAX_CLASSES} at most: write label-map, coco, "
+            "yolo or table"
+        )
 
 
 def _check_writable(out: Path) -> None:
@@ -263,12 +294,14 @@ def _class_picture(result: Segmentation) -> Image.Image:
 
 def _write_numbers(result: Segmentation, path: Path) -> None:
     """The label map, and beside it the class of each of its numbers."""
-    apart = without_overlap(result)
-    write_map(apart, path)
-    classes = result.classes
-    things = [classes.names[label] for label in apart.labels.tolist() if label != classes.background]
-    with write_aside(path.with_suffix(".json")) as aside:
-        aside.write_text(json.dumps(dict(enumerate(things, 1))), encoding="utf-8")
+    found, names = table.number_map(result)
+    write_png(path, found)
+    _write_text(json.dumps(names), path.with_suffix(".json"))
+
+
+def _write_text(text: str, path: Path) -> None:
+    with write_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
 
 
 def _write_image(picture: Image.Image, path: Path) -> None:

@@ -13,15 +13,18 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from ..classes import VOID
 from ..data.rows import InMemory, Rows
 from ..data.source import Picture, picture
 from ..models.base import Model, SemanticModel, SemanticOutputs
 from ..models.merged import Merged
+from ..ops.resize import Resizing
 from ..postprocess.chain import Chain, check_crf_size
 from ..sample import Sample, collate
 from ..segmentation import Segmentation
 from .augmentation import View, views
+from .choice import best, mean_probability, most_probable
+from .device import available
+from .objects import merge
 from .tiles import Bands, Tiling, blended, regrouped, resized
 
 WHOLE = 1536 * 1536
@@ -40,6 +43,9 @@ BAND = 256
 FAILURES = (OSError, ValueError, RuntimeError, MemoryError)
 """What one picture may raise without ending the work on the others."""
 
+SURE = 0.3
+"""Objects less sure than this are left out of results for people; average precision takes all that a model finds."""
+
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -49,22 +55,26 @@ class Predictor:
     Pictures are resized as the model's `resizing` says and padded to its stride; results have the picture's own size.
     For a semantic model, larger pictures are cut into overlapping tiles that are blended without seams, and class
     probabilities exist for a band of rows at a time only, so that memory grows with a picture's width and not with its
-    area; a CRF alone needs those of the whole picture at once. Of a merged model each of the two is asked by itself,
-    the semantic one with the views, the tiles and the CRF. The model is moved to the device and stays there; its
-    training mode is left as it was.
+    area; a CRF alone needs those of the whole picture at once. An instance model predicts each tile as a picture of its
+    own, and what it finds in several is united (`inference.objects.merge`). Of a merged model each of the two is asked
+    by itself. The model is moved to the device and stays there; its training mode is left as it was.
 
     Args:
-        model: any; `flip`, `scales` and `tile` need class probabilities, which only semantic models have, and of a
-            merged model one of the two.
+        model: any; `flip` and `scales` need class probabilities, which semantic models have, and merged ones in part.
         device: "auto" (the first GPU when there is one), "cpu", "cuda", "cuda:1".
         flip: whether to look at the mirrored picture as well; "both" upside down too. Probabilities are averaged.
         scales: factors on height and width to look at the picture with. Probabilities are averaged.
         tile: side of the tiles that pictures larger than that are cut into, pixels of the resized picture, rounded up
-            to a multiple of `GRID`; when not given, `TILE` for pictures of more than `WHOLE` pixels.
+            to a multiple of `GRID`; when not given, `TILE` for pictures of more than `WHOLE` pixels. An instance model
+            that resizes pictures does so with each tile, pixels of the picture as it is: smaller objects are found;
+            it takes whole pictures when `tile` is not given.
         overlap: of neighbouring tiles, as a share of their side.
         precision: "fp32", or "bf16" for the model's own arithmetic, faster where the hardware has it.
         postprocess: what is done with the results; the model's own chain when not given, `Chain()` for nothing. Scores
             are means of the probabilities that the CRF gives, before segments are cleaned.
+        score: of instance models, objects less sure than this are left out, 0 to 1; what the one who calls wants when
+            not given: `SURE` for people, everything for average precision. A model never gives what is less sure than
+            its own `least_score`.
 
     Raises:
         TypeError: when the model cannot do what is asked for, or is no model but the path of one.
@@ -82,6 +92,7 @@ class Predictor:
         overlap: float = 0.25,
         precision: str = "fp32",
         postprocess: Chain | None = None,
+        score: float | None = None,
     ) -> None:
         if not isinstance(model, Model):
             raise TypeError(f"a model is wanted, not {_no_model(model)}")
@@ -96,41 +107,53 @@ class Predictor:
         self.postprocess = model.postprocess if postprocess is None else postprocess
         if not isinstance(self.postprocess, Chain):
             raise TypeError(f"postprocess is {postprocess!r}: it must be a Chain, such as Chain(crf=CRF(), open=2)")
-        needs_probabilities = self.views != (View(),) or tile is not None or self.postprocess.crf is not None
-        if not isinstance(model, SemanticModel | Merged) and needs_probabilities:
-            raise TypeError(
-                f"{type(model).__name__} does {model.task} segmentation and has no class probabilities: "
-                "flip, scales, tile and the CRF are for semantic models"
-            )
+        self.score = score
+        self._check_task(model)
         self._parts: tuple[Predictor, ...] = ()
         if isinstance(model, Merged):
             chain = model.postprocess or None if postprocess is None else postprocess
-            views_and_tiles: dict[str, Any] = {"flip": flip, "scales": scales, "tile": tile, "overlap": overlap}
+            options: dict[str, Any] = {"device": device, "tile": tile, "overlap": overlap, "precision": precision}
             self._parts = (
-                Predictor(model.semantic, device=device, precision=precision, postprocess=chain, **views_and_tiles),
-                Predictor(
-                    model.instance, device=device, precision=precision, postprocess=chain and replace(chain, crf=None)
-                ),
+                Predictor(model.semantic, flip=flip, scales=scales, postprocess=chain, **options),
+                Predictor(model.instance, score=0.0, postprocess=chain and replace(chain, crf=None), **options),
             )
         # Converting a module to channels last copies its weights, once.
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
 
+    def _check_task(self, model: Model) -> None:
+        """Whether a model of its task can do what is asked for."""
+        what = f"{type(model).__name__} does {model.task} segmentation"
+        views_or_crf = self.views != (View(),) or self.postprocess.crf is not None
+        if not isinstance(model, SemanticModel | Merged) and views_or_crf:
+            raise TypeError(f"{what} and has no class probabilities: flip, scales and the CRF are for semantic models")
+        if self.tile is not None and model.task == "panoptic" and not isinstance(model, Merged):
+            raise TypeError(f"{what}: its pictures cannot be cut into tiles, leave tile away")
+        if self.score is not None and model.task != "instance":
+            raise TypeError(f"{what}: score is for instance models, whose objects are sure or not, leave it away")
+        if self.score is not None and not 0 <= self.score <= 1:
+            raise ValueError(f"score is {self.score}: it is how sure an object is at least, 0 (all of them) to 1")
+
     @torch.inference_mode()
-    def __call__(self, source: Picture) -> Segmentation:
-        """What is where in one picture, at its own size, on the CPU."""
+    def __call__(self, source: Picture, *, score: float = SURE) -> Segmentation:
+        """What is where in one picture, at its own size, on the CPU.
+
+        Args:
+            source: the picture.
+            score: objects less sure than this are left out where the predictor was made without a `score` of its own.
+        """
         image = picture(source)
         if isinstance(self.model, Merged):
             semantic, instance = self._parts
             return self.model.merge(semantic(image), instance(image))
         with _evaluating(self.model):
             if not isinstance(self.model, SemanticModel):
-                height, width = image.shape[1:]
-                shown = InMemory(image).at(self.model.resizing.size(height, width))(slice(None), slice(None))
-                found: Segmentation = self.model.decode(self._outputs(shown), [(height, width)])[0].to("cpu")
+                found = self._decoded(image)
+                if self.model.task == "instance":
+                    found = found.select(found.scores >= (score if self.score is None else self.score))
             elif self.postprocess.crf is None:
-                found = self._most_probable(self._bands(InMemory(image), _best))
+                found = most_probable(self._bands(InMemory(image), best), self.model.classes)
             else:
-                found = self._most_probable(iter([_best(self._refined(image))]))
+                found = most_probable(iter([best(self._refined(image))]), self.model.classes)
         return self.postprocess.clean(found)
 
     @torch.inference_mode()
@@ -168,8 +191,29 @@ class Predictor:
                 "the picture"
             )
         with _evaluating(self.model):
-            for _, best in self._bands(source, _best):
-                yield best.to(torch.uint8).cpu()
+            for _, chosen in self._bands(source, best):
+                yield chosen.to(torch.uint8).cpu()
+
+    def _decoded(self, image: Tensor) -> Segmentation:
+        """What the model itself makes of a picture, whole or in tiles."""
+        height, width = image.shape[1:]
+        tiling = self.tile
+        if tiling is None and self.model.task == "instance" and self.model.resizing == Resizing():
+            tiling = self._automatic if height * width > WHOLE else None
+        if tiling is not None and max(height, width) > tiling.side:
+            windows = tiling.windows(height, width)
+            tiles = [
+                ((x, y, right, bottom), self._alone(image[:, y:bottom, x:right])) for x, y, right, bottom in windows
+            ]
+            return merge(tiles, (height, width))
+        return self._alone(image)
+
+    def _alone(self, image: Tensor) -> Segmentation:
+        """What the model makes of a picture, or of a tile as if it were one."""
+        size = (image.shape[1], image.shape[2])
+        shown = InMemory(image).at(self.model.resizing.size(*size))(slice(None), slice(None))
+        found: Segmentation = self.model.decode(self._outputs(shown), [size])[0]
+        return found.to("cpu")
 
     def _outputs(self, image: Tensor) -> SemanticOutputs:
         images = collate([Sample(image)], self.model.stride).to(self.device).images
@@ -189,8 +233,8 @@ class Predictor:
         for view in self.views:
             scales.setdefault(view.scale, []).append(view)
         if len(scales) == 1:
-            return self._seen(source, self.views, lambda logits: finish(_mean_probability(logits, len(self.views))))
-        several = [self._seen(source, flips, partial(_mean_probability, views=len(flips))) for flips in scales.values()]
+            return self._seen(source, self.views, lambda logits: finish(mean_probability(logits, len(self.views))))
+        several = [self._seen(source, flips, partial(mean_probability, views=len(flips))) for flips in scales.values()]
         return (finish(torch.stack(parts).mean(0)) for parts in zip(*several, strict=True))
 
     def _seen(self, source: Rows, flips: Sequence[View], finish: Callable[[Tensor], Tensor]) -> Bands:
@@ -214,20 +258,6 @@ class Predictor:
         bands = resized(blended(logits, seen, tiling), seen, size, BAND)
         return (finish(band) for band in regrouped(bands, BAND))
 
-    def _most_probable(self, bands: Bands) -> Segmentation:
-        """One segment for each class that wins somewhere, scored by its mean probability there.
-
-        Args:
-            bands: of `_best`.
-        """
-        classes, maps, total = self.model.classes, [], torch.zeros(VOID + 1, dtype=torch.float64)
-        for confidence, best in bands:
-            maps.append(best.to(torch.uint8).cpu())
-            total += torch.bincount(best.flatten().long(), confidence.flatten().double(), minlength=VOID + 1).cpu()
-        found = Segmentation.from_class_map(torch.cat(maps), classes)
-        scores = (total[found.labels] / found.areas()).float().clamp(0, 1)
-        return Segmentation(classes, found.labels, scores, ids=found.ids)
-
 
 @overload
 def predict(
@@ -238,8 +268,8 @@ def predict(
     flip: bool | str = ...,
     scales: Sequence[float] = ...,
     tile: int | None = ...,
-    precision: str = ...,
     postprocess: Chain | None = ...,
+    score: float | None = ...,
 ) -> Segmentation: ...
 @overload
 def predict(
@@ -250,8 +280,8 @@ def predict(
     flip: bool | str = ...,
     scales: Sequence[float] = ...,
     tile: int | None = ...,
-    precision: str = ...,
     postprocess: Chain | None = ...,
+    score: float | None = ...,
 ) -> list[Segmentation]: ...
 def predict(
     model: Model,
@@ -261,66 +291,32 @@ def predict(
     flip: bool | str = False,
     scales: Sequence[float] = (1.0,),
     tile: int | None = None,
-    precision: str = "fp32",
     postprocess: Chain | None = None,
+    score: float | None = None,
 ) -> Segmentation | list[Segmentation]:
     """What a model finds in a picture, or in each of a list of pictures.
 
     Args:
         model: from `pixelwise.load` or `pixelwise.create`.
         source: a path, a PIL picture, an (H, W, 3) uint8 array, a (3, H, W) uint8 tensor; or a list of them.
-        device, flip, scales, tile, precision, postprocess: as `Predictor` describes them.
+        device, flip, scales, tile, postprocess, score: as `Predictor` describes them, which has more; objects less sure
+            than `SURE` are left out when `score` is not given.
 
     Returns:
         One result a picture, at the picture's own size, on the CPU.
     """
     predictor = Predictor(
-        model, device=device, flip=flip, scales=scales, tile=tile, precision=precision, postprocess=postprocess
+        model, device=device, flip=flip, scales=scales, tile=tile, postprocess=postprocess, score=score
     )
     if isinstance(source, list | tuple):
         return [predictor(one) for one in source]
     return predictor(source)
 
 
-def available(device: str | torch.device) -> torch.device:
-    """The device of that name, or the best one for "auto".
-
-    Raises:
-        ValueError: when it is not there, or no device is called so.
-    """
-    gpus = torch.cuda.device_count()
-    if device == "auto":
-        return torch.device("cuda" if gpus else "cpu")
-    try:
-        wanted = torch.device(device)
-    except RuntimeError:
-        wanted = None
-    if wanted is None or wanted.type not in ("cpu", "cuda"):
-        raise ValueError(f"device is {str(device)!r}: it must be 'auto', 'cpu', 'cuda' or 'cuda:N'")
-    if wanted.type == "cuda" and (wanted.index or 0) >= gpus:
-        raise ValueError(
-            f"device {str(device)!r} was asked for, but PyTorch {torch.__version__} sees {gpus} GPUs here: "
-            "say device='cpu' or 'auto', or install a PyTorch that fits the GPU's driver"
-        )
-    return wanted
-
-
 def _no_model(given: object) -> str:
     """What was given instead, and for a path what to do."""
     hint = f": load it first, pixelwise.load({str(given)!r})" if isinstance(given, str | os.PathLike) else ""
     return type(given).__name__ + hint
-
-
-def _mean_probability(logits: Tensor, views: int) -> Tensor:
-    """(V · C, h, w) → (C, h, w), summing to one over the classes."""
-    probabilities: Tensor = logits.unflatten(0, (views, -1)).softmax(1)
-    return probabilities.mean(0) if views > 1 else probabilities[0]
-
-
-def _best(probabilities: Tensor) -> Tensor:
-    """(C, h, w) → (2, h, w): the largest probability of each pixel, and its class."""
-    confidence, best = probabilities.max(0)
-    return torch.stack([confidence, best.float()])
 
 
 @contextmanager

@@ -50,6 +50,14 @@ class Tiling:
         steps = math.ceil(last * self.multiple / self.step)
         return [last * n // max(steps, 1) * self.multiple for n in range(steps + 1)]
 
+    def windows(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
+        """Of each tile over a picture of this size, row by row: x1 y1 x2 y2, the right and the lower edge outside."""
+        return [
+            (x, y, min(x + self.side, width), min(y + self.side, height))
+            for y in self.starts(height)
+            for x in self.starts(width)
+        ]
+
     def weights(self, length: int) -> list[Tensor]:
         """For each tile along a side of this length the weight of each of its pixels; at each place they sum to one.
 

@@ -6,8 +6,8 @@ from ..classes import Classes
 from .average_precision import AveragePrecision
 from .boundary import BoundaryScore
 from .confusion import ConfusionMatrix
-from .panoptic import Panoptic
 from .label_maps import LabelMapScore
+from .panoptic import Panoptic
 
 METRICS: dict[str, type[ConfusionMatrix] | type[AveragePrecision] | type[Panoptic]] = {
     "semantic": ConfusionMatrix,

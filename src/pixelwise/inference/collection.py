@@ -1,0 +1,53 @@
+"""The files that hold the results of all pictures together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..classes import Classes
+from ..data.annotations import Annotations
+from ..data.panoptic_annotations import PanopticAnnotations
+from ..data.yolo import write_names
+from ..segmentation import Segmentation
+from . import table
+
+
+class Collection:
+    """Results picture by picture, to be written at the end: `coco.json`, `coco-panoptic.json`, `table.csv`,
+    `yolo/data.yaml`.
+
+    Args:
+        classes: of all results.
+        formats: those wanted; the others of them have no such file.
+        out: the folder for all of them.
+    """
+
+    def __init__(self, classes: Classes, formats: Sequence[str], out: Path) -> None:
+        self.classes, self.formats, self.out = classes, formats, out
+        self._annotations, self._rows = Annotations(classes, scores=True), list[table.Row]()
+        self._panoptic = PanopticAnnotations(classes, out / "coco-panoptic", scores=True)
+
+    def add(self, name: str, result: Segmentation) -> None:
+        """The result of one picture; `name` is what the files call it."""
+        if "coco" in self.formats:
+            self._annotations.add(name, result)
+        if "coco-panoptic" in self.formats:
+            self._panoptic.add(name, result)
+        if "table" in self.formats:
+            self._rows += table.rows(name, result)
+
+    def write(self) -> None:
+        """All of them.
+
+        Raises:
+            OSError: names the file that cannot be written.
+        """
+        if "coco" in self.formats:
+            self._annotations.write(self.out / "coco.json")
+        if "coco-panoptic" in self.formats:
+            self._panoptic.write(self.out / "coco-panoptic.json")
+        if "table" in self.formats:
+            table.write(self._rows, self.out / "table.csv")
+        if "yolo" in self.formats:
+            write_names(self.classes, {"train": "images"}, self.out / "yolo")
