@@ -292,7 +292,7 @@ class Masks:
 
 def _outlined(pixels: Array, x: int, y: int) -> tuple[Array, Array, Array]:
     """Column, first row and end of each run of a mask, of which (h, w) bool from column x and row y on is given."""
-    columns = pixels.any(0).nonzero()[0]
+    columns = np.flatnonzero(pixels.any(0))
     left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 0)
     row, column = _edges(pixels[:, left:right])
     return column[::2] + (x + left), row[::2] + y, row[1::2] + y
