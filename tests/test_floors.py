@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
 FLOORS = (
-    ("classes", "masks", "segmentation", "sample"),
+    ("classes", "runs", "masks", "segmentation", "sample"),
     ("ops",),
     ("layers", "losses", "metrics", "data", "postprocess"),
     ("models",),
@@ -77,7 +77,6 @@ def test_no_cycles_between_rooms():
 def test_a_paper_imports_only_an_older_paper():
     older = {
         "deeplabv3plus": {"deeplabv3"},
-        "decoupled_solo": {"solo"},
         "decoupled_solo": {"solo"},
         "solov2": {"solo"},
         "mask_rcnn": {"faster_rcnn"},

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Array = NDArray[Any]
-Size = tuple[int, int]
+from .runs import Array, Size, cancelled, edges_of, filled, from_lengths, outlined, span, stacked
+
 Crop = tuple[Tensor, tuple[int, int]]
 """A part of an image, (h, w) bool, and the column and the row of its upper left pixel."""
 
@@ -64,8 +63,8 @@ class Masks:
             size: height and width of the image, pixels.
             device: where the masks are to be.
         """
-        found = [_outlined(crop.cpu().numpy(), x, y) for crop, (x, y) in crops]
-        return cls(size, len(found), _stacked(found).to(device))
+        found = [outlined(crop.cpu().numpy(), x, y) for crop, (x, y) in crops]
+        return cls(size, len(found), stacked(found).to(device))
 
     @classmethod
     def from_ids(cls, ids: Iterable[Tensor], number: int, size: Size) -> Masks:
@@ -73,7 +72,7 @@ class Masks:
         tables, device = [np.empty((4, 0), np.int64)], torch.device("cpu")
         for plane in ids:
             device = plane.device
-            row, column = _edges(values := plane.cpu().numpy())
+            row, column = edges_of(values := plane.cpu().numpy())
             value = values[np.minimum(row, len(values) - 1), column] * (row < len(values))
             begins = np.flatnonzero(value)
             tables.append(np.stack([value[begins] - 1, column[begins], row[begins], row[begins + 1]]))
@@ -88,8 +87,8 @@ class Masks:
         Raises:
             ValueError: a length is no whole number or negative, or together they are not the pixels of the image.
         """
-        found = [_from_lengths(runs, *size) for runs in lengths]
-        return cls(size, len(found), _stacked(found))
+        found = [from_lengths(runs, *size) for runs in lengths]
+        return cls(size, len(found), stacked(found))
 
     @classmethod
     def joined(cls, parts: Sequence[Masks]) -> Masks:
@@ -140,7 +139,7 @@ class Masks:
         width = min(self.size[1], int(column[-1]) + 1 + margin) - x
         height = min(self.size[0], int(end.max()) + margin) - y
         place = (column.astype(np.int64) - x) * height - y
-        return _filled(place + first, place + end, np.ones(len(place), bool), (height, width)), x, y
+        return filled(place + first, place + end, np.ones(len(place), bool), (height, width)), x, y
 
     def dense(self) -> Tensor:
         """(N, H, W) bool: every mask at the full size of the image, a byte a pixel."""
@@ -169,7 +168,7 @@ class Masks:
         meets[mask[:-1][ends[:-1] > begins[1:]]] = True
         meets[mask[1:][begins[1:] < np.maximum.accumulate(ends)[:-1]]] = True
         alone = ~meets[mask]
-        ids, left = _filled(begins[alone], ends[alone], mask[alone] + 1, self.size), np.flatnonzero(meets).tolist()
+        ids, left = filled(begins[alone], ends[alone], mask[alone] + 1, self.size), np.flatnonzero(meets).tolist()
         while left or ids.any():
             covered = []
             for n in left:
@@ -184,7 +183,7 @@ class Masks:
 
     def lengths(self, n: int) -> list[int]:
         """The run lengths of mask n as COCO has them: of zeros, ones, zeros, … down the columns of the whole image."""
-        edges = _cancelled(self._places[self._starts[n] : self._starts[n + 1]].ravel())
+        edges = cancelled(self._places[self._starts[n] : self._starts[n + 1]].ravel())
         lengths: list[int] = np.diff(edges, prepend=0, append=self.size[0] * self.size[1]).tolist()
         return lengths if lengths[-1] or len(lengths) == 1 else lengths[:-1]
 
@@ -222,7 +221,7 @@ class Masks:
                 the other, all ascending or all descending.
             columns: (W,) likewise.
         """
-        (top, bottom, upside), (left, right, mirrored) = _ends(rows), _ends(columns)
+        (top, bottom, upside), (left, right, mirrored) = span(rows), span(columns)
         above = np.searchsorted(np.sort(rows[top:bottom]), np.arange(self.size[0] + 1))
         before = np.searchsorted(np.sort(columns[left:right]), np.arange(self.size[1] + 1))
         mask, column, first, end = self._table.T
@@ -288,67 +287,3 @@ class Masks:
     def _starts(self) -> NDArray[np.int64]:
         """(N + 1,): where the runs of each mask begin."""
         return np.searchsorted(self._table[:, 0], np.arange(self.number + 1)).astype(np.int64)
-
-
-def _outlined(pixels: Array, x: int, y: int) -> tuple[Array, Array, Array]:
-    """Column, first row and end of each run of a mask, of which (h, w) bool from column x and row y on is given."""
-    columns = np.flatnonzero(pixels.any(0))
-    left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 0)
-    row, column = _edges(pixels[:, left:right])
-    return column[::2] + (x + left), row[::2] + y, row[1::2] + y
-
-
-def _edges(plane: Array) -> tuple[Array, Array]:
-    """Rows and columns, column by column, of what differs from the value above; around the plane there is nothing."""
-    height, width = plane.shape
-    padded = np.zeros((height + 2, width), plane.dtype)
-    padded[1:-1] = plane
-    row, column = np.divmod((padded[1:] != padded[:-1]).ravel().nonzero()[0], max(width, 1))
-    order = column.astype(np.uint16 if width < 1 << 16 else np.int64).argsort(kind="stable")  # 16 bits: a radix sort
-    return row[order], column[order]
-
-
-def _filled(begins: Array, ends: Array, values: Array, size: Size) -> Array:
-    """(H, W): a value in each run, 0 elsewhere; runs are sorted places, counted down the columns."""
-    lengths = np.diff(np.stack([begins, ends], 1).ravel(), prepend=0, append=size[0] * size[1])
-    every = np.zeros(len(lengths), values.dtype)
-    every[1::2] = values
-    return np.ascontiguousarray(np.repeat(every, lengths).reshape(size[1], size[0]).T)
-
-
-def _ends(taken: Array) -> tuple[int, int, bool]:
-    """Where the places that are none of −1 begin and end, and whether they descend."""
-    some = np.flatnonzero(taken >= 0)
-    if not len(some):
-        return 0, 0, False
-    begin, end = int(some[0]), int(some[-1]) + 1
-    return begin, end, bool(taken[begin] > taken[end - 1])
-
-
-def _from_lengths(runs: Sequence[int], height: int, width: int) -> tuple[Array, Array, Array]:
-    """Column, first row and end of each run of a mask."""
-    if not all(type(run) is int for run in runs) or any(run < 0 for run in runs):
-        raise ValueError(f"run lengths are whole numbers, 0 or more, not {list(runs)[:8]}")
-    if sum(runs) != height * width:
-        raise ValueError(f"the runs cover {sum(runs)} pixels, but a mask of {width}x{height} has {height * width}")
-    edges = _cancelled(np.cumsum(runs, dtype=np.int64)[: len(runs) // 2 * 2])
-    begins, ends = edges[::2], edges[1::2]
-    numbers = (ends - 1) // max(height, 1) - begins // max(height, 1) + 1
-    run = np.repeat(np.arange(len(begins)), numbers)
-    column = begins[run] // height + np.arange(len(run)) - (np.cumsum(numbers) - numbers)[run]
-    return column, (begins[run] - column * height).clip(min=0), (ends[run] - column * height).clip(max=height)
-
-
-def _cancelled(edges: Array) -> Array:
-    """Ascending places where runs of zeros and ones meet, without the pairs with no pixel between them."""
-    places, times = np.unique(edges, return_counts=True)
-    return np.asarray(places[times % 2 == 1])
-
-
-def _stacked(masks: Sequence[tuple[Array, Array, Array]]) -> Tensor:
-    """Column, first row and end of the runs of each mask → (R, 4) int32."""
-    table = np.empty((sum(len(column) for column, _, _ in masks), 4), np.int32)
-    table[:, 0] = np.repeat(np.arange(len(masks)), [len(column) for column, _, _ in masks])
-    for k in range(3):
-        table[:, k + 1] = np.concatenate([parts[k] for parts in masks]) if masks else 0
-    return torch.from_numpy(table)
