@@ -7,39 +7,50 @@ from pathlib import Path
 
 from ..classes import Classes
 from ..data.annotations import Annotations
+from ..data.panoptic_annotations import PanopticAnnotations
 from ..data.yolo import write_names
 from ..segmentation import Segmentation
 from . import table
 
+JOINT = ("coco", "coco-panoptic", "table")
+"""The formats of which all pictures share one file."""
+
 
 class Collection:
-    """Results picture by picture, to be written at the end: `coco.json`, `table.csv`, `yolo/data.yaml`.
+    """Results picture by picture, to be written at the end: `coco.json`, `coco-panoptic.json`, `table.csv`, and
+    `yolo/data.yaml`, which names the classes.
 
     Args:
         classes: of all results.
-        formats: those wanted; others than "coco", "table" and "yolo" have no such file.
+        formats: those wanted; others than those of `JOINT` and "yolo" have no such file.
+        out: the folder; the PNGs of "coco-panoptic" are written below it when a picture is added.
     """
 
-    def __init__(self, classes: Classes, formats: Sequence[str]) -> None:
-        self.classes, self.formats = classes, formats
+    def __init__(self, classes: Classes, formats: Sequence[str], out: Path) -> None:
+        self.classes, self.formats, self.out = classes, formats, out
         self._annotations, self._rows = Annotations(classes, scores=True), list[table.Row]()
+        self._panoptic = PanopticAnnotations(classes, out / "coco-panoptic", scores=True)
 
     def add(self, name: str, result: Segmentation) -> None:
         """The result of one picture; `name` is what the files call it."""
+        if "coco-panoptic" in self.formats:
+            self._panoptic.add(name, result)
         if "coco" in self.formats:
             self._annotations.add(name, result)
         if "table" in self.formats:
             self._rows += table.rows(name, result)
 
-    def write(self, out: Path) -> None:
-        """All of them into a folder.
+    def write(self) -> None:
+        """All of them.
 
         Raises:
             OSError: names the file that cannot be written.
         """
         if "coco" in self.formats:
-            self._annotations.write(out / "coco.json")
+            self._annotations.write(self.out / "coco.json")
+        if "coco-panoptic" in self.formats:
+            self._panoptic.write(self.out / "coco-panoptic.json")
         if "table" in self.formats:
-            table.write(self._rows, out / "table.csv")
+            table.write(self._rows, self.out / "table.csv")
         if "yolo" in self.formats:
-            write_names(self.classes, {"train": "images"}, out / "yolo")
+            write_names(self.classes, {"train": "images"}, self.out / "yolo")

@@ -20,6 +20,7 @@ from ..data.annotations import Annotations
 from ..data.image import read_image
 from ..data.map_rows import palette
 from ..data.mask_folder import write_png
+from ..data.panoptic_annotations import PanopticAnnotations
 from ..data.picture_file import MAX_PIXELS, read_header
 from ..data.rows import MAX_PIXELS_IN_ROWS, OnDisk
 from ..data.source import Picture, read_ahead
@@ -30,7 +31,7 @@ from ..ops.files import write_aside
 from ..ops.names import nearest
 from ..segmentation import Segmentation
 from . import table
-from .collection import Collection
+from .collection import JOINT, Collection
 from .large import LARGE, predict_large
 from .predictor import FAILURES, Predictor
 from .progress import shown
@@ -41,6 +42,7 @@ FORMATS = {
     "class-map": ".png",
     "label-map": ".png",
     "coco": ".json",
+    "coco-panoptic": ".json",
     "yolo": ".txt",
     "table": ".csv",
 }
@@ -49,7 +51,7 @@ FORMATS = {
 DEFAULTS = {
     "semantic": ("overlay", "class-map"),
     "instance": ("overlay", "table"),
-    "panoptic": ("overlay", "label-map"),
+    "panoptic": ("overlay", "coco-panoptic"),
 }
 """What `predict_files` writes of each task when nobody says what."""
 
@@ -108,11 +110,12 @@ def save(
               a JSON file beside it names the class of each number: {"1": "cell"}. Of objects that overlap the surest
               is seen.
             - "coco": JSON, run lengths with scores; of a semantic result one annotation a class, background none.
+            - "coco-panoptic": JSON, and a folder of that name with a PNG of the picture's name; any suffix is .json.
             - "yolo": a text of polygons, a line for each object, as YOLO is trained on; it has no scores. The numbers
               of the classes do not count the background.
             - "table": CSV, a row for each object: its number in the label map, class, score, area, box and centre
               (`table.HEADER`); of a semantic result a row a class.
-        image: the picture, for "overlay"; its path, for its name in "coco" and "table".
+        image: the picture, for "overlay"; its path, for its name in "coco", "coco-panoptic" and "table".
 
     Raises:
         OSError: names the file when it cannot be written.
@@ -133,6 +136,10 @@ def save(
         annotated = Annotations(result.classes, scores=True)
         annotated.add(name, result)
         annotated.write(path)
+    elif format == "coco-panoptic":
+        panoptic = PanopticAnnotations(result.classes, path.with_suffix(""), scores=True)
+        panoptic.add(name, result)
+        panoptic.write(path.with_suffix(".json"))
     elif format == "yolo":
         _write_text("".join(f"{line}\n" for line in lines(result)), path)
     elif format == "table":
@@ -153,8 +160,8 @@ def predict_files(
 ) -> Predicted:
     """Predicts pictures and writes the results below a folder: `out/FORMAT/NAME.suffix`.
 
-    One file holds all pictures in `out/coco.json` and `out/table.csv`; YOLO's texts are in `out/yolo/labels`, with
-    `out/yolo/data.yaml`: put the pictures into `out/yolo/images`, and it is a data set.
+    One file holds all pictures: `out/coco.json`, `out/coco-panoptic.json`, `out/table.csv`. YOLO's texts are in
+    `out/yolo/labels` beside `out/yolo/data.yaml`: put the pictures into `out/yolo/images`, and it is a data set.
 
     A picture that cannot be read or computed is reported on stderr and skipped. Pictures are read in a second thread
     while the model computes. One of more than `LARGE` pixels goes from disk to disk in rows if it can (rasterio is
@@ -181,7 +188,7 @@ def predict_files(
     pictures, masks = find_pictures([sources] if isinstance(sources, str | os.PathLike) else sources, out)
     _check_writable(out)
     done, failed = list[Path](), list[tuple[Path, str]]()
-    collected = Collection(predictor.model.classes, formats)
+    collected = Collection(predictor.model.classes, formats, out)
     items, whole = list(pictures.items()), _why_whole(predictor, formats)
     reading = read_ahead(items, lambda item: _read(item[1], whole))
     for (name, path), read in shown(reading, len(items), "pictures", progress):
@@ -201,7 +208,7 @@ def predict_files(
             tqdm.write(f"skipped {_told(path, str(error))}", file=sys.stderr)
             continue
         done.append(path)
-    collected.write(out)
+    collected.write()
     return Predicted(tuple(done), tuple(failed), out, masks)
 
 
@@ -251,7 +258,7 @@ def _save_each(result: Segmentation, image: Tensor, out: Path, name: str, format
     for format in formats:
         suffix = ".png" if format == "overlay" and max(image.shape) > JPEG_SIDE else FORMATS[format]
         folder = out / "yolo" / "labels" if format == "yolo" else out / format
-        if format not in ("coco", "table"):
+        if format not in JOINT:
             save(result, folder / f"{name}{suffix}", format, image=image)
 
 

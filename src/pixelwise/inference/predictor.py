@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, overload
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from ..data.rows import InMemory, Rows
 from ..data.source import Picture, picture
 from ..models.base import Model, SemanticModel, SemanticOutputs
+from ..models.merged import Merged
 from ..ops.resize import Resizing
 from ..postprocess.chain import Chain, check_crf_size
 from ..sample import Sample, collate
@@ -54,11 +56,13 @@ class Predictor:
     For a semantic model, larger pictures are cut into overlapping tiles that are blended without seams, and class
     probabilities exist for a band of rows at a time only, so that memory grows with a picture's width and not with its
     area; a CRF alone needs those of the whole picture at once. An instance model predicts each tile as a picture of its
-    own, and what it finds in several is united (`inference.objects.merge`). The model is moved to the device and stays
-    there; its training mode is left as it was.
+    own, and what it finds in several is united (`inference.objects.merge`). Of a merged model each of the two is asked
+    by itself, the semantic one with the views and the CRF. The model is moved to the device and stays there; its
+    training mode is left as it was.
 
     Args:
-        model: any; `flip` and `scales` need class probabilities, which only semantic models have.
+        model: any; `flip` and `scales` need class probabilities, which only semantic models have, and of a merged model
+            one of the two.
         device: "auto" (the first GPU when there is one), "cpu", "cuda", "cuda:1".
         flip: whether to look at the mirrored picture as well; "both" upside down too. Probabilities are averaged.
         scales: factors on height and width to look at the picture with. Probabilities are averaged.
@@ -107,6 +111,14 @@ class Predictor:
             raise TypeError(f"postprocess is {postprocess!r}: it must be a Chain, such as Chain(crf=CRF(), open=2)")
         self.score = score
         self._check_task(model)
+        self._parts: tuple[Predictor, ...] = ()
+        if isinstance(model, Merged):
+            chain = model.postprocess or None if postprocess is None else postprocess
+            same: dict[str, Any] = {"device": device, "tile": tile, "overlap": overlap, "precision": precision}
+            self._parts = (
+                Predictor(model.semantic, flip=flip, scales=scales, postprocess=chain, **same),
+                Predictor(model.instance, postprocess=chain and replace(chain, crf=None), score=0.0, **same),
+            )
         # Converting a module to channels last copies its weights, once.
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
 
@@ -114,9 +126,9 @@ class Predictor:
         """Whether a model of its task can do what is asked for."""
         what = f"{type(model).__name__} does {model.task} segmentation"
         views_or_crf = self.views != (View(),) or self.postprocess.crf is not None
-        if not isinstance(model, SemanticModel) and views_or_crf:
+        if not isinstance(model, SemanticModel | Merged) and views_or_crf:
             raise TypeError(f"{what} and has no class probabilities: flip, scales and the CRF are for semantic models")
-        if self.tile is not None and not isinstance(model, SemanticModel) and model.task != "instance":
+        if self.tile is not None and not isinstance(model, SemanticModel | Merged) and model.task != "instance":
             raise TypeError(f"{what}: its pictures cannot be cut into tiles, leave tile away")
         if self.score is not None and model.task != "instance":
             raise TypeError(f"{what}: score is for instance models, whose objects are sure or not, leave it away")
@@ -132,6 +144,9 @@ class Predictor:
             score: objects less sure than this are left out where the predictor was made without a `score` of its own.
         """
         image = picture(source)
+        if isinstance(self.model, Merged):
+            semantic, instance = self._parts
+            return self.model.merge(semantic(image), instance(image))
         with _evaluating(self.model):
             if not isinstance(self.model, SemanticModel):
                 found = self._decoded(image)
