@@ -14,11 +14,17 @@ CELLS = Classes(("background", "cell"), background=0)
 
 def test_each_format_has_one_file_for_all_pictures(tmp_path):
     result = Segmentation(CELLS, torch.tensor([1]), masks=torch.ones(1, 2, 3, dtype=torch.bool))
-    collected = Collection(CELLS, ("overlay", "coco", "table", "yolo"))
+    collected = Collection(CELLS, ("overlay", "coco", "coco-panoptic", "table", "yolo"), tmp_path)
     for name in ("a.png", "b/c.jpg"):
         collected.add(name, result)
-    collected.write(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"coco.json", "table.csv", "yolo"}
+    collected.write()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "coco.json",
+        "coco-panoptic",
+        "coco-panoptic.json",
+        "table.csv",
+        "yolo",
+    }
     images = json.loads((tmp_path / "coco.json").read_text("utf-8"))["images"]
     assert [image["file_name"] for image in images] == ["a.png", "b/c.jpg"]
     lines = (tmp_path / "table.csv").read_text("utf-8").splitlines()
@@ -27,5 +33,5 @@ def test_each_format_has_one_file_for_all_pictures(tmp_path):
 
 
 def test_nothing_is_written_that_nobody_wants(tmp_path):
-    Collection(CELLS, ("overlay", "class-map", "label-map")).write(tmp_path)
+    Collection(CELLS, ("overlay", "class-map", "label-map"), tmp_path).write()
     assert list(tmp_path.iterdir()) == []

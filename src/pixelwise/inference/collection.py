@@ -12,15 +12,18 @@ from ..data.yolo import write_names
 from ..segmentation import Segmentation
 from . import table
 
+JOINT = ("coco", "coco-panoptic", "table")
+"""The formats of which all pictures share one file."""
+
 
 class Collection:
-    """Results picture by picture, to be written at the end: `coco.json`, `coco-panoptic.json`, `table.csv`,
-    `yolo/data.yaml`.
+    """Results picture by picture, to be written at the end: `coco.json`, `coco-panoptic.json`, `table.csv`, and
+    `yolo/data.yaml`, which names the classes.
 
     Args:
         classes: of all results.
-        formats: those wanted; the others of them have no such file.
-        out: the folder for all of them.
+        formats: those wanted; others than those of `JOINT` and "yolo" have no such file.
+        out: the folder; the PNGs of "coco-panoptic" are written below it when a picture is added.
     """
 
     def __init__(self, classes: Classes, formats: Sequence[str], out: Path) -> None:
@@ -30,10 +33,10 @@ class Collection:
 
     def add(self, name: str, result: Segmentation) -> None:
         """The result of one picture; `name` is what the files call it."""
-        if "coco" in self.formats:
-            self._annotations.add(name, result)
         if "coco-panoptic" in self.formats:
             self._panoptic.add(name, result)
+        if "coco" in self.formats:
+            self._annotations.add(name, result)
         if "table" in self.formats:
             self._rows += table.rows(name, result)
 

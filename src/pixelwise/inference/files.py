@@ -31,7 +31,7 @@ from ..ops.files import write_aside
 from ..ops.names import nearest
 from ..segmentation import Segmentation
 from . import table
-from .collection import Collection
+from .collection import JOINT, Collection
 from .large import LARGE, predict_large
 from .predictor import FAILURES, Predictor
 from .progress import shown
@@ -115,8 +115,7 @@ def save(
               of the classes do not count the background.
             - "table": CSV, a row for each object: its number in the label map, class, score, area, box and centre
               (`table.HEADER`); of a semantic result a row a class.
-        image: the picture, for "overlay"; its path, for its name in "coco", "coco-panoptic" and
-            "table".
+        image: the picture, for "overlay"; its path, for its name in "coco", "coco-panoptic" and "table".
 
     Raises:
         OSError: names the file when it cannot be written.
@@ -161,8 +160,8 @@ def predict_files(
 ) -> Predicted:
     """Predicts pictures and writes the results below a folder: `out/FORMAT/NAME.suffix`.
 
-    One file holds all pictures in `out/coco.json`, `out/coco-panoptic.json` and `out/table.csv`; YOLO's texts are in `out/yolo/labels`, with
-    `out/yolo/data.yaml`: put the pictures into `out/yolo/images`, and it is a data set.
+    One file holds all pictures: `out/coco.json`, `out/coco-panoptic.json`, `out/table.csv`. YOLO's texts are in
+    `out/yolo/labels` beside `out/yolo/data.yaml`: put the pictures into `out/yolo/images`, and it is a data set.
 
     A picture that cannot be read or computed is reported on stderr and skipped. Pictures are read in a second thread
     while the model computes. One of more than `LARGE` pixels goes from disk to disk in rows if it can (rasterio is
@@ -259,7 +258,7 @@ def _save_each(result: Segmentation, image: Tensor, out: Path, name: str, format
     for format in formats:
         suffix = ".png" if format == "overlay" and max(image.shape) > JPEG_SIDE else FORMATS[format]
         folder = out / "yolo" / "labels" if format == "yolo" else out / format
-        if format not in ("coco", "coco-panoptic", "table"):
+        if format not in JOINT:
             save(result, folder / f"{name}{suffix}", format, image=image)
 
 

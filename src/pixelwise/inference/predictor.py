@@ -57,10 +57,12 @@ class Predictor:
     probabilities exist for a band of rows at a time only, so that memory grows with a picture's width and not with its
     area; a CRF alone needs those of the whole picture at once. An instance model predicts each tile as a picture of its
     own, and what it finds in several is united (`inference.objects.merge`). Of a merged model each of the two is asked
-    by itself. The model is moved to the device and stays there; its training mode is left as it was.
+    by itself, the semantic one with the views and the CRF. The model is moved to the device and stays there; its
+    training mode is left as it was.
 
     Args:
-        model: any; `flip` and `scales` need class probabilities, which semantic models have, and merged ones in part.
+        model: any; `flip` and `scales` need class probabilities, which only semantic models have, and of a merged model
+            one of the two.
         device: "auto" (the first GPU when there is one), "cpu", "cuda", "cuda:1".
         flip: whether to look at the mirrored picture as well; "both" upside down too. Probabilities are averaged.
         scales: factors on height and width to look at the picture with. Probabilities are averaged.
@@ -112,10 +114,10 @@ class Predictor:
         self._parts: tuple[Predictor, ...] = ()
         if isinstance(model, Merged):
             chain = model.postprocess or None if postprocess is None else postprocess
-            options: dict[str, Any] = {"device": device, "tile": tile, "overlap": overlap, "precision": precision}
+            same: dict[str, Any] = {"device": device, "tile": tile, "overlap": overlap, "precision": precision}
             self._parts = (
-                Predictor(model.semantic, flip=flip, scales=scales, postprocess=chain, **options),
-                Predictor(model.instance, score=0.0, postprocess=chain and replace(chain, crf=None), **options),
+                Predictor(model.semantic, flip=flip, scales=scales, postprocess=chain, **same),
+                Predictor(model.instance, postprocess=chain and replace(chain, crf=None), score=0.0, **same),
             )
         # Converting a module to channels last copies its weights, once.
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
@@ -126,7 +128,7 @@ class Predictor:
         views_or_crf = self.views != (View(),) or self.postprocess.crf is not None
         if not isinstance(model, SemanticModel | Merged) and views_or_crf:
             raise TypeError(f"{what} and has no class probabilities: flip, scales and the CRF are for semantic models")
-        if self.tile is not None and model.task == "panoptic" and not isinstance(model, Merged):
+        if self.tile is not None and not isinstance(model, SemanticModel | Merged) and model.task != "instance":
             raise TypeError(f"{what}: its pictures cannot be cut into tiles, leave tile away")
         if self.score is not None and model.task != "instance":
             raise TypeError(f"{what}: score is for instance models, whose objects are sure or not, leave it away")
