@@ -1,7 +1,7 @@
 """Every benchmark, one after the other; each writes its file below results/.
 
-    python benchmarks/run.py [NAME …]       of: metrics, average_precision, augment, train_step, inference, large,
-                                                paste, merge, crf, crf_accuracy, methods, accuracy
+    python benchmarks/run.py [NAME …]       of: metrics, average_precision, panoptic_quality, augment, train_step,
+                                                inference, large, paste, merge, crf, crf_accuracy, methods, accuracy
 
 Some need the data sets that `NEEDED` names (`PIXELWISE_DATA` is their folder; ../shared/data when not given).
 """
@@ -18,6 +18,7 @@ DATA = Path(os.environ.get("PIXELWISE_DATA", HERE.parent.parent / "shared" / "da
 ARGUMENTS = {
     "metrics": [],
     "average_precision": [],
+    "panoptic_quality": [],
     "augment": [],
     "train_step": [],
     "inference": [],

@@ -189,6 +189,9 @@ def test_masks_that_overlap_and_what_they_leave_over() -> None:
         assert [row["matched"] for row in metric.per_class()] == [1, 2]
     metric.update(Segmentation(classes, torch.tensor([1]), masks=torch.ones(1, 4, 6, dtype=torch.bool)), found)
     assert metric.pictures[1].T.tolist() == [[0, 0, 0, 1], [0, 0, 1, 2]], "half is no match"
+    whole = Segmentation(classes, torch.tensor([1]), masks=torch.ones(1, 4, 6, dtype=torch.bool))
+    metric.update(whole, whole)
+    assert metric.pictures[2].T.tolist() == [[0, 0, 0, 0], [1, 1, 0, 0]], "where all is covered there is no background"
 
 
 def test_segments_without_pixels() -> None:
