@@ -66,7 +66,6 @@ def test_a_paper_imports_only_an_older_paper():
     older = {
         "deeplabv3plus": {"deeplabv3"},
         "decoupled_solo": {"solo"},
-        "decoupled_solo": {"solo"},
         "solov2": {"solo"},
         "mask_rcnn": {"faster_rcnn"},
         "panoptic_fpn": {"mask_rcnn"},
