@@ -15,7 +15,19 @@ FLOORS = (
     ("layers", "losses", "metrics", "data", "postprocess"),
     ("models",),
     ("weights",),
-    ("inference", "evaluation", "drawing", "legend", "pages", "inspection", "export", "summary", "training", "tuning"),
+    (
+        "inference",
+        "evaluation",
+        "drawing",
+        "legend",
+        "pages",
+        "inspection",
+        "panoptic_building",
+        "export",
+        "summary",
+        "training",
+        "tuning",
+    ),
     ("cli", "demo", "server", "__main__", "__init__"),
 )
 LEVEL = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -32,6 +32,10 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"backbone": "mobilenetv2_100", "width": 32, "variant": "vainf"},
         {"backbone": "tf_efficientnet_lite0", "width": 32, "separable": True},
     ],
+    "mask_rcnn": [
+        {"backbone": "resnet18", "width": 16, "anchors": (8, 16, 32, 64, 128)},
+        {"backbone": "tf_efficientnet_lite0", "width": 16, "variant": "torchvision_v2", "class_agnostic": True},
+    ],
     "pspnet": [
         {"backbone": "resnet18"},
         {"backbone": "tf_efficientnet_lite0", "output_stride": 16},
@@ -48,6 +52,10 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"width": 8, "in_channels": 1},
         {"backbone": "resnet18", "width": 16},
         {"backbone": "tf_efficientnet_lite0", "width": 16},
+    ],
+    "yolact": [
+        {"backbone": "resnet18", "size": 64},
+        {"backbone": "tf_efficientnet_lite0", "variant": "authors", "size": 64, "prototypes": 8},
     ],
     "unet_padded": [{"width": 8}, {"width": 8, "bilinear": True}],
 }

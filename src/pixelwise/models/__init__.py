@@ -7,10 +7,12 @@ from .deeplabv2 import DeepLabV2
 from .deeplabv3 import DeepLabV3
 from .deeplabv3plus import DeepLabV3Plus
 from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
+from .mask_rcnn import MaskRCNN
 from .pspnet import PSPNet
 from .solo import SOLO
 from .solov2 import SOLOv2
 from .unet import PaddedUNet, UNet
+from .yolact import YOLACT
 
 MODELS: dict[str, type[Model]] = {
     "fcn32s": FCN32s,
@@ -24,6 +26,8 @@ MODELS: dict[str, type[Model]] = {
     "deeplabv3": DeepLabV3,
     "deeplabv3plus": DeepLabV3Plus,
     "pspnet": PSPNet,
+    "mask_rcnn": MaskRCNN,
+    "yolact": YOLACT,
     "solo": SOLO,
     "decoupled_solo": DecoupledSOLO,
     "solov2": SOLOv2,
