@@ -63,6 +63,7 @@ def test_the_files_are_tidy(name):
         ("deeplabv3-voc", 10582, 30_000),
         ("deeplabv3-voc-fine", 2913, 30_000),
         ("deeplabv3plus-voc", 10582, 30_000),
+        ("solov2-coco", 117_266, 263_880),
     ],
 )
 def test_as_many_steps_as_published(name, pictures, steps):
@@ -108,6 +109,8 @@ def tiny(name: str, cells: Path) -> Recipe:
     if recipe.backbone is None and recipe.model != "pspnet":
         narrow = {"width": 4} if recipe.model == "unet" else {"width": 2}
         return replace(recipe, arguments={**recipe.arguments, **narrow}, pretrained=None)
+    if recipe.model.endswith(("solo", "solov2")):
+        recipe = replace(recipe, arguments={**recipe.arguments, "width": 32, "convs": 1})
     return replace(recipe, backbone="tf_efficientnet_lite0")
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ from ..layers.coordinates import coordinates
 from ..layers.fpn import FPN
 from ..masks import Masks
 from ..ops.enlarge import enlarge_masks
-from ..ops.locations import assign_cells, centres_of_mass, shrink, suppress_neighbours
+from ..ops.locations import cells_of_objects, centres_of_mass, latest_owners, shrink, suppress_neighbours
 from ..ops.matrix_nms import matrix_nms
 from ..ops.pad import pad_to
 from ..ops.resize import resize
@@ -79,6 +79,8 @@ class LocationModel(InstanceModel):
     """
 
     stride = 32
+    contested: ClassVar[bool] = False
+    """Whether a cell that several objects have is to find each one's mask, or only that of the last."""
 
     def __init__(
         self, num_classes: int, backbone: str, grids: Sequence[int], pyramid: int, scale: float | None
@@ -134,21 +136,21 @@ class LocationModel(InstanceModel):
         """
         logits = torch.cat([scores.flatten(2) for scores in outputs.categories], 2).float()  # (B, C − 1, cells)
         target = torch.zeros_like(logits)
-        dices = []
+        dices, positives = [], 0
         for image, truth in enumerate(truths):
-            masks = truth.as_masks().to("cpu")
-            owners = self.owners(masks, truth.crowd.cpu(), self.padded(outputs))
-            for level, owner in enumerate(owners):
-                dices += self._dices(outputs, image, level, owner, masks)
-            owner = torch.cat([owner.flatten() for owner in owners])
-            cells = (owner >= 0).nonzero().flatten()
-            target[image, truth.labels.cpu()[owner[cells]].to(target.device) - 1, cells.to(target.device)] = 1
+            masks, labels, first = truth.as_masks().to("cpu"), truth.labels.cpu(), 0
+            for level, pairs in enumerate(self.owners(masks, truth.crowd.cpu(), self.padded(outputs))):
+                owners = latest_owners(pairs)
+                cells, objects = owners.T
+                target[image, (labels[objects] - 1).to(target.device), (cells + first).to(target.device)] = 1
+                dices += self._dices(outputs, image, level, pairs if self.contested else owners, masks)
+                positives, first = positives + len(cells), first + self.grids[level] ** 2
         dice = torch.cat(dices)
         focal = sigmoid_focal_loss(logits, target, alpha=0.25, gamma=2.0, reduction="sum")
-        return {"category": focal / (len(dice) + 1), "mask": MASK_WEIGHT * dice.sum() / max(1, len(dice))}
+        return {"category": focal / (positives + 1), "mask": MASK_WEIGHT * dice.sum() / max(1, len(dice))}
 
     def owners(self, masks: Masks, crowd: Tensor, size: tuple[int, int]) -> list[Tensor]:
-        """(S, S) int64 for each level: the object that each cell is to find, -1 where there is none.
+        """(K, 2) int64 for each level: a cell, and an object that it is to find.
 
         Args:
             masks: of the objects, on the CPU; empty ones are left out.
@@ -161,20 +163,19 @@ class LocationModel(InstanceModel):
         found = []
         for grid, (low, high) in zip(self.grids, RANGES, strict=True):
             mine = objects[(side[objects] >= low) & (side[objects] <= high)]
-            cells = assign_cells(centres[mine], boxes[mine], size, grid)
-            found.append(torch.cat([mine, mine.new_tensor([-1])])[cells])
+            pairs = cells_of_objects(centres[mine], boxes[mine], size, grid)
+            found.append(torch.stack([pairs[:, 0], mine[pairs[:, 1]]], 1))
         return found
 
     def factor(self, size: tuple[int, int]) -> float:
         """Of the ranges of size, for a picture of this height and width."""
         return self.scale or min(1.0, min(size) / SIDE)
 
-    def _dices(self, outputs: Outputs, image: int, level: int, owner: Tensor, masks: Masks) -> list[Tensor]:
-        """(N,) in parts: 1 − Dice of each positive cell of a level; an empty part where there is none."""
+    def _dices(self, outputs: Outputs, image: int, level: int, pairs: Tensor, masks: Masks) -> list[Tensor]:
+        """(N,) in parts: 1 − Dice of each cell of a level and its object; an empty part where there is none."""
         height, width = (side // self.strides()[level] for side in self.padded(outputs))
         device = outputs.categories[level].device
-        cells = (owner.flatten() >= 0).nonzero().flatten()
-        objects, which = owner.flatten()[cells].unique(return_inverse=True)
+        objects, which = pairs[:, 1].unique(return_inverse=True)
         true = shrink(masks, objects, self.strides()[level], (height, width)).to(device)
 
         def compare(cells: Tensor, which: Tensor) -> Tensor:
@@ -182,7 +183,7 @@ class LocationModel(InstanceModel):
             return 1 - dice(found.flatten(1), true[which].flatten(1))
 
         number = max(1, VALUES // (height * width))
-        parts = list(zip(cells.to(device).split(number), which.to(device).split(number), strict=True))
+        parts = list(zip(pairs[:, 0].to(device).split(number), which.to(device).split(number), strict=True))
         if len(parts) == 1:
             return [compare(*parts[0])]
         return [cast(Tensor, checkpoint(compare, *part, use_reentrant=False)) for part in parts]

@@ -66,6 +66,8 @@ class SOLOv2(LocationModel):
             shorter side 448).
     """
 
+    contested = True
+
     def __init__(
         self,
         num_classes: int,

@@ -27,11 +27,10 @@ def centres_of_mass(masks: Masks) -> Tensor:
     return sums[:, :2] / sums[:, 2:].clamp(min=1)
 
 
-def assign_cells(centres: Tensor, boxes: Tensor, size: tuple[int, int], grid: int) -> Tensor:
-    """Which object each cell of a grid belongs to.
+def cells_of_objects(centres: Tensor, boxes: Tensor, size: tuple[int, int], grid: int) -> Tensor:
+    """The cells of a grid that each object has.
 
-    An object has the cells that the middle of its box touches, those next to the cell of its centre at most (3 × 3);
-    where two want a cell, the later has it.
+    Those that the middle of its box touches, and of them the ones next to the cell of its centre at most (3 × 3).
 
     Args:
         centres: (N, 2) float, x and y of the centres of mass, pixels.
@@ -40,19 +39,24 @@ def assign_cells(centres: Tensor, boxes: Tensor, size: tuple[int, int], grid: in
         grid: number of cells along each side.
 
     Returns:
-        (grid, grid) int64, on the CPU: rows, columns; the index of the object, -1 where there is none.
+        (K, 2) int64: row · grid + column of a cell, and the object; object by object.
     """
-    cells = torch.full((grid, grid), -1, dtype=torch.int64)
-    sides = torch.tensor([size[1], size[0]], dtype=torch.float64)
-    centres, boxes = centres.double().cpu(), boxes.double().cpu()
-    half = (boxes[:, 2:] - boxes[:, :2]) * CENTRE / 2
-    middle = _cell(centres, sides, grid)
-    low = torch.maximum(_cell(centres - half, sides, grid), middle - 1).clamp(0, grid - 1)
-    high = torch.minimum(_cell(centres + half, sides, grid), middle + 1).clamp(0, grid - 1)
-    table = cells.numpy()
-    for n, (x, y, right, bottom) in enumerate(torch.cat([low, high + 1], 1).tolist()):
-        table[y:bottom, x:right] = n
-    return cells
+    sides = torch.tensor([size[1], size[0]], dtype=torch.float64, device=boxes.device)
+    half = (boxes[:, 2:] - boxes[:, :2]).double() * CENTRE / 2
+    low, middle, high = ((point / sides * grid).floor().long() for point in (centres - half, centres, centres + half))
+    low = torch.maximum(low, middle - 1).clamp(0, grid - 1)
+    high = torch.minimum(high, middle + 1).clamp(0, grid - 1)
+    place = low[:, None] + torch.arange(3, device=boxes.device)[None, :, None]  # (N, 3, 2): columns and rows
+    inside = place <= high[:, None]
+    cells = place[:, :, None, 1] * grid + place[:, None, :, 0]  # (N, 3, 3)
+    wanted = inside[:, :, None, 1] & inside[:, None, :, 0]
+    return torch.stack([cells[wanted], wanted.nonzero()[:, 0]], 1)
+
+
+def latest_owners(pairs: Tensor) -> Tensor:
+    """(K, 2) cells and objects → those with the last object of each cell alone, in the order of the cells."""
+    cells, which = pairs[:, 0].unique(return_inverse=True)
+    return torch.stack([cells, torch.zeros_like(cells).scatter_reduce(0, which, pairs[:, 1], "amax")], 1)
 
 
 def shrink(masks: Masks, index: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
@@ -78,8 +82,3 @@ def shrink(masks: Masks, index: Tensor, stride: int, size: tuple[int, int]) -> T
         part = canvas[y // stride :, x // stride :][: four.shape[0], : four.shape[1]]
         part.copy_(four[: part.shape[0], : part.shape[1]] >= 2)
     return shrunk
-
-
-def _cell(points: Tensor, sides: Tensor, grid: int) -> Tensor:
-    """(N, 2) x and y in pixels → column and row of the cell; outside of the grid where the point is."""
-    return (points / sides * grid).floor().long()

@@ -6,41 +6,12 @@ source are left open: a hash only where the publisher gives one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ..ops.resize import Resizing
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A published checkpoint, and how to use it as its publisher does.
-
-    Attributes:
-        model, arguments: what `pixelwise.create` makes for it.
-        layout: whose names its tensors have.
-        classes: of which data set, for `data.known_classes`.
-        file: its name on this machine.
-        page: where people find it.
-        url: its own address; None where it lies in a folder that only a browser opens.
-        hash: how its publisher proves it: the start of its SHA-256, or "md5:" and its MD5; empty when he does not.
-        licence: of the weights, or of the code that they come with.
-        score: as published.
-        resizing: what its publisher does to pictures before it sees them.
-    """
-
-    model: str
-    layout: str
-    classes: str
-    file: str
-    page: str
-    licence: str
-    score: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    url: str | None = None
-    hash: str = ""
-    resizing: Resizing = field(default_factory=Resizing)
+from .preset import Preset
+from .published_solo import SOLO
 
 
 _TORCHVISION = "https://download.pytorch.org/models/"
@@ -232,6 +203,7 @@ PRESETS: dict[str, Preset] = {
         _vainf("deeplabv3plus", "resnet101", "", "cityscapes", "mIoU 76.2 on Cityscapes val"),
         url=_DRIVE + "1t7TC8mxQaFECt4jutdq_NMnWxdm6B-Nb",
     ),
+    **SOLO,
     "unet_padded.milesial-carvana-scale0.5": _milesial("0.5", "trained on pictures of half their size"),
     "unet_padded.milesial-carvana-scale1.0": _milesial("1.0", "trained on pictures of their own size"),
 }

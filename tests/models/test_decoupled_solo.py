@@ -1,0 +1,27 @@
+"""Decoupled SOLO: a cell's mask is its column's times its row's."""
+
+from __future__ import annotations
+
+import torch
+
+import pixelwise
+
+
+def test_a_mask_is_the_product_of_its_column_and_its_row():
+    torch.manual_seed(0)
+    for shared in (False, True):
+        model = pixelwise.create("decoupled_solo", num_classes=2, backbone="resnet18", convs=1, width=16, shared=shared)
+        outputs = model.eval()(torch.rand(1, 3, 64, 96))
+        both = outputs.masks[2].sigmoid()[0]  # of 24 columns, then of 24 rows
+        (found,) = model.soft_masks(outputs, 0, 2, torch.tensor([3 * 24 + 5]), (8, 12))
+        assert torch.allclose(found, both[5] * both[24 + 3])
+
+
+def test_columns_know_x_and_rows_know_y():
+    """A picture of one colour: without the padding of convolutions, nothing else tells a column from another."""
+    torch.manual_seed(0)
+    model = pixelwise.create("decoupled_solo", num_classes=2, backbone="resnet18", convs=1, width=16)
+    level = torch.ones(1, 16, 12, 12)
+    columns, rows = model._sides(level, 4)[0, :, 5:-5, 5:-5].split(12)
+    assert columns.std(1).max() < 1e-5 < columns.std(2).max()
+    assert rows.std(2).max() < 1e-5 < rows.std(1).max()
