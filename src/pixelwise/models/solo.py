@@ -27,7 +27,7 @@ from ..layers.backbone import Backbone
 from ..layers.conv import conv_group_relu
 from ..layers.coordinates import coordinates
 from ..layers.fpn import FPN
-from ..masks import Masks
+from ..masks import Crop, Masks
 from ..ops.enlarge import enlarge_masks
 from ..ops.locations import cells_of_objects, centres_of_mass, latest_owners, shrink, suppress_neighbours
 from ..ops.matrix_nms import matrix_nms
@@ -186,7 +186,7 @@ class LocationModel(InstanceModel):
         parts = list(zip(pairs[:, 0].to(device).split(number), which.to(device).split(number), strict=True))
         if len(parts) == 1:
             return [compare(*parts[0])]
-        return [cast(Tensor, checkpoint(compare, *part, use_reentrant=False)) for part in parts]
+        return [checkpoint(compare, *part, use_reentrant=False) for part in parts]
 
     def decode(self, outputs: Outputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
         """The surest objects, their masks as large as the original pictures."""
@@ -248,7 +248,7 @@ class LocationModel(InstanceModel):
     def _whole(self, outputs: Outputs, image: int, places: Tensor, size: tuple[int, int]) -> Masks:
         """The masks of cells at the size of the original picture."""
         inner = self.resizing.size(*size)
-        crops = {}
+        crops: dict[int, Crop] = {}
         for part, soft in self._parts(outputs, image, places):
             crops.update(zip(part.tolist(), enlarge_masks(soft, 4, inner, size, THRESHOLD), strict=True))
         return Masks.from_crops((crops[n] for n in range(len(places))), size, places.device)
