@@ -27,7 +27,7 @@ from ..layers.backbone import Backbone
 from ..layers.conv import conv_group_relu
 from ..layers.coordinates import coordinates
 from ..layers.fpn import FPN
-from ..masks import Crop, Masks
+from ..masks import Masks
 from ..ops.enlarge import enlarge_masks
 from ..ops.locations import cells_of_objects, centres_of_mass, latest_owners, shrink, suppress_neighbours
 from ..ops.matrix_nms import matrix_nms
@@ -248,10 +248,11 @@ class LocationModel(InstanceModel):
     def _whole(self, outputs: Outputs, image: int, places: Tensor, size: tuple[int, int]) -> Masks:
         """The masks of cells at the size of the original picture."""
         inner = self.resizing.size(*size)
-        crops: dict[int, Crop] = {}
+        found, order = [Masks.from_crops((), size, places.device)], [places[:0]]
         for part, soft in self._parts(outputs, image, places):
-            crops.update(zip(part.tolist(), enlarge_masks(soft, 4, inner, size, THRESHOLD), strict=True))
-        return Masks.from_crops((crops[n] for n in range(len(places))), size, places.device)
+            found.append(Masks.from_crops(enlarge_masks(soft, 4, inner, size, THRESHOLD), size, places.device))
+            order.append(part)
+        return Masks.joined(found).select(torch.cat(order).argsort())
 
 
 def dice(found: Tensor, true: Tensor) -> Tensor:
