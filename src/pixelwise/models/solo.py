@@ -186,7 +186,7 @@ class LocationModel(InstanceModel):
         parts = list(zip(pairs[:, 0].to(device).split(number), which.to(device).split(number), strict=True))
         if len(parts) == 1:
             return [compare(*parts[0])]
-        return [cast(Tensor, checkpoint(compare, *part, use_reentrant=False)) for part in parts]
+        return [checkpoint(compare, *part, use_reentrant=False) for part in parts]
 
     def decode(self, outputs: Outputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
         """The surest objects, their masks as large as the original pictures."""
@@ -248,10 +248,11 @@ class LocationModel(InstanceModel):
     def _whole(self, outputs: Outputs, image: int, places: Tensor, size: tuple[int, int]) -> Masks:
         """The masks of cells at the size of the original picture."""
         inner = self.resizing.size(*size)
-        crops = {}
+        found, order = [Masks.from_crops((), size, places.device)], [places[:0]]
         for part, soft in self._parts(outputs, image, places):
-            crops.update(zip(part.tolist(), enlarge_masks(soft, 4, inner, size, THRESHOLD), strict=True))
-        return Masks.from_crops((crops[n] for n in range(len(places))), size, places.device)
+            found.append(Masks.from_crops(enlarge_masks(soft, 4, inner, size, THRESHOLD), size, places.device))
+            order.append(part)
+        return Masks.joined(found).select(torch.cat(order).argsort())
 
 
 def dice(found: Tensor, true: Tensor) -> Tensor:

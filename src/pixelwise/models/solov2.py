@@ -11,6 +11,7 @@ Differs from the paper:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -47,12 +48,12 @@ class MaskFeatures(nn.Module):
         *finer, coarsest = levels
         total = None
         for level, x in enumerate([*finer, torch.cat([coarsest, coordinates(coarsest)], 1)]):
-            for conv in self.levels[level]:  # type: ignore[union-attr]
+            for conv in cast(nn.ModuleList, self.levels[level]):
                 x = conv(x)
                 if level:
                     x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             total = x if total is None else total + x
-        return self.project(total)  # type: ignore[no-any-return]
+        return cast(Tensor, self.project(total))
 
 
 class SOLOv2(LocationModel):

@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from ..ops.files import write_aside
-from .published import Preset
+from .preset import Preset
 
 PART = 1 << 20
 """Bytes that are read at once."""

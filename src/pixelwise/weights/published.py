@@ -13,7 +13,6 @@ from ..ops.resize import Resizing
 from .preset import Preset
 from .published_solo import SOLO
 
-
 _TORCHVISION = "https://download.pytorch.org/models/"
 _KAZUTO1011 = "https://github.com/kazuto1011/deeplab-pytorch"
 _VAINF = "https://github.com/VainF/DeepLabV3Plus-Pytorch"
