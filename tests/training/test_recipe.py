@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pixelwise.ops.resize import Resizing
 from pixelwise.training.recipe import Machine, Recipe
 
 
@@ -23,6 +24,14 @@ def test_text_becomes_the_type_of_the_field():
     recipe = Recipe.from_dict({**given, "classes": "a, b", "backbone": "none", "resize": "none"})
     assert (recipe.epochs, recipe.lr, recipe.scale, recipe.imgsz) == (3, 1e-4, (0.5, 2.0), (64,))
     assert (recipe.void, recipe.classes, recipe.backbone, recipe.resize) == ((0, 255), ("a", "b"), None, None)
+
+
+def test_pictures_are_resized_by_their_shorter_side_or_to_a_square():
+    assert Recipe("d").resizing == Resizing()
+    assert Recipe("d", resize=520).resizing == Resizing(short_side=520)
+    assert Recipe("d", resize="550,550").resizing == Resizing(square=550)
+    with pytest.raises(ValueError, match="or the same length twice"):
+        Recipe("d", resize=(550, 400))
 
 
 def test_arguments_are_names_and_plain_values(tmp_path):
