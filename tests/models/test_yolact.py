@@ -9,7 +9,8 @@ import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.inference.predictor import Predictor
 from pixelwise.masks import Masks
-from pixelwise.models.yolact import anchors_of, targets_of
+from pixelwise.models.yolact import RATIOS, targets_of
+from pixelwise.ops.anchor_grid import anchor_grid
 from pixelwise.ops.boxes import decode
 from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
@@ -54,7 +55,7 @@ def test_levels_and_anchors_are_the_authors(small, side, number):
         model = pixelwise.create("yolact", num_classes=3, backbone="resnet18", size=side, variant="authors", width=8)
     assert model.scales == {550: (24, 48, 96, 192, 384), 700: (30, 61, 122, 244, 488)}[side]
     levels = tuple((n, n) for n in LEVELS[side])
-    anchors = torch.from_numpy(anchors_of((side, side), levels, model.scales, True))
+    anchors = torch.from_numpy(anchor_grid((side, side), levels, model.scales, RATIOS, square=True))
     assert anchors.shape == (number, 4)
     sides = anchors[:3, 2:] - anchors[:3, :2]
     assert torch.equal(sides[:, 0], sides[:, 1])
@@ -79,7 +80,7 @@ def test_the_levels_of_a_forward_pass(small):
 
 
 def test_anchors_of_the_paper_keep_their_area_and_those_of_pascal_are_larger():
-    anchors = torch.from_numpy(anchors_of((64, 64), ((8, 8),), (24,), False))
+    anchors = torch.from_numpy(anchor_grid((64, 64), ((8, 8),), (24,), RATIOS))
     width, height = (anchors[:3, 2:] - anchors[:3, :2]).T
     assert (width * height).tolist() == pytest.approx([576] * 3, rel=1e-5)
     assert (width / height).tolist() == pytest.approx([1, 0.5, 2])
@@ -106,7 +107,7 @@ def test_what_cannot_be_made():
 
 
 def test_crowds_the_background_and_empty_objects_are_no_objects(small):
-    anchors = torch.from_numpy(anchors_of((96, 96), ((12, 12), (6, 6)), (12, 24), False))
+    anchors = torch.from_numpy(anchor_grid((96, 96), ((12, 12), (6, 6)), (12, 24), RATIOS))
     masks = square(96, (30, 30, 24), (0, 0, 96), (50, 50, 0), (60, 0, 36))
     found = targets_of(anchors, truth(masks, [2, 0, 1, 1], [False, False, False, True]))
     assert found.classes.tolist() == [2]

@@ -54,7 +54,8 @@ def test_masks_grow_as_the_authors_do_it():
 def test_a_half_is_not_more_than_a_half():
     """Where no prototype says anything a mask is a half, and stays so between the cells."""
     for side in (7, 64, 129, 550):
-        masks = grow(torch.zeros(4, 30, 33), torch.ones(1, 4), torch.tensor([[0.0, 0, 99, 99]]), (side,) * 2, (99,) * 2, (99,) * 2)  # fmt: skip
+        whole, box = (99, 99), torch.tensor([[0.0, 0, 99, 99]])
+        masks = grow(torch.zeros(4, 30, 33), torch.ones(1, 4), box, (side, side), whole, whole)
         assert int(masks.areas().sum()) == 0
 
 
@@ -83,7 +84,8 @@ def test_what_is_drawn_comes_back():
     y, x = torch.meshgrid(torch.arange(160) + 0.5, torch.arange(160) + 0.5, indexing="ij")
     disk = ((y - 90) ** 2 + (x - 61) ** 2 < 40**2)[None]
     cells = shrink(Masks.from_dense(disk), (160, 160), (40, 40)).float()
-    masks = grow(cells * 40 - 20, torch.ones(1, 1), torch.tensor([[21.0, 50, 101, 130]]), (160, 160), (160, 160), (160, 160))  # fmt: skip
+    size, box = (160, 160), torch.tensor([[21.0, 50, 101, 130]])
+    masks = grow(cells * 40 - 20, torch.ones(1, 1), box, size, size, size)
     place = masks[0].nonzero().float().mean(0) + 0.5
     assert (place - torch.tensor([90.0, 61.0])).abs().max() < 0.5
     assert int((masks.dense() & disk).sum()) / int((masks.dense() | disk).sum()) > 0.95

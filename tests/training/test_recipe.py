@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from pixelwise.ops.resize import Resizing
 from pixelwise.training.recipe import Machine, Recipe
 
 
@@ -27,11 +26,12 @@ def test_text_becomes_the_type_of_the_field():
 
 
 def test_pictures_are_resized_by_their_shorter_side_or_to_a_square():
-    assert Recipe("d").resizing == Resizing()
-    assert Recipe("d", resize=520).resizing == Resizing(short_side=520)
-    assert Recipe("d", resize="550,550").resizing == Resizing(square=550)
-    with pytest.raises(ValueError, match="or the same length twice"):
-        Recipe("d", resize=(550, 400))
+    assert Recipe("d").resize is None
+    assert Recipe("d", resize=520).resize == (520,)
+    assert Recipe("d", resize="550,550").resize == (550, 550)
+    for wrong in ((550, 400), (0,), (5, 5, 5)):
+        with pytest.raises(ValueError, match="or the same length twice"):
+            Recipe("d", resize=wrong)
 
 
 def test_arguments_are_names_and_plain_values(tmp_path):

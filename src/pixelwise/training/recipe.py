@@ -13,7 +13,6 @@ import yaml
 
 from ..ops.files import write_aside
 from ..ops.names import nearest
-from ..ops.resize import Resizing
 from .options import choose, coerce, demand, option
 from .recipes import file_of, recipes
 from .schedule import SCHEDULES, drops
@@ -114,13 +113,6 @@ class Recipe:
         demand(self, "arguments", not own, f"without {own}, of which the recipe itself decides")
         for name in ("weight_decay", "clip", "patience", "seed"):
             demand(self, name, getattr(self, name) >= 0, "0 or more")
-
-    @property
-    def resizing(self) -> Resizing:
-        """What `resize` says."""
-        if self.resize is None:
-            return Resizing()
-        return Resizing(square=self.resize[0]) if len(self.resize) == 2 else Resizing(self.resize[0])
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Recipe:
