@@ -9,7 +9,8 @@ from pixelwise.data.voc import NAMES
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("voc", 21), ("cityscapes", 19), ("ade20k", 150), ("cocostuff", 182), ("carvana", 2)]
+    ("name", "number"),
+    [("voc", 21), ("cityscapes", 19), ("ade20k", 150), ("cocostuff", 182), ("carvana", 2), ("coco", 81)],
 )
 def test_numbers(name, number):
     assert len(known_classes(name)) == number

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pixelwise.ops.resize import Resizing, resize
+from pixelwise.ops.resize import Resizing, bilinear_weights, resize
 
 
 def test_sizes_keep_the_aspect_ratio():
@@ -12,6 +12,24 @@ def test_sizes_keep_the_aspect_ratio():
     assert Resizing(short_side=60).size(40, 30) == (80, 60)
     assert Resizing(short_side=800, long_side=1333).size(480, 1920) == (333, 1333)
     assert Resizing(long_side=10).size(1, 5000) == (1, 10)
+
+
+def test_a_square_keeps_no_aspect_ratio():
+    assert Resizing(square=550).size(480, 640) == (550, 550)
+    assert Resizing(square=550).size(1, 5000) == (550, 550)
+    with pytest.raises(ValueError, match="square is 550, so both sides are told"):
+        Resizing(short_side=300, square=550)
+    with pytest.raises(ValueError, match="square is 0"):
+        Resizing(square=0)
+
+
+@pytest.mark.parametrize(("length", "cells"), [(7, 4), (4, 7), (550, 138), (1, 3), (3, 1), (5, 5)])
+def test_bilinear_weights_are_those_of_resize(length, cells):
+    values = torch.randn(cells, generator=torch.Generator().manual_seed(0))
+    weights = bilinear_weights(length, cells, cells / length)
+    wanted = resize(values.view(1, 1, 1, -1), (1, length)).flatten()
+    torch.testing.assert_close(weights @ values, wanted, atol=1e-6, rtol=0)
+    torch.testing.assert_close(weights.sum(1), torch.ones(length))
 
 
 def test_what_cannot_be():

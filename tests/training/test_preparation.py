@@ -9,7 +9,16 @@ import torch
 
 import pixelwise
 from pixelwise.data.dataset import open_dataset
-from pixelwise.training.preparation import bf16, course_of, cpu_multiplies_bf16, make_model, resolve, workers_of
+from pixelwise.ops.resize import Resizing
+from pixelwise.training.preparation import (
+    bf16,
+    course_of,
+    cpu_multiplies_bf16,
+    make_model,
+    resizing_of,
+    resolve,
+    workers_of,
+)
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.weights.checkpoint import save
 
@@ -104,3 +113,10 @@ def test_the_seed_makes_the_model():
     )
     assert torch.equal(first["head.weight"], second["head.weight"])
     assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+@pytest.mark.parametrize(
+    ("resize", "wanted"), [(None, Resizing()), (520, Resizing(520)), ("550,550", Resizing(square=550))]
+)
+def test_what_resize_says(resize, wanted):
+    assert resizing_of(Recipe("d", resize=resize)) == wanted

@@ -25,6 +25,15 @@ def test_text_becomes_the_type_of_the_field():
     assert (recipe.void, recipe.classes, recipe.backbone, recipe.resize) == ((0, 255), ("a", "b"), None, None)
 
 
+def test_pictures_are_resized_by_their_shorter_side_or_to_a_square():
+    assert Recipe("d").resize is None
+    assert Recipe("d", resize=520).resize == (520,)
+    assert Recipe("d", resize="550,550").resize == (550, 550)
+    for wrong in ((550, 400), (0,), (5, 5, 5)):
+        with pytest.raises(ValueError, match="or the same length twice"):
+            Recipe("d", resize=wrong)
+
+
 def test_arguments_are_names_and_plain_values(tmp_path):
     text = "output_stride=8, auxiliary=true,rates=[6, 12],variant=paper,width=none"
     recipe = Recipe.from_dict({"data": "d", "arguments": text})

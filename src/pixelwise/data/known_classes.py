@@ -11,7 +11,7 @@ FOLDER = Path(__file__).with_name("class_lists")
 
 
 def known_classes(name: str) -> Classes:
-    """The classes of a data set: "voc", "cityscapes", "ade20k", "cocostuff", "carvana".
+    """The classes of a data set: "voc", "cityscapes", "ade20k", "cocostuff", "coco" (the 80 things), "carvana".
 
     A line of its file is a name and, after a tab, its usual colour; a class called `background` is the background.
 

@@ -14,13 +14,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..layers.backbone import Backbone
@@ -28,6 +25,7 @@ from ..layers.fpn import FPN
 from ..layers.normalize import Normalize
 from ..losses.multibox import hard_class_loss, mask_loss, semantic_loss
 from ..masks import Masks
+from ..ops.anchor_grid import anchor_grid
 from ..ops.boxes import areas, decode, encode, intersections, overlaps
 from ..ops.fast_nms import fast_nms
 from ..ops.greedy_matching import match_greedily
@@ -239,7 +237,7 @@ class YOLACT(InstanceModel):
             logits,
             coefficients,
             self.protonet(levels[0]),  # (B, 32, H / 4, W / 4)
-            torch.tensor(anchors_of(size, shapes, self.scales, self.choices.square), device=x.device),
+            torch.tensor(anchor_grid(size, shapes, self.scales, RATIOS, self.choices.square), device=x.device),
             torch.tensor(size),
             (self.semantic(levels[0]),) if self.auxiliary_heads else (),  # (B, C - 1, H / 8, W / 8)
         )
@@ -337,26 +335,3 @@ def _box_loss(outputs: Outputs, n: int, targets: Targets) -> Tensor:
 def _size(outputs: Outputs) -> tuple[int, int]:
     height, width = outputs.size.tolist()
     return height, width
-
-
-@lru_cache(maxsize=32)
-def anchors_of(
-    size: tuple[int, int], levels: tuple[tuple[int, int], ...], scales: tuple[int, ...], square: bool
-) -> NDArray[np.float32]:
-    """(A, 4), x1 y1 x2 y2 in pixels: level by level, rows first, then columns, then ratios; computed once a size.
-
-    Args:
-        size: height and width of the image, over which the cells of each level are spread evenly.
-        levels: height and width of each.
-        scales: of each level, the square root of an anchor's area, pixels.
-        square: anchors are as high as they are wide, which is √ratio times their scale.
-    """
-    found = []
-    for (height, width), scale in zip(levels, scales, strict=True):
-        y, x = ((np.arange(n) + 0.5) / n * side for n, side in zip((height, width), size, strict=True))
-        across = scale * np.sqrt(RATIOS)
-        down = across if square else scale / np.sqrt(RATIOS)
-        middle = np.stack(np.broadcast_arrays(x[:, None], y[:, None, None], np.zeros(len(RATIOS)))[:2], -1)
-        half = np.broadcast_to(np.stack([across, down], -1) / 2, middle.shape)
-        found.append(np.concatenate([middle - half, middle + half], -1).reshape(-1, 4))
-    return np.concatenate(found).astype(np.float32)

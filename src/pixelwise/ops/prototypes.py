@@ -39,7 +39,8 @@ def within(window: Tensor, cells: Size) -> Tensor:
     """(N, 4), as `windows` gives them → (N, h, w) bool: whether a cell lies in each."""
     x1, y1, x2, y2 = window.T[:, :, None]
     column, row = (torch.arange(length, device=window.device) for length in (cells[1], cells[0]))
-    across, down = (column >= x1) & (column < x2), (row >= y1) & (row < y2)
+    across: Tensor = (column >= x1) & (column < x2)
+    down: Tensor = (row >= y1) & (row < y2)
     return down[:, :, None] & across[:, None, :]
 
 

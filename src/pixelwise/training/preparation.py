@@ -191,10 +191,16 @@ def make_model(recipe: Recipe, classes: Classes) -> tuple[Model, list[str]]:
             filled = fill_backbones(model, True if recipe.pretrained == "auto" else recipe.pretrained)
             if not filled and recipe.pretrained != "auto":
                 raise ValueError(f"{recipe.model} has no backbone here to fill with {recipe.pretrained}: give backbone")
-    model.resizing = Resizing(recipe.resize)
+    model.resizing = resizing_of(recipe)
     if recipe.auxiliary is not None and isinstance(model, SemanticModel):
         model.auxiliary_weight = recipe.auxiliary
     return model, notes
+
+
+def resizing_of(recipe: Recipe) -> Resizing:
+    """What `resize` says: the shorter side, or both."""
+    sides = recipe.resize or (None,)
+    return Resizing(square=sides[0]) if len(sides) == 2 else Resizing(sides[0])
 
 
 def arguments_of(recipe: Recipe) -> dict[str, Any]:
@@ -245,7 +251,7 @@ def course_of(recipe: Recipe, machine: Machine, pictures: Dataset, validated: Da
     """How long the run is, from the number and size of the pictures alone."""
     epoch_steps = -(-len(pictures) // recipe.batch)
     trained = len(pictures) * max(recipe.imgsz) ** 2
-    height, width = Resizing(recipe.resize).size(*validated.image(0).shape[1:])
+    height, width = resizing_of(recipe).size(*validated.image(0).shape[1:])
     every = validation_interval(trained, len(validated) * height * width, recipe.epochs)
     return Course(recipe.epochs * epoch_steps, epoch_steps, every, machine.accumulate)
 
@@ -265,7 +271,7 @@ class Batches:
         """The batches of a process that are left after `start` steps of the optimiser."""
         recipe = self.recipe
         sizes = tuple((side, side) for side in recipe.imgsz)
-        augment = augmentation(recipe.augment, sizes[0], recipe.scale, Resizing(recipe.resize))
+        augment = augmentation(recipe.augment, sizes[0], recipe.scale, resizing_of(recipe))
         plan = Plan(
             batch=recipe.batch,
             steps=self.course.steps,

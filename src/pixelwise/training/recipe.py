@@ -41,7 +41,9 @@ class Recipe:
     classes: tuple[str, ...] = option((), "names of the classes, in the order of their values: background,cell")
     void: tuple[int, ...] = option((), "mask values that belong to no class")
     colors: str | None = option(None, "colours of RGB masks: sky=0,0,255;road=128,64,128")
-    resize: int | None = option(None, "shorter side that pictures are resized to before all else, pixels")
+    resize: tuple[int, ...] | None = option(
+        None, "shorter side that pictures are resized to before all else, pixels; 550,550: both, whatever the aspect"
+    )
     model: str = option("unet", "the method")
     backbone: str | None = option("tf_efficientnet_lite0", "timm encoder with ImageNet weights; none: the paper's own")
     arguments: dict[str, Any] = field(
@@ -96,7 +98,9 @@ class Recipe:
         for name in ("epochs", "batch"):
             demand(self, name, getattr(self, name) >= 1, "1 or more")
         demand(self, "imgsz", bool(self.imgsz) and min(self.imgsz, default=0) >= 1, "lengths in pixels, 1 or more")
-        demand(self, "resize", self.resize is None or self.resize >= 1, "a length in pixels, 1 or more")
+        sides = self.resize if self.resize is not None else (1,)
+        square = len(sides) in (1, 2) and len(set(sides)) == 1 and sides[0] >= 1
+        demand(self, "resize", square, "a length in pixels, 1 or more, or the same length twice")
         rising = len(self.scale) > 1 and self.scale[0] > 0 and list(self.scale) == sorted(self.scale)
         demand(self, "scale", rising, "two factors above 0 or more, the smaller first, for example 0.5,2")
         for name in ("lr", "encoder_lr", "bias_lr"):

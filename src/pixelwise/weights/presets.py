@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..classes import Classes
@@ -106,7 +107,10 @@ def published(name: str, given: Sequence[str] = ()) -> Model:
         )
     preset = PRESETS[name]
     path = obtain(preset)
-    model = create(preset.model, classes=known_classes(preset.classes), **preset.arguments)
+    classes = known_classes(preset.classes)
+    if MODELS[preset.model].task == "instance":
+        classes = replace(classes, things=tuple(k != classes.background for k in range(len(classes))))
+    model = create(preset.model, classes=classes, **preset.arguments)
     load_weights(model, path, preset.layout)
     model.resizing = preset.resizing
     return model.eval()

@@ -110,6 +110,23 @@ def _milesial(scale: str, score: str) -> Preset:
     )
 
 
+def _yolact(name: str, config: str, side: int, score: float, **arguments: Any) -> Preset:
+    file = f"yolact_{config}_54_800000.pth"
+    page = f"https://huggingface.co/dbolya/yolact-{name}"
+    return Preset(
+        "yolact",
+        "yolact",
+        "coco",
+        file,
+        page=page,
+        licence="not said (weights); MIT (code)",
+        score=f"mask AP {score} on COCO test-dev",
+        arguments={"variant": "authors", "size": side, **arguments},
+        url=f"{page}/resolve/main/{file}",
+        resizing=Resizing(square=side),
+    )
+
+
 _CROP = "VOC2012 val, centre crops of 513"
 _ADE = Resizing(long_side=512)
 
@@ -203,6 +220,10 @@ PRESETS: dict[str, Preset] = {
         url=_DRIVE + "1t7TC8mxQaFECt4jutdq_NMnWxdm6B-Nb",
     ),
     **SOLO,
+    "yolact_resnet101.yolact-coco": _yolact("base", "base", 550, 29.8),
+    "yolact_resnet50.yolact-coco": _yolact("resnet50", "resnet50", 550, 28.2, backbone="resnet50"),
+    "yolact_darknet53.yolact-coco": _yolact("darknet53", "darknet53", 550, 28.7, backbone="darknet53"),
+    "yolact_resnet101_700.yolact-coco": _yolact("im700", "im700", 700, 31.2),
     "unet_padded.milesial-carvana-scale0.5": _milesial("0.5", "trained on pictures of half their size"),
     "unet_padded.milesial-carvana-scale1.0": _milesial("1.0", "trained on pictures of their own size"),
 }
