@@ -15,10 +15,10 @@ from torch import nn
 import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.masks import Masks
-from pixelwise.models.faster_rcnn import objects
+from pixelwise.models.faster_rcnn import Found, Regions, objects
 from pixelwise.models.mask_rcnn import CHOICES, MaskRCNN
-from pixelwise.ops.boxes import overlaps
 from pixelwise.ops.paste import paste
+from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
 
 RECORD = Path(__file__).parents[1] / "golden" / "mask_rcnn_detectron2.json"
@@ -196,7 +196,11 @@ def test_awkward_objects_are_sorted_out():
 @pytest.mark.parametrize("number", [0, 500])
 def test_none_and_five_hundred(variant, number):
     generator = torch.Generator().manual_seed(1)
-    model = small(variant=variant, class_agnostic=number == 0).train()
+    backbone = "tf_efficientnet_lite0" if variant == "detectron2" else "resnet18"  # it wants bottlenecks
+    model = small(variant=variant, backbone=backbone, class_agnostic=number == 0).train()
+    for layer in model.backbone.modules():
+        if isinstance(layer, nn.BatchNorm2d) and layer.eps == 0:
+            layer.eval()  # as `norm: frozen` has it
     corner = torch.rand(number, 2, generator=generator) * 60
     masks = torch.zeros(number, 64, 64, dtype=torch.bool)
     for mask, (x, y) in zip(masks, corner.int().tolist(), strict=True):
@@ -218,13 +222,12 @@ def test_crowds_are_no_negatives():
     with torch.no_grad():
         outputs = model(picture(64, 64))
         logits, deltas = outputs.logits, outputs.deltas
-        wanted = [objects(truth(masks, labels, FIVE, crowd=torch.tensor([False, k]))) for k in (False, True)]
+        crowded = objects(truth(masks, labels, FIVE, crowd=torch.tensor([False, True])))
         alone = objects(truth(masks[:1], labels[:1], FIVE))
         anchors = torch.cat(model.proposals.anchors(logits))
-        inside = sum(float(model.proposals.loss(logits, deltas, [w])[0]) for w in (alone,))
-        ignored = float(model.proposals.loss(logits, deltas, [wanted[1]])[0])
-        regions = [model.boxes.draw([anchors], [w]) for w in (alone, wanted[1])]
-    assert ignored < inside  # fewer anchors are asked, all else equal
+        taught, ignored = (float(model.proposals.loss(logits, deltas, [w])[0]) for w in (alone, crowded))
+        regions = [model.boxes.draw([anchors], [w]) for w in (alone, crowded)]
+    assert ignored < taught  # fewer anchors are asked, all else equal
     before, after = (torch.cat(r.boxes) for r in regions)
     left = {tuple(box) for box in before.tolist()} - {tuple(box) for box in after.tolist()}
     assert left
@@ -245,28 +248,27 @@ def test_targets_are_those_of_masks_at_full_size():
     assert positive.sum() >= 12
     rois = torch.cat([regions.owners[0][positive, None].float(), regions.boxes[0][positive]], 1)
     dense = roi_align(masks[:, None].float(), rois, 28, 1.0, -1, False)[:, 0]
-    torch.testing.assert_close(model.masks.targets(regions, wanted), dense, rtol=0, atol=1e-6)
+    torch.testing.assert_close(model.masks.targets(regions, wanted), dense, rtol=0, atol=2e-5)
 
 
-def test_an_object_is_found_where_it_lies_in_a_picture_of_another_size():
-    """The whole way back: with a network that says what is true, the mask lies within half a pixel."""
-    from pixelwise.models.faster_rcnn import Found
-    from pixelwise.ops.resize import Resizing
-
+def test_masks_come_back_to_where_their_objects_are():
+    """The whole way back, to a picture of another size, when boxes and masks say what is true."""
     model = small().eval()
     model.resizing = Resizing(short_side=80)
+    model.masks.choices = replace(model.masks.choices, soft_targets=True)
     masks, labels = scene()
-    boxes = objects(truth(masks, labels, FIVE)).boxes
-    model.detect = lambda outputs, sizes: [Found(boxes / 2, labels, torch.ones(5))]  # of a picture of half the size
-    soft = model.masks.targets(model.boxes.draw([boxes], [objects(truth(masks, labels, FIVE))]), [])
-    del soft
+    wanted = objects(truth(masks, labels, FIVE))
+    soft = model.masks.targets(Regions([wanted.boxes], [labels], [torch.arange(5)]), [wanted])
+    model.detect = lambda outputs, sizes: [Found(wanted.boxes / 2, labels, torch.ones(5))]
+    model.paint = lambda outputs, found: [soft]
     with torch.no_grad():
-        outputs = model(picture(80, 128))
-    model.paint = lambda outputs, found: [torch.ones(5, 28, 28)]
-    (result,) = model.decode(outputs, [(HEIGHT, WIDTH)])
+        (result,) = model.decode(model(picture(80, 128)), [(HEIGHT, WIDTH)])
     assert result.size == (HEIGHT, WIDTH)
-    near = overlaps(result.boxes(), boxes).diagonal()
-    assert bool((near[[0, 1, 2, 4]] > 0.93).all())
+    for found, mask in zip(result.masks.dense(), masks, strict=True):
+        if mask.sum() > 3:
+            assert (found & mask).sum() / (found | mask).sum() > 0.95
+        shift = found.nonzero().float().mean(0) - mask.nonzero().float().mean(0)
+        assert shift.abs().max() < 0.5
 
 
 def test_arguments_that_cannot_be():
@@ -276,5 +278,7 @@ def test_arguments_that_cannot_be():
         MaskRCNN(3, backbone="resnet18", anchors=(32, 64))
     with pytest.raises(ValueError, match="a background and one class"):
         MaskRCNN(1)
-    with pytest.raises(ValueError, match="'vgg11' has maps of strides .* needs"):
-        MaskRCNN(3, backbone="vgg11")
+    with pytest.raises(ValueError, match="'vit_tiny_patch16_224' has maps of strides 16, .* needs 4, 8, 32 too"):
+        MaskRCNN(3, backbone="vit_tiny_patch16_224")
+    with pytest.raises(ValueError, match="regions is 0"):
+        MaskRCNN(3, backbone="resnet18", regions=0)
