@@ -41,11 +41,21 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"backbone": "tf_efficientnet_lite0", "output_stride": 16},
         {"backbone": "resnet18", "variant": "smp"},
     ],
+    "solo": [{"backbone": "tf_efficientnet_lite0", "convs": 1, "width": 32}],
+    "decoupled_solo": [
+        {"backbone": "tf_efficientnet_lite0", "convs": 1, "width": 32},
+        {"backbone": "resnet18", "convs": 1, "width": 32, "shared": True},
+    ],
+    "solov2": [{"backbone": "resnet18", "convs": 1, "width": 32, "features": 32, "pyramid": 32}],
     "unet": [
         {"width": 8},
         {"width": 8, "in_channels": 1},
         {"backbone": "resnet18", "width": 16},
         {"backbone": "tf_efficientnet_lite0", "width": 16},
+    ],
+    "yolact": [
+        {"backbone": "resnet18", "size": 64},
+        {"backbone": "tf_efficientnet_lite0", "variant": "authors", "size": 64, "prototypes": 8},
     ],
     "unet_padded": [{"width": 8}, {"width": 8, "bilinear": True}],
 }

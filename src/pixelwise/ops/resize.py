@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -18,16 +19,20 @@ class Resizing:
     Attributes:
         short_side: length of the shorter side, pixels; the aspect ratio is kept.
         long_side: the longer side is made no longer than this, pixels.
+        square: both sides are made this long, pixels, whatever the aspect ratio; given alone.
     """
 
     short_side: int | None = None
     long_side: int | None = None
+    square: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("short_side", "long_side"):
+        for name in ("short_side", "long_side", "square"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}: it is a length in pixels, 1 or more")
+        if self.square and (self.short_side or self.long_side):
+            raise ValueError(f"square is {self.square}, so both sides are told: leave short_side and long_side out")
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width after resizing a picture of this height and width, pixels.
@@ -35,6 +40,8 @@ class Resizing:
         Raises:
             ValueError: when that would be more than `LARGEST` pixels.
         """
+        if self.square:
+            return self.square, self.square
         scale = self.short_side / min(height, width) if self.short_side else 1.0
         if self.long_side:
             scale = min(scale, self.long_side / max(height, width))
@@ -52,3 +59,22 @@ def resize(maps: Tensor, size: tuple[int, int], *, align_corners: bool = False) 
     if maps.shape[-2:] == size:
         return maps
     return F.interpolate(maps, size, mode="bilinear", align_corners=align_corners)
+
+
+def bilinear_weights(length: int, cells: int, step: float, device: torch.device | str = "cpu") -> Tensor:
+    """(length, cells) float32: how much of each cell a pixel takes along one axis, each row summing to one.
+
+    With a step of cells / length, `bilinear_weights(…) @ cells` is what `resize` gives; a part of the matrix gives a
+    part of that.
+
+    Args:
+        length: pixels.
+        cells: of the map; pixels beyond the middle of the first and of the last take those.
+        step: cells to a pixel.
+        device: where the weights are to be.
+    """
+    place = ((torch.arange(length, device=device) + 0.5) * step - 0.5).clamp(0, cells - 1)
+    low = place.long()
+    share = (place - low)[:, None]
+    weights = torch.zeros(length, cells, device=device).scatter_(1, low[:, None], 1 - share)
+    return weights.scatter_add_(1, (low[:, None] + 1).clamp(max=cells - 1), share)

@@ -10,7 +10,7 @@ from typing import Any
 from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
-from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, mask_rcnn, pspnet, unet
+from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, mask_rcnn, pspnet, solo, unet, yolact
 from .files import read_state_dict, unwrapped
 from .table import Table
 
@@ -18,11 +18,14 @@ LAYOUTS: dict[str, tuple[Table, ...]] = {
     "detectron2": (mask_rcnn.DETECTRON2,),
     "kazuto1011": (deeplabv2.KAZUTO1011,),
     "milesial": (unet.MILESIAL,),
+    "mmdet": solo.MMDET,
     "semseg": (pspnet.SEMSEG,),
     "smp": (deeplabv3.SMP, deeplabv3plus.SMP, pspnet.SMP, unet.SMP),
+    "solo": solo.SOLO,
     "torchvision": (deeplabv3.TORCHVISION, fcn.TORCHVISION, mask_rcnn.TORCHVISION, mask_rcnn.TORCHVISION_V2),
     "vainf": (deeplabv3.VAINF, deeplabv3plus.VAINF),
     "wkentaro": fcn.WKENTARO,
+    "yolact": (yolact.YOLACT,),
 }
 """Whose names the tensors have → a table for each of our models that they fit, or several for its variants."""
 
