@@ -118,6 +118,9 @@ def tiny(name: str, cells: Path) -> Recipe:
 @pytest.mark.parametrize("name", recipes())
 def test_each_trains(name, cells, tmp_path):
     recipe = tiny(name, cells)
+    finds = MODELS[recipe.model].task == "instance"
+    if finds:
+        recipe = replace(recipe, data="shapes:number=12,size=48")
     if name in STAGES:
         start = pixelwise.create(STAGES[name], num_classes=2, backbone=recipe.backbone, **_narrow(recipe))
         start.classes = pixelwise.open_dataset(cells, split="train").classes
@@ -125,8 +128,8 @@ def test_each_trains(name, cells, tmp_path):
         recipe = replace(recipe, weights=str(tmp_path / "start.safetensors"))
     done = train(recipe, machine=MACHINE, out=tmp_path / "run", progress=False)
     model = pixelwise.load(done.last)
-    assert model.record["step"] == 2
-    assert math.isfinite(done.scores["mIoU"])
+    assert model.record["step"] >= 2
+    assert math.isfinite(done.scores["mask AP" if finds else "mIoU"])
     assert model.record["recipe"] == recipe.to_dict()
 
 
