@@ -62,7 +62,8 @@ def test_an_object_of_two_ranges_is_learnt_by_two_levels():
 
 def test_ranges_follow_the_picture_unless_told_otherwise():
     assert make().factor((800, 1344)) == make().factor((1600, 1600)) == 1
-    assert make().factor((128, 256)) == 0.16
+    assert make().factor((600, 900)) == 0.75
+    assert make().factor((128, 256)) == 0.5
     assert make(scale=7 / 12).factor((128, 128)) == 7 / 12
 
 
@@ -144,7 +145,7 @@ def test_small_masks_are_dropped_by_the_area_that_fits_the_picture():
         model = make("solov2", scale=scale)
         outputs, _ = oracle(model, (96, 128))
         outputs.masks[-1][0, 0, 4:10, 5:15] = -1
-        outputs.masks[-1][0, 0, 4:6, 5:9] = 1  # 8 cells: no more than the stride
+        outputs.masks[-1][0, 0, 4:6, 5:9] = 1  # 8 pixels: no more than the stride, but more than a quarter of it
         kept.append(model.decode(outputs, [(96, 128)])[0].labels.tolist())
     assert 1 in kept[0]
     assert 1 not in kept[1]

@@ -7,7 +7,8 @@ Differs from the paper:
 - masks are computed where they are wanted, for the cells of objects and for the cells that found something, not for all
   3,872 cells of a picture; the numbers are the same;
 - masks that overlap surer ones lose score by Matrix NMS, as in the authors' program, not in the first paper;
-- the ranges of size shrink with pictures whose shorter side is below 800 pixels, unless `scale` is given;
+- the ranges of size shrink with pictures whose shorter side is below 800 pixels, to a half at most, unless `scale` is
+  given;
 - the coarsest range has no upper end, where the authors' is far above what fits in their pictures.
 """
 
@@ -42,6 +43,8 @@ GRIDS = (40, 36, 24, 16, 12)
 RANGES = ((0.0, 96.0), (48.0, 192.0), (96.0, 384.0), (192.0, 768.0), (384.0, math.inf))
 """√(width · height) of the boxes that each level learns from, pixels, at a shorter side of 800; they overlap."""
 SIDE = 800
+SMALLEST = 0.5
+"""Smaller the ranges do not become by themselves: masks of coarse levels, whose strides stay, would be a few pixels."""
 PRIOR = 0.01
 """How sure a new network is that there is something (focal loss, Lin et al. 2017)."""
 MASK_WEIGHT = 3.0
@@ -71,8 +74,8 @@ class LocationModel(InstanceModel):
         backbone: a network of timm with maps of stride 4 to 32.
         grids: cells along each side, level by level.
         pyramid: channels of the feature pyramid.
-        scale: factor of `RANGES`; when not given, the shorter side of the batch over 800, at most 1, and the smallest
-            area of a mask shrinks likewise. 1 is what the authors train and test with at 800 pixels.
+        scale: factor of `RANGES`; when not given, the shorter side of the batch over 800, from 0.5 to 1, and the
+            smallest area of a mask shrinks likewise. 1 is what the authors train and test with at 800 pixels.
 
     Raises:
         ValueError: for a backbone without such maps, other than five grids, or a scale that is not above 0.
@@ -169,7 +172,7 @@ class LocationModel(InstanceModel):
 
     def factor(self, size: tuple[int, int]) -> float:
         """Of the ranges of size, for a picture of this height and width."""
-        return self.scale or min(1.0, min(size) / SIDE)
+        return self.scale or min(1.0, max(SMALLEST, min(size) / SIDE))
 
     def _dices(self, outputs: Outputs, image: int, level: int, pairs: Tensor, masks: Masks) -> list[Tensor]:
         """(N,) in parts: 1 − Dice of each cell of a level and its object; an empty part where there is none."""

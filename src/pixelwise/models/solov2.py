@@ -5,7 +5,7 @@ kernel finds in those features.
 
 Differs from the paper:
 - masks are computed where they are wanted, for the cells of objects and for the cells that found something;
-- the ranges of size shrink with pictures whose shorter side is below 800 pixels, unless `scale` is given.
+- the ranges of size shrink with pictures whose shorter side is below 800 pixels, unless `scale` is given (see `solo`).
 """
 
 from __future__ import annotations

@@ -78,7 +78,8 @@ def shrink(masks: Masks, index: Tensor, stride: int, size: tuple[int, int]) -> T
         left, top = x % stride, y % stride
         right, bottom = -(left + crop.shape[1]) % stride, -(top + crop.shape[0]) % stride
         pixels = F.pad(crop.to(torch.uint8), (left, right, top, bottom))
-        four = sum(pixels[a::stride, b::stride] for a in (near, near + 1) for b in (near, near + 1))
+        two = pixels[near::stride] + pixels[near + 1 :: stride]
+        four = two[:, near::stride] + two[:, near + 1 :: stride]
         part = canvas[y // stride :, x // stride :][: four.shape[0], : four.shape[1]]
         part.copy_(four[: part.shape[0], : part.shape[1]] >= 2)
     return shrunk
