@@ -1,7 +1,7 @@
 """Every benchmark, one after the other; each writes its file below results/.
 
     python benchmarks/run.py [NAME …]       of: metrics, average_precision, augment, train_step, inference, large,
-                                                paste, crf, crf_accuracy, methods, accuracy
+                                                paste, merge, crf, crf_accuracy, methods, accuracy
 
 Some need the data sets that `NEEDED` names (`PIXELWISE_DATA` is their folder; ../shared/data when not given).
 """
@@ -23,6 +23,7 @@ ARGUMENTS = {
     "inference": [],
     "large": [],
     "paste": [],
+    "merge": [],
     "crf": [str(DATA / "coco128" / "images" / f"{number:012}.jpg") for number in (9, 25)],
     "crf_accuracy": ["--runs", "runs/crf_accuracy", "--data", str(DATA / "camvid"), str(DATA / "membrane")],
     "methods": ["--methods", "--data", str(DATA / "camvid")],

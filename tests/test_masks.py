@@ -118,6 +118,32 @@ def test_joined_padded_and_united():
     assert torch.equal(MASKS.united(groups).dense(), torch.stack([DENSE[group].any(0) for group in groups]))
 
 
+def places(length, first, end, step, before, after, back=False):
+    """Where an axis of the result reads: from `first` on to `end`, with nothing around it."""
+    taken = np.arange(first, end, step).astype(int).clip(0, length - 1)
+    return np.concatenate([np.full(before, -1), taken[::-1] if back else taken, np.full(after, -1)])
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        ((0, 37, 1, 0, 0), (0, 53, 1, 0, 0)),
+        ((5, 30, 1, 0, 0, True), (50, 53, 1, 4, 2)),
+        ((0, 37, 0.4, 3, 0), (10, 40, 0.3, 0, 7, True)),
+        ((0, 37, 2.3, 0, 1, True), (0, 53, 3.7, 5, 0, True)),
+        ((36, 37, 0.1, 0, 0), (0, 1, 1, 0, 0)),
+        ((0, 0, 1, 4, 0), (0, 53, 1, 0, 0)),
+        ((0, 37, 9, 0, 0), (0, 0, 1, 0, 0)),
+    ],
+)
+def test_sampled_as_every_mask_would_be(rows, columns):
+    rows, columns = places(37, *rows), places(53, *columns)
+    expected = DENSE.numpy()[:, rows][:, :, columns] & (rows >= 0)[:, None] & (columns >= 0)
+    found = MASKS.sampled(rows, columns)
+    assert found.size == (len(rows), len(columns))
+    assert found == Masks.from_dense(torch.from_numpy(expected))
+
+
 @pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0), (1, 1)])
 @pytest.mark.parametrize("number", [0, 2])
 def test_images_of_no_size(size, number):

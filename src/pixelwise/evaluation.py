@@ -24,8 +24,7 @@ from .data.source import read_ahead
 from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .inference.predictor import FAILURES, Predictor
 from .legend import Pixels, add_legend
-from .metrics import METRICS
-from .metrics.boundary import BoundaryScore
+from .metrics import metrics_of
 from .metrics.pictures import of_all_processes
 from .models.base import Model
 from .ops.files import write_aside
@@ -164,7 +163,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model | Predictor, dataset: Dataset, *, boundary: int | None = None, seed: int = 0, progress: bool = True
+    model: Model | Predictor, dataset: Dataset, *, boundary: float | None = None, seed: int = 0, progress: bool = True
 ) -> Evaluation:
     """Scores a model on each picture of a data set, at the picture's own size.
 
@@ -174,7 +173,8 @@ def evaluate(
     Args:
         model: a model, or a `Predictor` that says on which device, with which flips, scales and tiles.
         dataset: from `pixelwise.open_dataset`, of the classes of the model, in any order.
-        boundary: the tolerance in pixels of the boundary score, which is left out when not given.
+        boundary: the tolerance of the boundary F1, of objects the width of the boundaries of the boundary AP, in pixels
+            or below 1 as a share of the picture's diagonal; these scores are left out when not given.
         seed: of the bootstrap.
         progress: whether a bar is shown on a terminal.
 
@@ -191,8 +191,7 @@ def evaluate(
     if predictor.model.task == "instance":
         dataset = as_objects(dataset)
     classes = common_classes(predictor.model.classes, dataset.classes)
-    metrics: list[Any] = [METRICS[predictor.model.task](classes)]
-    metrics += [] if boundary is None else [BoundaryScore(classes, boundary)]
+    metrics = metrics_of(predictor.model.task, classes, boundary)
     rank, world = (distributed.get_rank(), distributed.get_world_size()) if _together() else (0, 1)
     share = range(rank, len(dataset), world)
     failures: list[tuple[str, str]] = []

@@ -53,7 +53,7 @@ class Masks:
     @classmethod
     def from_dense(cls, masks: Tensor) -> Masks:
         """(N, H, W) bool → masks on the same device."""
-        return cls.from_crops(map(_trimmed, masks), (masks.shape[1], masks.shape[2]), masks.device)
+        return cls.from_crops(((mask, (0, 0)) for mask in masks), (masks.shape[1], masks.shape[2]), masks.device)
 
     @classmethod
     def from_crops(cls, crops: Iterable[Crop], size: Size, device: torch.device | str = "cpu") -> Masks:
@@ -64,10 +64,7 @@ class Masks:
             size: height and width of the image, pixels.
             device: where the masks are to be.
         """
-        found = []
-        for crop, (x, y) in crops:
-            column, first, end, _ = _runs(crop.cpu().numpy())
-            found.append((column + x, first + y, end + y))
+        found = [_outlined(crop.cpu().numpy(), x, y) for crop, (x, y) in crops]
         return cls(size, len(found), _stacked(found).to(device))
 
     @classmethod
@@ -76,8 +73,10 @@ class Masks:
         tables, device = [np.empty((4, 0), np.int64)], torch.device("cpu")
         for plane in ids:
             device = plane.device
-            column, first, end, value = _runs(plane.cpu().numpy())
-            tables.append(np.stack([value - 1, column, first, end]))
+            row, column = _edges(values := plane.cpu().numpy())
+            value = values[np.minimum(row, len(values) - 1), column] * (row < len(values))
+            begins = np.flatnonzero(value)
+            tables.append(np.stack([value[begins] - 1, column[begins], row[begins], row[begins + 1]]))
         table = np.concatenate(tables, 1)
         table = table[:, np.argsort(table[0], kind="stable")]  # no mask lies in two planes
         return cls(size, number, torch.from_numpy(table.T.astype(np.int32)).to(device))
@@ -129,18 +128,19 @@ class Masks:
 
         Of an empty mask there is no pixel: (0, 0).
         """
+        pixels, x, y = self._pixels(n, margin)
+        return torch.from_numpy(pixels).to(self.runs.device), (x, y)
+
+    def _pixels(self, n: int, margin: int = 0) -> tuple[Array, int, int]:
+        """As `crop`: the pixels, and the column and the row of the first."""
         _, column, first, end = self._table[self._starts[n] : self._starts[n + 1]].T
         if not len(column):
-            return torch.zeros(0, 0, dtype=torch.bool, device=self.runs.device), (0, 0)
+            return np.zeros((0, 0), bool), 0, 0
         x, y = max(0, int(column[0]) - margin), max(0, int(first.min()) - margin)
         width = min(self.size[1], int(column[-1]) + 1 + margin) - x
         height = min(self.size[0], int(end.max()) + margin) - y
         place = (column.astype(np.int64) - x) * height - y
-        edges = np.stack([place + first, place + end], 1).ravel()
-        lengths = np.diff(edges, prepend=0, append=width * height)
-        flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-        pixels = np.ascontiguousarray(flat.reshape(width, height).T)
-        return torch.from_numpy(pixels).to(self.runs.device), (x, y)
+        return _filled(place + first, place + end, np.ones(len(place), bool), (height, width)), x, y
 
     def dense(self) -> Tensor:
         """(N, H, W) bool: every mask at the full size of the image, a byte a pixel."""
@@ -163,23 +163,28 @@ class Masks:
 
         What maps pixels to pixels maps a plane at once instead of mask by mask.
         """
-        left = list(range(self.number))
-        while left:
-            ids, covered = torch.zeros(self.size, dtype=torch.int32, device=self.runs.device), []
+        order = np.argsort(self._places[:, 0], kind="stable")
+        mask, (begins, ends) = self._table[order, 0], self._places[order].T
+        meets = np.zeros(self.number, bool)
+        meets[mask[:-1][ends[:-1] > begins[1:]]] = True
+        meets[mask[1:][begins[1:] < np.maximum.accumulate(ends)[:-1]]] = True
+        alone = ~meets[mask]
+        ids, left = _filled(begins[alone], ends[alone], mask[alone] + 1, self.size), np.flatnonzero(meets).tolist()
+        while left or ids.any():
+            covered = []
             for n in left:
-                below, crop = self._below(n, ids)
-                if below[crop].any():
+                pixels, x, y = self._pixels(n)
+                below = ids[y : y + pixels.shape[0], x : x + pixels.shape[1]]
+                if np.logical_and(below, pixels).any():
                     covered.append(n)
                 else:
-                    below[crop] = n + 1
-            yield ids
-            left = covered
+                    np.copyto(below, n + 1, where=pixels)
+            yield torch.from_numpy(ids).to(self.runs.device)
+            ids, left = np.zeros(self.size, np.int32), covered
 
     def lengths(self, n: int) -> list[int]:
         """The run lengths of mask n as COCO has them: of zeros, ones, zeros, … down the columns of the whole image."""
-        _, column, first, end = self._table[self._starts[n] : self._starts[n + 1]].T
-        place = column.astype(np.int64) * self.size[0]
-        edges = _cancelled(np.stack([place + first, place + end], 1).ravel())
+        edges = _cancelled(self._places[self._starts[n] : self._starts[n + 1]].ravel())
         lengths: list[int] = np.diff(edges, prepend=0, append=self.size[0] * self.size[1]).tolist()
         return lengths if lengths[-1] or len(lengths) == 1 else lengths[:-1]
 
@@ -207,28 +212,62 @@ class Masks:
         runs[:, 0] = mask.to(runs)
         return Masks(self.size, len(index), runs)
 
+    def sampled(self, rows: Array, columns: Array) -> Masks:
+        """The masks on another image, each of whose pixels takes what lies at one row and one column of this one.
+
+        Crops, flips and scaling to the nearest pixel are such maps. Here they cost what the runs cost, not the pixels.
+
+        Args:
+            rows: (H,) the row of this image that each row of the result takes, −1 for none; those taken stand one after
+                the other, all ascending or all descending.
+            columns: (W,) likewise.
+        """
+        (top, bottom, upside), (left, right, mirrored) = _ends(rows), _ends(columns)
+        above = np.searchsorted(np.sort(rows[top:bottom]), np.arange(self.size[0] + 1))
+        before = np.searchsorted(np.sort(columns[left:right]), np.arange(self.size[1] + 1))
+        mask, column, first, end = self._table.T
+        ends = np.stack([above[first], above[end], before[column], before[column + 1]])
+        mask, ends = mask[some := (ends[0] < ends[1]) & (ends[2] < ends[3])], ends[:, some]
+        first, end = bottom - ends[1::-1] if upside else top + ends[:2]
+        start, stop = right - ends[:1:-1] if mirrored else left + ends[2:]
+        times = stop - start
+        every = np.repeat(np.arange(len(times)), times)
+        column = np.arange(len(every)) + (start - np.cumsum(times) + times)[every]
+        return self._merged(mask[every], column, first[every], end[every], (self.number, (len(rows), len(columns))))
+
     def united(self, groups: Sequence[Sequence[int]]) -> Masks:
         """One mask for each group of masks: all that one of them covers."""
         parts = self.select(torch.tensor([n for group in groups for n in group], dtype=torch.int64))
         group = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-        mask, column, first, end = parts._table.T.astype(np.int64)
-        stride = self.size[0] + 1  # so that a column's foot and the next one's head do not touch
-        place = (group[mask] * self.size[1] + column) * stride
-        order = np.argsort(place + first, kind="stable")
-        begins, ends = (place + first)[order], np.maximum.accumulate((place + end)[order])
-        apart = begins[1:] > ends[:-1]
-        begins, ends = begins[np.append(True, apart)[: len(begins)]], ends[np.append(apart, True)[: len(ends)]]
-        column, first = np.divmod(begins, stride)
-        table = np.stack([*np.divmod(column, max(self.size[1], 1)), first, first + ends - begins], 1)
-        return Masks(self.size, len(groups), torch.from_numpy(table.astype(np.int32)).to(self.runs.device))
+        mask, column, first, end = parts._table.T
+        return self._merged(group[mask], column, first, end, (len(groups), self.size))
 
     def padded(self, height: int, width: int) -> Masks:
         """The same on a larger image, nothing right of it and below."""
         return replace(self, size=(height, width))
 
+    def cropped(self, height: int, width: int) -> Masks:
+        """What lies in the upper left corner of that size; masks of which nothing does are empty."""
+        runs = self.runs[(self.runs[:, 1] < width) & (self.runs[:, 2] < height)]
+        runs[:, 3].clamp_(max=height)
+        return Masks((height, width), self.number, runs)
+
     def to(self, device: torch.device | str) -> Masks:
         """The same on another device."""
         return replace(self, runs=self.runs.to(device))
+
+    def _merged(self, mask: Array, column: Array, first: Array, end: Array, kept: tuple[int, Size]) -> Masks:
+        """Masks of these runs in any order; those of one mask may overlap and touch. `kept`: their number and size."""
+        number, (height, width) = kept
+        stride = height + 1  # so that a column's foot and the next one's head do not touch
+        place = (mask.astype(np.int64) * width + column) * stride
+        order = np.argsort(place + first, kind="stable")
+        begins, ends = (place + first)[order], np.maximum.accumulate((place + end)[order])
+        apart = begins[1:] > ends[:-1]
+        begins, ends = begins[np.append(True, apart)[: len(begins)]], ends[np.append(apart, True)[: len(ends)]]
+        column, first = np.divmod(begins, stride)
+        table = np.stack([*np.divmod(column, max(width, 1)), first, first + ends - begins], 1)
+        return Masks((height, width), number, torch.from_numpy(table.astype(np.int32)).to(self.runs.device))
 
     def _below(self, n: int, canvas: Tensor) -> tuple[Tensor, Tensor]:
         """The view of an (H, W) canvas that the box of mask n covers, and the mask there."""
@@ -240,32 +279,50 @@ class Masks:
         return self.runs.cpu().numpy()
 
     @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """(R, 2): where each run begins and ends, in pixels down the columns of the whole image."""
+        places: NDArray[np.int64] = self._table[:, 2:] + self._table[:, 1:2].astype(np.int64) * self.size[0]
+        return places
+
+    @cached_property
     def _starts(self) -> NDArray[np.int64]:
         """(N + 1,): where the runs of each mask begin."""
         return np.searchsorted(self._table[:, 0], np.arange(self.number + 1)).astype(np.int64)
 
 
-def _trimmed(mask: Tensor) -> Crop:
-    """A mask of the whole image, cut to where it lies."""
-    rows = mask.any(1).nonzero().flatten()
-    if not len(rows):
-        return mask[:0, :0], (0, 0)
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = mask[top:bottom].any(0).nonzero().flatten()
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    return mask[top:bottom, left:right], (left, top)
+def _outlined(pixels: Array, x: int, y: int) -> tuple[Array, Array, Array]:
+    """Column, first row and end of each run of a mask, of which (h, w) bool from column x and row y on is given."""
+    columns = np.flatnonzero(pixels.any(0))
+    left, right = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, 0)
+    row, column = _edges(pixels[:, left:right])
+    return column[::2] + (x + left), row[::2] + y, row[1::2] + y
 
 
-def _runs(plane: Array) -> tuple[Array, Array, Array, Array]:
-    """(h, w) of integers or bool → column, first row, end and value of each run of a value but 0 down the columns."""
+def _edges(plane: Array) -> tuple[Array, Array]:
+    """Rows and columns, column by column, of what differs from the value above; around the plane there is nothing."""
     height, width = plane.shape
-    padded = np.zeros(width * (height + 1) + 1, plane.dtype)  # a 0 before all columns and one after each
-    padded[1:].reshape(width, height + 1)[:, :height] = plane.T
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    values = padded[1:][edges]
-    begins, ends = edges[:-1][values[:-1] > 0], edges[1:][values[:-1] > 0]
-    column, first = np.divmod(begins, height + 1)
-    return column, first, first + ends - begins, values[values > 0]
+    padded = np.zeros((height + 2, width), plane.dtype)
+    padded[1:-1] = plane
+    row, column = np.divmod(np.flatnonzero(padded[1:] != padded[:-1]), max(width, 1))
+    order = np.argsort(column.astype(np.uint16 if width < 1 << 16 else np.int64), kind="stable")
+    return row[order], column[order]
+
+
+def _filled(begins: Array, ends: Array, values: Array, size: Size) -> Array:
+    """(H, W): a value in each run, 0 elsewhere; runs are sorted places, counted down the columns."""
+    lengths = np.diff(np.stack([begins, ends], 1).ravel(), prepend=0, append=size[0] * size[1])
+    every = np.zeros(len(lengths), values.dtype)
+    every[1::2] = values
+    return np.ascontiguousarray(np.repeat(every, lengths).reshape(size[1], size[0]).T)
+
+
+def _ends(taken: Array) -> tuple[int, int, bool]:
+    """Where the places that are none of −1 begin and end, and whether they descend."""
+    some = np.flatnonzero(taken >= 0)
+    if not len(some):
+        return 0, 0, False
+    begin, end = int(some[0]), int(some[-1]) + 1
+    return begin, end, bool(taken[begin] > taken[end - 1])
 
 
 def _from_lengths(runs: Sequence[int], height: int, width: int) -> tuple[Array, Array, Array]:

@@ -128,7 +128,7 @@ def tune(
     budget: int = 24,
     areas: bool = False,
     pictures: int = 60,
-    boundary: int = 2,
+    boundary: float = 2,
     seed: int = 0,
     progress: bool = True,
 ) -> Tuning:
@@ -146,7 +146,7 @@ def tune(
         budget: how many sets of parameters of the CRF are tried; 0 for none, then only areas.
         areas: whether to search `fill_holes`, `merge_below` and, where the classes have a background, `drop_below`.
         pictures: so many are taken at most, both halves together.
-        boundary: tolerance of the boundary score that is given too, pixels.
+        boundary: tolerance of the boundary F1 that is given too, pixels, or below 1 a share of the diagonal.
         seed: of the choice of pictures, of the search, and of the bootstrap.
         progress: whether a bar is shown on a terminal.
 
@@ -272,7 +272,7 @@ def _judged(
     judged: Sequence[int],
     *,
     trials: Sequence[tuple[Chain, float]],
-    boundary: int,
+    boundary: float,
     rng: np.random.Generator,
 ) -> Tuning:
     """Both ways on the pictures that the search did not see."""
@@ -302,7 +302,7 @@ def _judged(
     )
 
 
-def _measured(store: _Store, chain: Chain, pictures: Sequence[int], boundary: int) -> Metrics:
+def _measured(store: _Store, chain: Chain, pictures: Sequence[int], boundary: float) -> Metrics:
     metrics = ConfusionMatrix(store.classes), BoundaryScore(store.classes, boundary)
     for i in pictures:
         found = Segmentation.from_class_map(torch.from_numpy(store.class_map(chain, i)), store.classes)

@@ -9,9 +9,12 @@ import torch
 from PIL import Image, ImageEnhance
 
 from pixelwise import Classes, Sample, Segmentation
+from pixelwise.data.copy_paste import paste
 from pixelwise.data.geometry import Elastic, coordinates
 from pixelwise.data.transforms import AUGMENTATIONS, Augmentation, Jitter, augmentation, resized
+from pixelwise.masks import Masks
 from pixelwise.ops.resize import Resizing
+from pixelwise.sample import collate
 
 CELL = 6  # pixels of the picture a cell of the truth
 GAIN = 6  # grey levels a pixel: coordinates are read back to a twelfth of a pixel
@@ -358,3 +361,45 @@ def test_objects_that_vanish_are_dropped_and_others_keep_what_they_are():
         assert found.crowd.tolist() == [True] + [False] * (len(found) - 1)
         assert found.scores[-1] == truth.scores[3]
         assert found.areas()[-1] == 25
+
+
+def crowded(number: int) -> Sample:
+    """That many objects that overlap, every tenth without a pixel, every seventh of one pixel, and a crowd over all."""
+    rng = np.random.default_rng(number)
+    parts = [(torch.ones(150, 200, dtype=torch.bool), (0, 0))]
+    for n in range(1, number):
+        height, width = (0, 0) if n % 10 == 0 else (1, 1) if n % 7 == 0 else rng.integers(2, 40, 2)
+        place = int(rng.integers(200 - width)), int(rng.integers(150 - height))
+        parts.append((torch.from_numpy(rng.random((height, width)) < 0.9), place))
+    masks = Masks.from_crops(parts[:number], (150, 200))
+    labels = torch.from_numpy(rng.integers(1, 3, number))
+    truth = Segmentation(
+        Classes(("ground", "cell", "dust"), (), (False, True, True), 0),
+        labels,
+        masks=masks,
+        crowd=torch.arange(number) == 0,
+    )
+    return Sample(torch.from_numpy(rng.integers(0, 256, (3, 150, 200), np.uint8)), truth, f"{number} objects")
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_many_few_and_no_objects_through_augmentation_and_batches(name):
+    """500 objects in one picture, none in another: what vanishes is dropped, boxes are those of what is left."""
+    augment = augmentation(name, (96, 128))
+    for seed in range(2):
+        views = []
+        for k, sample in enumerate([crowded(500), crowded(0), crowded(3)]):
+            rng = np.random.default_rng((seed, k))
+            view = augment(sample, rng)
+            views.append(paste(view, augment(crowded(40), rng), rng) if augment.paste else view)
+        batch = collate(views, 32)
+        assert torch.isfinite(batch.images).all()
+        for truth in batch.truths:
+            assert truth.size == (96, 128)
+            assert truth.masks is not None and len(truth.masks) == len(truth)
+            assert (truth.areas() > 0).all()
+            for n in range(0, len(truth), 23):
+                y, x = truth.mask(n).nonzero().T
+                assert truth.boxes()[n].tolist() == [x.min(), y.min(), x.max() + 1, y.max() + 1]
+        assert len(batch.truths[0]) > 50
+        assert augment.paste or len(batch.truths[1]) == 0

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pixelwise import Classes
 from pixelwise.data import coco, label_map, mask_folder, voc
+from pixelwise.data.objects import as_objects
 
 PALETTE = [value for color in voc.voc_palette() for value in color]
 
@@ -51,6 +53,23 @@ def test_classes_and_objects(folder):
     assert [data.classes.names[k] for k in sample.truth.labels] == ["background", "cat", "person", "person"]
     assert sample.truth.areas().tolist() == [192 - 72, 8, 8, 8]
     assert int((sample.truth.class_map() == 255).sum()) == 48
+
+
+def test_objects_of_the_challenge(folder):
+    """The border, 255, belongs to no object; what is no object mask's, but a thing's, is a crowd."""
+    truth = as_objects(voc.read(folder, "train")).truth(0)
+    assert [voc.NAMES[k] for k in truth.labels] == ["cat", "person", "person"]
+    assert truth.boxes().tolist() == [[2, 3, 4, 7], [7, 3, 9, 7], [11, 3, 13, 7]]
+    assert not truth.crowd.any()
+    assert int(truth.class_map().sum()) == 8 * (8 + 15 + 15)
+    path = folder / "SegmentationObject" / "2007_000032.png"
+    objects = Image.open(path)
+    objects.paste(0, (7, 3, 13, 7))
+    objects.save(path)
+    truth = as_objects(voc.read(folder, "train")).truth(0)
+    assert [voc.NAMES[k] for k in truth.labels] == ["person", "cat"]
+    assert truth.crowd.tolist() == [True, False]
+    assert truth.areas().tolist() == [16, 8]
 
 
 def test_splits(folder):

@@ -32,11 +32,21 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"backbone": "mobilenetv2_100", "width": 32, "variant": "vainf"},
         {"backbone": "tf_efficientnet_lite0", "width": 32, "separable": True},
     ],
+    "mask_rcnn": [
+        {"backbone": "resnet18", "width": 16, "anchors": (8, 16, 32, 64, 128)},
+        {"backbone": "tf_efficientnet_lite0", "width": 16, "variant": "torchvision_v2", "class_agnostic": True},
+    ],
     "pspnet": [
         {"backbone": "resnet18"},
         {"backbone": "tf_efficientnet_lite0", "output_stride": 16},
         {"backbone": "resnet18", "variant": "smp"},
     ],
+    "solo": [{"backbone": "tf_efficientnet_lite0", "convs": 1, "width": 32}],
+    "decoupled_solo": [
+        {"backbone": "tf_efficientnet_lite0", "convs": 1, "width": 32},
+        {"backbone": "resnet18", "convs": 1, "width": 32, "shared": True},
+    ],
+    "solov2": [{"backbone": "resnet18", "convs": 1, "width": 32, "features": 32, "pyramid": 32}],
     "unet": [
         {"width": 8},
         {"width": 8, "in_channels": 1},

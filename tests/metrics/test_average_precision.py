@@ -226,6 +226,10 @@ def test_boundaries():
     ours = [scores[f"boundary {name}"] for name in NAMES]
     assert np.nan_to_num(ours, nan=-1) == pytest.approx(list(done.stats)[:12], abs=1e-6)
     assert scores["boundary AP"] < scores["mask AP"]
+    for picture in pictures[:4]:
+        width = max(1, round(0.02 * float(np.hypot(*picture[1].size))))
+        pixels, share = (counted([picture], boundary=value).scores() for value in (width, 0.02))
+        assert pixels == pytest.approx(share, nan_ok=True)
 
 
 def test_parts_add_up():
@@ -279,4 +283,4 @@ def test_what_cannot_be_counted():
     with pytest.raises(ValueError, match="2 are counted"):
         AveragePrecision(Classes.numbered(2)).update(one, one)
     with pytest.raises(ValueError, match="share of the diagonal"):
-        AveragePrecision(CLASSES, boundary=2)
+        AveragePrecision(CLASSES, boundary=0)

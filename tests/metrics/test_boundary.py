@@ -101,11 +101,21 @@ def test_parts_add_up_to_the_whole():
 
 
 def test_wrong_values_are_refused():
-    with pytest.raises(ValueError, match="0 or more pixels"):
+    with pytest.raises(ValueError, match="0 or more whole pixels"):
         BoundaryScore(CLASSES, -1)
     small = Segmentation.from_class_map(torch.zeros(3, 5, dtype=torch.uint8), CLASSES)
     with pytest.raises(ValueError, match="the result is 5x3, the truth 40x40"):
         BoundaryScore(CLASSES).update(small, square(0))
+
+
+def test_a_share_of_the_diagonal():
+    pixels, share = BoundaryScore(CLASSES, 2), BoundaryScore(CLASSES, 2.2 / np.hypot(40, 40))
+    for metric in (pixels, share):
+        metric.update(square(3), square(0))
+    assert pixels.scores() == share.scores()
+    for wrong in (-1, 2.5):
+        with pytest.raises(ValueError, match="0 or more whole pixels, or below 1 a share"):
+            BoundaryScore(CLASSES, wrong)
 
 
 def test_evaluation_shows_it_where_asked(nuclei_sample):

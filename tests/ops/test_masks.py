@@ -8,7 +8,7 @@ import torch
 from pycocotools import mask as coco
 
 from pixelwise.masks import Masks
-from pixelwise.ops.masks import rasterise, runs_from_text, runs_to_text
+from pixelwise.ops.masks import masks_to_texts, rasterise, runs_from_text, runs_to_text
 
 MASKS = {
     "noise": np.random.default_rng(0).random((37, 23)) < 0.5,
@@ -59,3 +59,17 @@ def test_polygons_unite():
 def test_polygons_that_are_none(polygon, what):
     with pytest.raises(ValueError, match=what):
         rasterise([polygon], 10, 10)
+
+
+def test_all_masks_at_once_as_one_after_the_other():
+    generator = torch.Generator().manual_seed(0)
+    for height, width in ((1, 1), (1, 9), (9, 1), (13, 17), (60, 50), (0, 4), (4, 0)):
+        for share in (0.0, 0.02, 0.5, 1.0):
+            dense = torch.rand(6, height, width, generator=generator) < share
+            dense[1::2, :, : width // 2] = False
+            masks = Masks.from_dense(dense)
+            expected = [runs_to_text(masks.lengths(n)).encode() for n in range(6)]
+            assert masks_to_texts(masks) == expected
+    large = Masks.from_crops([(torch.ones(2, 3, dtype=torch.bool), (29_990, 19_000))], (20_000, 30_000))
+    assert masks_to_texts(large) == [runs_to_text(large.lengths(0)).encode()]
+    assert masks_to_texts(Masks.from_lengths([], (5, 5))) == []

@@ -26,6 +26,7 @@ Image segmentation on your own pictures: from a folder to masks.
   pixelwise tune     --model runs/train --data cells          what comes after the network, kept only where it helps
   pixelwise predict  --model runs/train --source new/*.jpg    masks, overlays and files in runs/predict
   pixelwise convert  theirs.pth --layout smp --model unet     somebody else's weights as a checkpoint of ours
+  pixelwise convert  --semantic masks --instances objects     class masks and objects as panoptic data, conflicts shown
 """
 ENDINGS = "exit codes: 0 done, 1 something failed or was found wrong, 2 wrong input, 130 interrupted (Ctrl-C)"
 
@@ -75,7 +76,12 @@ def _parser() -> argparse.ArgumentParser:
         ("evaluate", "score a model on pictures with masks", flags.evaluate, verbs.evaluate),
         ("tune", "search what comes after the network, and keep it where it helps", flags.tune, verbs.tune),
         ("predict", "masks, overlays and files for pictures", flags.predict, verbs.predict),
-        ("convert", "somebody else's weights as a checkpoint of ours", flags.convert, verbs.convert),
+        (
+            "convert",
+            "weights as a checkpoint of ours, or masks and objects as panoptic data",
+            flags.convert,
+            verbs.convert,
+        ),
     ]
     for name, text, add_flags, run in table:
         verb = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", **shape)

@@ -86,7 +86,7 @@ def predict(verb: ArgumentParser) -> None:
     """Of `pixelwise predict`."""
     _model(verb)
     verb.add_argument("--source", required=True, nargs="+", help="pictures, folders or patterns like 'new/*.tif'")
-    formats = "overlay, class-map, label-map, coco (default: %(default)s)"
+    formats = "overlay, class-map, label-map, coco, coco-panoptic (default: %(default)s)"
     verb.add_argument("--write", default="overlay,class-map", help=formats)
     _chain(verb)
     _out(verb, "runs/predict")
@@ -94,15 +94,30 @@ def predict(verb: ArgumentParser) -> None:
 
 def convert(verb: ArgumentParser) -> None:
     """Of `pixelwise convert`."""
-    verb.add_argument("file", metavar="FILE", help="their weights: a state dict of PyTorch or safetensors")
-    verb.add_argument("--layout", required=True, help="whose names the tensors have: smp, torchvision, wkentaro …")
-    verb.add_argument("--model", required=True, help="the method, as `pixelwise models` calls it")
-    verb.add_argument("--classes", help="names in their order, background,cell; or voc, cityscapes, ade20k, cocostuff")
-    _made(verb)
-    verb.add_argument("--out", type=Path, required=True, help="the checkpoint: model.safetensors")
+    verb.usage = (
+        "pixelwise convert FILE --layout LAYOUT --model MODEL --out CHECKPOINT\n"
+        "       pixelwise convert --semantic MASKS --instances OBJECTS --out FOLDER"
+    )
+    verb.add_argument("--out", type=Path, required=True, help="the checkpoint model.safetensors, or the data's folder")
+    names = "names in their order, background,cell; of weights also voc, cityscapes, ade20k, cocostuff"
+    verb.add_argument("--classes", help=names)
+    weights = verb.add_argument_group("somebody else's weights")
+    weights.add_argument("file", metavar="FILE", nargs="?", help="a state dict of PyTorch or safetensors")
+    weights.add_argument("--layout", help="whose names the tensors have: smp, torchvision, wkentaro …")
+    weights.add_argument("--model", help="the method, as `pixelwise models` calls it")
+    _made(weights)
+    text = "from class masks, objects or both, paired by name; conflicts are shown in FOLDER/conflicts"
+    panoptic = verb.add_argument_group("panoptic data (COCO panoptic)", text)
+    panoptic.add_argument("--semantic", metavar="MASKS", help="data with class masks; alone: objects are parts of them")
+    panoptic.add_argument("--instances", metavar="OBJECTS", help="data with objects: COCO, YOLO, label maps, VOC")
+    panoptic.add_argument("--things", help="classes that are countable, beside those of the objects: car,person")
+    panoptic.add_argument("--rest", choices=("background", "void"), default="background", help="default: %(default)s")
+    smallest = "objects that are parts of masks have so many pixels, or are void (default: %(default)s)"
+    panoptic.add_argument("--smallest", type=int, default=0, help=smallest)
+    _masks(panoptic)
 
 
-def _made(verb: ArgumentParser) -> None:
+def _made(verb: argparse._ActionsContainer) -> None:
     verb.add_argument("--backbone", help="encoder of timm; the method's own when not given")
     verb.add_argument("--arguments", help="of the method's constructor: output_stride=8,auxiliary=true")
 
@@ -110,9 +125,14 @@ def _made(verb: ArgumentParser) -> None:
 def _data(verb: ArgumentParser, split: str) -> None:
     verb.add_argument("--data", required=True, help="folder or list file of the pictures and masks")
     verb.add_argument("--split", default=split, help="which part of the data; all: everything (default: %(default)s)")
-    verb.add_argument("--format", help="mask-folder, label-map, voc or coco; found by looking when not given")
     names = "names of the classes, in the order of their values: background,cell; a model knows those of its training"
     verb.add_argument("--classes", help=names)
+    _masks(verb)
+
+
+def _masks(verb: argparse._ActionsContainer) -> None:
+    known = "mask-folder, label-map, voc, coco, coco-panoptic, yolo or cityscapes; found by looking when not given"
+    verb.add_argument("--format", help=known)
     verb.add_argument("--void", help="mask values that belong to no class: 255 or 0,255")
     verb.add_argument("--colors", help="colours of RGB masks: 'sky=0,0,255;road=128,64,128'")
 
@@ -150,8 +170,11 @@ def _chain(verb: ArgumentParser) -> None:
 
 
 def _boundary(verb: ArgumentParser, default: int | None) -> None:
-    text = f"tolerance of the boundary F1, pixels (default: {default or 'it is left out'})"
-    verb.add_argument("--boundary", type=int, default=default, help=text)
+    text = (
+        "tolerance of the boundary F1, of objects the width of the boundaries of the boundary AP: pixels, or below 1 a "
+        f"share of the picture's diagonal (COCO: 0.02) (default: {default or 'left out'})"
+    )
+    verb.add_argument("--boundary", type=float, default=default, help=text)
 
 
 def _out(verb: ArgumentParser, default: str) -> None:

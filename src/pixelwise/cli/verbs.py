@@ -179,7 +179,14 @@ def predict(options: Namespace) -> int:
 
 
 def convert(options: Namespace) -> int:
-    """`pixelwise convert`."""
+    """`pixelwise convert`: of weights a checkpoint, of masks and objects panoptic data."""
+    if options.semantic or options.instances:
+        return _build_panoptic(options)
+    if not (options.file and options.layout and options.model):
+        raise ValueError(
+            "of weights a checkpoint is made with FILE, --layout and --model; panoptic data are made with --semantic "
+            "MASKS, --instances OBJECTS or both"
+        )
     from ..weights.convert import convert
 
     unused = convert(
@@ -194,6 +201,26 @@ def convert(options: Namespace) -> int:
         print(f"not used: {name}: {reason}")
     print(f"{options.out}\nnext: pixelwise predict --model {options.out} --source PICTURES")
     return DONE
+
+
+def _build_panoptic(options: Namespace) -> int:
+    from ..panoptic_building import build_panoptic
+
+    if options.file or options.layout or options.model:
+        raise ValueError(
+            "FILE, --layout and --model are for weights, --semantic and --instances for data: give one kind"
+        )
+    done = build_panoptic(
+        options.out,
+        semantic=options.semantic,
+        instances=options.instances,
+        things=[part.strip() for part in options.things.split(",")] if options.things else [],
+        rest=options.rest,
+        smallest=options.smallest,
+        reading=_reading(options),
+    )
+    print(f"{done.table()}\nnext: pixelwise inspect --data {done.out}")
+    return SOME_FAILED if done.left_out else DONE
 
 
 # --- what the verbs share --------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,13 +21,11 @@ from ..ops.masks import rasterise, runs_from_text
 from ..segmentation import Segmentation
 from . import class_names
 from .annotations import Annotations
+from .coco_json import KEYS, CocoJson, root_of, split_of
 from .mask_folder import copy_image
-from .pairs import SPLITS
-from .picture_file import MAX_PIXELS
 from .records import Dataset, Record, few, short_names
 from .splits import canonical, hashed, ordered
 
-_KEYS = (b'"images"', b'"annotations"', b'"categories"')
 _LIKELY = re.compile(r"(?i)instances.*|.*coco.*|annotations?.*|labels|(train|val|valid|test)[^a-z]*")
 
 
@@ -85,7 +83,7 @@ def read(
     """
     if void is not None or colors is not None:
         raise ValueError("COCO annotations have no mask values: leave --void and --colors away")
-    root = path if path.is_dir() else path.parent.parent if path.parent.name == "annotations" else path.parent
+    root = root_of(path)
     files = _need_files(path)
     wanted = canonical(split)
     own = {part for part, _ in files if part}
@@ -127,65 +125,42 @@ def write(dataset: Dataset, path: Path) -> None:
     annotations.write(path / "annotations" / f"instances{'_' * bool(dataset.split)}{dataset.split or ''}.json")
 
 
-class _Source:
-    """One JSON file, checked as far as its structure goes."""
+class _Source(CocoJson):
+    """One JSON file of instances."""
 
     def __init__(self, file: Path, root: Path) -> None:
-        self.file, self.root = file, root
-        try:
-            found = json.loads(file.read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{file} is no JSON: {error}; is it whole?") from error
-        self._check(isinstance(found, dict), "holds no object at its top")
-        for key in ("images", "annotations", "categories"):
-            whole = isinstance(found.get(key), list) and all(isinstance(item, dict) for item in found[key])
-            self._check(whole, f'has no list of objects called "{key}"')
-        self.images, self.annotations = found["images"], found["annotations"]
+        super().__init__(file, root, "instances")
         used = {str(item.get("category_id")) for item in self.annotations}
-        above = {str(item.get("supercategory")) for item in found["categories"]}
-        categories: dict[int, str] = {}  # but for the name of the project, which Roboflow lists as one of them
-        for item in found["categories"]:
-            key, name = item.get("id"), item.get("name")
-            if type(key) is not int or not isinstance(name, str):
-                raise ValueError(f"{file} has a category without a number or name: {str(item)[:80]}")
-            self._check(key not in categories, f"has two categories with the number {key}")
+        above = {str(item.get("supercategory")) for item in self.categories}
+        named: dict[int, str] = {}  # but for the name of the project, which Roboflow lists as one of them
+        for item in self.categories:
+            key, name = self.check_category(item)
+            self.check(key not in named, f"has two categories with the number {key}")
             if str(key) in used or name not in above or item.get("supercategory") != "none":
-                categories[key] = name
-        self.categories = dict(sorted(categories.items()))
-        self.written, self.background = _written(found.get("info"))
-
-    def _check(self, fine: bool, what: str) -> None:
-        if not fine:
-            raise ValueError(f"{self.file} {what}: this is not COCO's format of instances")
+                named[key] = name
+        self.named = dict(sorted(named.items()))
 
     def classes(self, wanted: Classes | Sequence[str] | str | None) -> tuple[Classes, list[str]]:
         """A background and the categories, or those of them that are wanted, and what was left out."""
-        every = list(self.categories.values())
-        self._check(len(set(every)) == len(every), f"has categories of the same name: {few(every)}")
-        if wanted is None and self.written and [n for n in self.written.names if n not in every] == [self.background]:
-            return self.written, []
+        every, ours = list(self.named.values()), self.written()
+        self.check(len(set(every)) == len(every), f"has categories of the same name: {few(every)}")
+        if wanted is None and ours and [n for n in ours.names if n not in every] == [ours.names[ours.background or 0]]:
+            return ours, []
         chosen = class_names.of_objects(every, wanted, str(self.file))
         left = [name for name in every if name not in chosen.names]
         return chosen, [f"annotations of {few(left)} are left out: they are not among the classes"] * bool(left)
 
     def records(self, classes: Classes) -> tuple[list[Record], list[str]]:
         """One for each picture, with the annotations of the classes that are kept."""
-        objects: dict[Any, list[dict[str, Any]]] = {}
-        for item in self.images:
-            size = (item.get("height"), item.get("width"))
-            whole = type(item.get("id")) in (int, str) and isinstance(item.get("file_name"), str)
-            whole = whole and all(type(n) is int and n > 0 for n in size) and size[0] * size[1] <= MAX_PIXELS
-            self._check(whole, f"has a broken entry in images: {str(item)[:200]}")
-            self._check(item["id"] not in objects, f"has two pictures with the number {item['id']}")
-            objects[item["id"]] = []
+        objects: dict[Any, list[dict[str, Any]]] = {key: [] for key in self.sizes()}
         boxes = 0
         for item in self.annotations:
             number, shape = item.get("id"), item.get("segmentation")
             key, category = item.get("image_id"), item.get("category_id")
-            self._check(type(key) in (int, str) and key in objects, f"annotation {number}: there is no picture {key!r}")
-            known = type(category) is int and category in self.categories
-            self._check(known, f"annotation {number}: there is no category {category!r}")
-            name = self.categories[category]
+            self.check(type(key) in (int, str) and key in objects, f"annotation {number}: there is no picture {key!r}")
+            known = type(category) is int and category in self.named
+            self.check(known, f"annotation {number}: there is no category {category!r}")
+            name = self.named[category]
             if name not in classes.names:
                 continue
             if not shape:
@@ -199,44 +174,26 @@ class _Source:
             raise ValueError(
                 f"{self.file}: all {boxes} annotations have a box and no mask: there is nothing to segment"
             )
-        paths = self._paths()
+        paths = self.paths()
         records = []
         for item in self.images:
             image = paths[item["file_name"]]
             truth = {"size": [item["height"], item["width"]], "objects": objects[item["id"]]}
-            name = image.relative_to(self.root).with_suffix("").as_posix()
+            name = self.name(image)
             records.append(Record(name, image, annotations=json.dumps(truth).encode()))
-        self._check(len({record.name for record in records}) == len(records), "names a picture twice")
+        self.check(len({record.name for record in records}) == len(records), "names a picture twice")
         return records, notes
-
-    def _paths(self) -> dict[str, Path]:
-        names = [item["file_name"] for item in self.images]
-        for name in names:
-            parts = PurePosixPath(name.replace("\\", "/"))
-            if parts.is_absolute() or ".." in parts.parts or ":" in name:
-                raise ValueError(f"{self.file}: the picture {name!r} lies outside the data: name it below the folder")
-        words = [self.file.stem.partition("_")[2], _split_of(self.file) or "", ""]
-        folders = [self.file.parent] if self.file.parent != self.root and self.file.name.startswith("_") else []
-        for base in (self.root, self.root / "images", self.root / "data", self.file.parent.parent):
-            below = (base / word for word in words)
-            folders += [place for place in below if place.is_dir() and place.is_relative_to(self.root)]
-        counted = [(sum((folder / name).is_file() for name in names[:20]), folder) for folder in dict.fromkeys(folders)]
-        folder = max(counted, key=lambda pair: pair[0])[1]
-        lost = [name for name in names if not (folder / name).is_file()]
-        if lost:
-            raise ValueError(f"{self.file} names pictures that are not in {folder}: {few(lost)}")
-        return {name: folder / name for name in names}
 
 
 def _files(path: Path) -> list[tuple[str | None, Path]]:
     """The JSON files that look like COCO's, each with its split."""
     if path.is_file():
-        return [(_split_of(path), path)] if path.suffix.lower() == ".json" else []
+        return [(split_of(path), path)] if path.suffix.lower() == ".json" else []
     roboflow = sorted(path.glob("*/_annotations.coco.json"))
     files = roboflow or [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
     likely = [file for file in files if _LIKELY.fullmatch(file.stem) and "panoptic" not in file.name]
     chosen = [file for file in likely if file.name.startswith("instances")] or likely
-    return [(_split_of(file), file) for file in chosen if _is_coco(file)]
+    return [(split_of(file), file) for file in chosen if _is_coco(file)]
 
 
 def _need_files(path: Path) -> list[tuple[str | None, Path]]:
@@ -251,12 +208,7 @@ def _need_files(path: Path) -> list[tuple[str | None, Path]]:
 
 def _is_coco(file: Path) -> bool:
     data = file.read_bytes()
-    return all(key in data for key in _KEYS) and b'"segments_info"' not in data
-
-
-def _split_of(file: Path) -> str | None:
-    words = [file.parent.name.lower()] if file.name.startswith("_") else re.split(r"[^a-z]+", file.stem.lower())
-    return next((SPLITS[word] for word in words if word in SPLITS), None)
+    return all(key in data for key in KEYS) and b'"segments_info"' not in data
 
 
 def _lengths(shape: Any, height: int, width: int) -> list[int]:
@@ -271,14 +223,3 @@ def _lengths(shape: Any, height: int, width: int) -> list[int]:
         )
     counts = shape["counts"]
     return runs_from_text(counts) if isinstance(counts, str) else counts
-
-
-def _written(info: Any) -> tuple[Classes | None, str | None]:
-    """The classes that `write` left in a file, and the name of their background."""
-    if not isinstance(info, dict) or "classes" not in info:
-        return None, None
-    try:
-        classes = Classes.from_dict(info["classes"])
-        return classes, classes.names[classes.background or 0]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None, None

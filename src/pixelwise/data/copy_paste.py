@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from ..masks import Masks
 from ..sample import Sample
 from ..segmentation import Segmentation
 
@@ -42,27 +44,23 @@ def paste(sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
     if not chosen.any():
         return sample
     pasted = above.select(chosen)
-    masks = [pasted.mask(n) for n in range(len(pasted))]
-    covered = torch.stack(masks).any(0)
+    covered = pasted.panoptic_map() > 0
     pixels = sample.image.permute(1, 2, 0).clone(memory_format=torch.contiguous_format)
     pixels[covered] = other.image.permute(1, 2, 0)[covered]
-    return Sample(pixels.permute(2, 0, 1), _merged(below, pasted, masks, covered), sample.name)
+    return Sample(pixels.permute(2, 0, 1), _merged(below, pasted, covered), sample.name)
 
 
-def _merged(
-    below: Segmentation, pasted: Segmentation, masks: list[torch.Tensor], covered: torch.Tensor
-) -> Segmentation:
+def _merged(below: Segmentation, pasted: Segmentation, covered: Tensor) -> Segmentation:
     """What is left of the segments below, then those pasted."""
     labels, scores, crowd = (
         torch.cat([getattr(below, name), getattr(pasted, name)]) for name in ("labels", "scores", "crowd")
     )
-    if below.ids is None:
-        free = ~covered
-        planes = torch.stack([*(below.mask(n) & free for n in range(len(below))), *masks])
-        merged = Segmentation(below.classes, labels, scores, masks=planes, crowd=crowd)
+    if below.masks is not None:
+        crops = (below.masks.crop(n) for n in range(len(below)))
+        left = ((crop & ~covered[y:, x:][: crop.shape[0], : crop.shape[1]], (x, y)) for crop, (x, y) in crops)
+        masks = Masks.joined([Masks.from_crops(left, below.size), pasted.as_masks()])
+        merged = Segmentation(below.classes, labels, scores, masks=masks, crowd=crowd)
     else:
-        ids = below.ids.clone()
-        for n, mask in enumerate(masks):
-            ids[mask] = len(below) + n + 1
+        ids = torch.where(covered, pasted.panoptic_map() + len(below), below.panoptic_map())
         merged = Segmentation(below.classes, labels, scores, ids=ids, crowd=crowd)
     return merged.select(merged.areas() > 0)

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from ..classes import Classes
 from ..ops.names import nearest
-from . import coco, label_map, mask_folder, shapes, voc, yolo
+from . import cityscapes, coco, coco_panoptic, label_map, mask_folder, shapes, voc, yolo
 from .picture_file import SUFFIXES, missing
 from .records import Dataset as Dataset
 from .records import Record as Record
@@ -19,7 +19,9 @@ from .records import counted, few
 
 FORMATS: dict[str, ModuleType] = {
     "voc": voc,
+    "cityscapes": cityscapes,
     "coco": coco,
+    "coco-panoptic": coco_panoptic,
     "yolo": yolo,
     "label-map": label_map,
     "mask-folder": mask_folder,
@@ -130,12 +132,21 @@ def _fits(path: Path, format: str | None) -> dict[str, str]:
         return {format: "as stated"}
     if path.is_dir() and not any(path.iterdir()):
         raise ValueError(f"{path} is empty: it should hold pictures and their masks")
-    fits = {name: why for name, module in FORMATS.items() if (why := module.detect(path))}
+    fits: dict[str, str] = {}
+    for name, module in FORMATS.items():
+        try:
+            why = module.detect(path)
+        except ValueError:  # data of another format, where one is known, need not fit
+            if not fits:
+                raise
+        else:
+            fits |= {name: why} if why else {}
     if not fits:
         raise ValueError(
             f"{path} holds no pictures with masks in a known way. Wanted: images/ and masks/, each with train/ and "
             "val/ or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt, two paths "
-            "a line; JPEGImages/ and SegmentationClass/ (VOC); annotations/instances_train.json (COCO); or "
-            "data.yaml, images/ and labels/ (YOLO)"
+            "a line; JPEGImages/ and SegmentationClass/ (VOC); annotations/instances_train.json or "
+            "panoptic_train.json (COCO); leftImg8bit/ and gtFine/ (Cityscapes); or data.yaml, images/ and "
+            "labels/ (YOLO)"
         )
     return fits

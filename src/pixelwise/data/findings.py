@@ -56,7 +56,7 @@ def findings(parts: Mapping[str, Dataset], looks: Sequence[Look], twins: Twins, 
         imgsz: side of the training crops, pixels.
     """
     classes = next(iter(parts.values())).classes
-    found = [*broken(looks), *_duplicates(looks, twins), *_class_findings(classes, parts, looks)]
+    found = [*broken(looks), *_faulty(looks), *_duplicates(looks, twins), *_class_findings(classes, parts, looks)]
     found += _size_findings(classes, looks, imgsz)
     notes = dict.fromkeys(note for part in parts.values() for note in part.notes)
     found += [Finding("note", "reading", note) for note in notes]
@@ -72,6 +72,20 @@ def broken(looks: Sequence[Look]) -> Iterator[Finding]:
         rest = faulty[LISTED:]
         text = f"{len(rest)} more cannot be read, or have no mask or one that does not fit: {_names(rest)}"
         yield _about("error", "unreadable", text, rest)
+
+
+def _faulty(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Annotations that contradict each other: errors one by one, then of each kind the first and how many more."""
+    every = [(one, fault) for one in looks for fault in one.faults]
+    for kind in dict.fromkeys(fault.kind for _, fault in every):
+        alike = [(one, fault) for one, fault in every if fault.kind == kind]
+        first = alike[: LISTED if alike[0][1].level == "error" else 1]
+        rest = [one for one, _ in alike[len(first) :]]
+        for one, fault in first[: None if not rest else -1]:
+            yield _about(fault.level, kind, fault.text, [one])
+        if rest:
+            (one, fault), more = first[-1], counted(len(rest), "more picture")
+            yield _about(fault.level, kind, f"{fault.text}. So in {more}: {_names(rest)}", [one, *rest])
 
 
 def _duplicates(looks: Sequence[Look], twins: Twins) -> Iterator[Finding]:

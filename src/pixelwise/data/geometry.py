@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from ..masks import Masks
 
 Plane = NDArray[Any]
 Size = tuple[int, int]
@@ -74,6 +77,13 @@ class Span(NamedTuple):
         """Pixels of the picture a pixel of the result."""
         return self.length / self.extent
 
+    def taken(self, size: int) -> Plane:
+        """(size,) int32: the nearest pixel of the picture for each of the result, −1 where there is none."""
+        places = np.full(size, -1, np.int32)
+        window = np.arange(self.start, self.start + self.length, dtype=np.int32)
+        places[self.into : self.into + self.extent] = nearest(window[:, None], (self.extent, 1))[:, 0]
+        return places
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -82,8 +92,8 @@ class Crop:
     rows: Span
     columns: Span
     size: Size
-    upside: bool
-    mirrored: bool
+    upside: bool = False
+    mirrored: bool = False
 
     def picture(self, pixels: Plane, colored: Callable[[Plane], Plane]) -> Plane:
         """(H, W, 3) uint8 to (*size, 3): the window, scaled, colours changed by `colored`, black around it."""
@@ -92,6 +102,11 @@ class Crop:
     def plane(self, plane: Plane) -> Plane:
         """(H, W) to `size` by the nearest pixel, zero around it."""
         return self._placed(nearest(self._window(plane), (self.rows.extent, self.columns.extent)))
+
+    def masks(self, masks: Masks) -> Masks:
+        """Masks as `plane` would move each."""
+        rows, columns = (span.taken(size) for span, size in zip((self.rows, self.columns), self.size, strict=True))
+        return masks.sampled(rows[::-1] if self.upside else rows, columns[::-1] if self.mirrored else columns)
 
     def _window(self, plane: Plane) -> Plane:
         (y, h, _, _), (x, w, _, _) = self.rows, self.columns
@@ -139,6 +154,14 @@ class Warp:
         """(H, W) to `size` by the nearest pixel, zero outside."""
         (y0, y1), (x0, x1) = self._box(plane)
         return _remapped(plane[y0:y1, x0:x1], self.x - x0, self.y - y0, cv2.INTER_NEAREST)
+
+    def masks(self, masks: Masks) -> Masks:
+        """Masks as `plane` would move each; several that do not cover each other go in one plane."""
+        (y0, y1), (x0, x1) = self._box(np.empty(masks.size, bool))
+        window = masks.sampled(np.arange(y0, y1), np.arange(x0, x1))
+        x, y = self.x - x0, self.y - y0
+        planes = (_remapped(plane.numpy(), x, y, cv2.INTER_NEAREST) for plane in window.planes())
+        return Masks.from_ids(map(torch.from_numpy, planes), len(masks), (self.x.shape[0], self.x.shape[1]))
 
     @cached_property
     def _reach(self) -> tuple[tuple[int, int], tuple[int, int]]:

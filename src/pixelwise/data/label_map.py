@@ -30,7 +30,8 @@ class LabelMaps:
     """Reads the truth of a record from its label map.
 
     Attributes:
-        classes: a background, and one thing (of several things, `NAME.json` beside the map says which is which).
+        classes: a background, and one thing (of several classes, `NAME.json` beside the map says which is which);
+            without a background 0 is void.
         void: numbers that are no objects.
     """
 
@@ -47,9 +48,13 @@ class LabelMaps:
                 f"{record.mask} holds {int(found.min())}: a label map holds 0 for background, then 1, 2, …"
             )
         numbers = np.setdiff1d(np.unique(found), self.void)
-        labels = _labels(record.mask, self.classes, numbers)
+        if self.classes.background is None:
+            numbers = numbers[numbers > 0]
+        labels, crowd = _labels(record.mask, self.classes, numbers)
         ids = torch.from_numpy(rank(found, numbers))
-        return Segmentation(self.classes, torch.tensor(labels, dtype=torch.int64), ids=ids)
+        return Segmentation(
+            self.classes, torch.tensor(labels, dtype=torch.int64), ids=ids, crowd=torch.tensor(crowd, dtype=torch.bool)
+        )
 
 
 def detect(path: Path) -> str | None:
@@ -80,7 +85,8 @@ def read(
         path: the folder.
         split: "train", "val", …, None for everything.
         classes: one name, that of the objects, or two, the background's first; more only where `NAME.json` files say
-            which object is which.
+            which object is which: {"1": "car", "2": "sky", "3": "car", "crowd": [3]}. Whether these are things or stuff
+            says `classes.json`, in its list `things`; they are all things where it says nothing.
         void: numbers that are no objects.
         colors: must be None.
     """
@@ -94,13 +100,13 @@ def read(
     elif len(known.classes) == 1:
         named, said = class_names.two_classes(known.classes.names[0], thing=True), f" ({known.source})"
     else:
-        old, said = known.classes, f" ({known.source})"
-        background = 0 if old.background is None else old.background
-        things = old.things if any(old.things) else tuple(k != background for k in range(len(old)))
-        named = Classes(old.names, old.colors, things, background)
+        named, said = known.classes, f" ({known.source})"
+        if not any(named.things):
+            background = named.background or 0
+            named = Classes(named.names, named.colors, tuple(k != background for k in range(len(named))), background)
     objects = [named.names[k] for k in range(len(named)) if k != named.background]
-    nothing = named.names[named.background or 0]
-    recognised = f"masks hold a number for each object: 0 is read as {nothing!r}, the others as "
+    nothing = "void" if named.background is None else repr(named.names[named.background])
+    recognised = f"masks hold a number for each object: 0 is read as {nothing}, the others as "
     return Dataset(
         named,
         tuple(Record(found.name(pair), pair.image, pair.mask) for pair in chosen),
@@ -121,7 +127,7 @@ def write(dataset: Dataset, path: Path) -> None:
     """`images/NAME`, copied, `masks/NAME.png` (16 bit), `SPLIT.txt` and `classes.json`; void pixels become 65535.
 
     Where there are more classes than a background and one thing, `masks/NAME.json` names the class of each number.
-    Where masks overlap, the higher score lies on top; crowds become void.
+    Where masks overlap, the higher score lies on top, and crowds become void; of panoptic truth the crowds are kept.
 
     Raises:
         ValueError: a picture has more than 65534 segments.
@@ -140,19 +146,21 @@ def write(dataset: Dataset, path: Path) -> None:
 def write_map(truth: Segmentation, path: Path) -> None:
     """One label map, a 16-bit PNG: background 0, void 65535, the other segments 1, 2, ….
 
-    Where there are more classes than a background and one thing, a JSON file beside it names the class of each number.
+    Where there are more classes than a background and one thing, a JSON file beside it names the class of each number,
+    and which of them are crowds (those of `masks` become void).
 
     Raises:
         ValueError: there are more than 65534 segments.
     """
     truth = without_overlap(truth)
-    numbers, labels = _numbers(truth)
+    numbers, labels, crowd = _numbers(truth)
     if len(labels) >= VOID_ID:
         raise ValueError(f"{path.stem} has {len(labels)} objects: a 16-bit label map holds {VOID_ID - 1}")
     write_png(path, numbers)
-    if len(truth.classes) > 2 or truth.classes.background is None:
+    if len(truth.classes) > 2 or truth.classes.background is None or crowd:
+        named = {str(n): truth.classes.names[k] for n, k in labels.items()}
         with write_aside(path.with_suffix(".json")) as aside:
-            aside.write_text(json.dumps({n: truth.classes.names[k] for n, k in labels.items()}), encoding="utf-8")
+            aside.write_text(json.dumps({**named, **({"crowd": crowd} if crowd else {})}), encoding="utf-8")
 
 
 def without_overlap(truth: Segmentation) -> Segmentation:
@@ -177,6 +185,8 @@ def without_overlap(truth: Segmentation) -> Segmentation:
 def rank(found: Array, numbers: Array) -> Array:
     """The place of each pixel's number among `numbers`, counted from 1; 0 where it is none of them."""
     high = int(found.max())
+    if not len(numbers):
+        return np.zeros(found.shape, np.int32)
     if high < 1 << 20:
         table = np.zeros(high + 1, np.int32)
         table[numbers] = np.arange(1, len(numbers) + 1)
@@ -185,25 +195,28 @@ def rank(found: Array, numbers: Array) -> Array:
     return np.where(numbers[place] == found, place + 1, 0).astype(np.int32)
 
 
-def _labels(mask: Path, classes: Classes, numbers: Array) -> list[int]:
+def _labels(mask: Path, classes: Classes, numbers: Array) -> tuple[list[int], list[bool]]:
+    """The class of each number, and whether it is a crowd."""
     beside, background = mask.with_suffix(".json"), classes.background
-    if len(classes) == 2 and background is not None:
-        return [background if number == 0 else 1 - background for number in numbers.tolist()]
-    if not beside.is_file():
+    alike = len(classes) == 2 and background is not None
+    if not alike and not beside.is_file():
         raise ValueError(
             f"{mask}: with the classes {', '.join(classes.names)} it takes {beside.name}, which names the class "
             'of each object, as {"1": "car"}; or give --classes one name'
         )
     try:
-        given = json.loads(beside.read_text(encoding="utf-8"))
+        given = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+        crowd = np.isin(numbers, given.get("crowd", [])).tolist()
+        if alike:
+            return [0 if (number == 0) == (background == 0) else 1 for number in numbers.tolist()], crowd
         at = background if background is not None else -1
-        return [classes.index(given[str(n)]) if str(n) in given or n else at for n in numbers.tolist()]
-    except (ValueError, KeyError, TypeError) as error:
+        return [classes.index(given[str(n)]) if str(n) in given or n else at for n in numbers.tolist()], crowd
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{beside} should name the class of each number of {mask.name}: {error}") from error
 
 
-def _numbers(truth: Segmentation) -> tuple[Array, dict[int, int]]:
-    """Ids for a file (background 0, void 65535), and the class of each number but those two."""
+def _numbers(truth: Segmentation) -> tuple[Array, dict[int, int], list[int]]:
+    """Ids for a file (background 0, void 65535), the class of each number but those two, and which are crowds."""
     labels, background = truth.labels.tolist(), truth.classes.background
     table = np.zeros(len(labels) + 1, np.uint16)
     named: dict[int, int] = {}
@@ -212,5 +225,5 @@ def _numbers(truth: Segmentation) -> tuple[Array, dict[int, int]]:
         if label != background:
             table[n + 1] = len(named) + 1
             named[len(named) + 1] = label
-    assert truth.ids is not None
-    return table[truth.ids.numpy()], named
+    crowd = table[1:][truth.crowd.numpy() & (table[1:] > 0)].tolist()
+    return table[truth.panoptic_map().numpy()], named, crowd

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -38,6 +39,25 @@ def read_picture(record: Record) -> Tensor:
     return read_image(record.image)
 
 
+class Fault(NamedTuple):
+    """Something that the annotations of a picture have wrong, though they can perhaps be read.
+
+    Attributes:
+        level: "error", "warning" or "note", as of a finding.
+        kind: what it is, in one word.
+        text: what was found, in which file, and what to do about it.
+    """
+
+    level: str
+    kind: str
+    text: str
+
+
+def no_faults(record: Record) -> tuple[Fault, ...]:
+    """What a format says that knows nothing but its truth."""
+    return ()
+
+
 Truths = Callable[[Record], Segmentation]
 """Reads the truth of a record."""
 
@@ -57,6 +77,7 @@ class Dataset:
         images: reads the picture of one record; only of pictures that are made has its file another meaning than its
             name.
         apart: whether each object is a segment of its own; if not, all of a class are one segment.
+        faults: tells where the annotations of one record contradict each other.
     """
 
     classes: Classes
@@ -68,6 +89,7 @@ class Dataset:
     alone: tuple[Record, ...] = ()
     images: Callable[[Record], Tensor] = read_picture
     apart: bool = True
+    faults: Callable[[Record], Sequence[Fault]] = no_faults
 
     def __repr__(self) -> str:
         """The folder, the split and how much there is, on one line."""

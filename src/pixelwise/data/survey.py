@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from .geometry import Size
 from .image import read_image, read_values
 from .mask_folder import without_masks
 from .pairs import Pair, find_pairs
-from .records import Dataset, Record
+from .records import Dataset, Fault, Record, counted, few
 
 THUMBNAIL = 24
 """Side of the grey thumbnails that near duplicates are found by, pixels."""
@@ -53,6 +53,7 @@ class Look:
         pixels: (C,) int64 of each class; None where there is no readable mask.
         objects: (K, 2) int64, label and area: the countable segments, or the connected parts of each class where
             nothing is countable; without the background.
+        faults: where its annotations contradict each other or what they should be.
     """
 
     split: str
@@ -65,6 +66,7 @@ class Look:
     thumbnail: Array | None = None
     pixels: Array | None = None
     objects: Array | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 def survey(parts: Mapping[str, Dataset], workers: int = 4) -> list[Look]:
@@ -87,12 +89,15 @@ def _missing(alone: Iterable[Record]) -> list[Look]:
 def look(split: str, data: Dataset, i: int) -> Look:
     """What picture i is like; whatever is wrong with its files is told, not raised."""
     found: dict[str, Any] = {"split": split, "index": i, "name": data.records[i].name}
+    faults: list[Fault] = []
     try:
         problem = "picture"
         image = data.image(i)
         found |= {"size": tuple(image.shape[1:]), "digest": _digest(image), "thumbnail": _thumbnail(image)}
         problem = "mask"
+        faults += data.faults(data.records[i])
         truth = data.truth(i)
+        faults += _segment_faults(data.records[i], truth) if data.apart else ()
         problem = "size"
         if truth.size != tuple(image.shape[1:]):
             truth = data[i].truth or truth  # raises, with the reason that the data set knows
@@ -100,8 +105,9 @@ def look(split: str, data: Dataset, i: int) -> Look:
         found["pixels"] = np.bincount(class_map.ravel(), minlength=256)[: len(data.classes)]
         found["objects"] = _objects(truth, class_map)
     except FAILURES as error:
-        found |= {"problem": problem, "message": str(error)}
-    return Look(**found)
+        if str(error) not in [fault.text for fault in faults]:
+            found |= {"problem": problem, "message": str(error)}
+    return Look(**found, faults=tuple(faults))
 
 
 def survey_files(path: Path) -> list[Look]:
@@ -175,6 +181,25 @@ def _thumbnail(image: Tensor) -> Array:
     small = cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     small -= small.mean()
     return np.asarray(small * np.float32(0 if small.std() < FLAT else 1 / np.linalg.norm(small)))
+
+
+def _segment_faults(record: Record, truth: Segmentation) -> Iterator[Fault]:
+    """Stuff in several segments, of panoptic truth; objects that overlap, of masks."""
+    where, classes = record.mask or record.image, truth.classes
+    if truth.masks is None and any(classes.things):
+        times = Counter(truth.labels[~truth.crowd].tolist())
+        twice = [f"{classes.names[k]} {n}" for k, n in sorted(times.items()) if n > 1 and not classes.things[k]]
+        if twice:
+            text = f"stuff has several segments in {where}: {few(twice)}; scores take it for one a picture: unite them"
+            yield Fault("error", "stuff", text)
+    if truth.masks is not None:
+        objects = truth.masks.select((~truth.crowd).nonzero().flatten())
+        common = int(objects.areas().sum() - objects.united([range(len(objects))]).areas().sum())
+        if common:
+            text = (
+                f"objects overlap in {where}, by {counted(common, 'pixel')}; in a panoptic map a pixel has one segment"
+            )
+            yield Fault("note", "overlap", text)
 
 
 def _objects(truth: Segmentation, class_map: Array) -> Array:

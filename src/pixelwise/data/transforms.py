@@ -8,7 +8,7 @@ areas where it shrinks) and the truth by the nearest pixel. Boxes need no care: 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,10 @@ import cv2
 import numpy as np
 import torch
 
-from ..masks import Masks
 from ..ops.resize import Resizing
 from ..sample import Sample
 from ..segmentation import Segmentation
-from .geometry import Crop, Elastic, Plane, Size, Span, Warp, affine, coordinates, nearest, scaled
+from .geometry import Crop, Elastic, Plane, Size, Span, Warp, affine, coordinates, scaled
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """The grey value of RGB (ITU-R BT.601)."""
@@ -159,7 +158,7 @@ class Augmentation:
             view = Crop(rows, columns, size, upside, mirrored)
         pixels = _pixels(sample)
         image = view.picture(pixels, lambda window: self._colored(window, draws, blurred))
-        truth = None if sample.truth is None else _moved(sample.truth, view.plane, size)
+        truth = None if sample.truth is None else _moved(sample.truth, view)
         return Sample(torch.from_numpy(image).permute(2, 0, 1), truth, sample.name)
 
     def _colored(self, window: Plane, draws: Plane, blurred: bool) -> Plane:
@@ -218,7 +217,8 @@ def resized(sample: Sample, resizing: Resizing) -> Sample:
     if size == sample.size:
         return sample
     image = torch.from_numpy(scaled(_pixels(sample), size)).permute(2, 0, 1)
-    truth = None if sample.truth is None else _moved(sample.truth, lambda plane: nearest(plane, size), size)
+    rows, columns = (Span(0, length, 0, extent) for length, extent in zip(sample.size, size, strict=True))
+    truth = None if sample.truth is None else _moved(sample.truth, Crop(rows, columns, size))
     return Sample(image, truth, sample.name)
 
 
@@ -227,15 +227,14 @@ def _pixels(sample: Sample) -> Plane:
     return sample.image.permute(1, 2, 0).numpy()
 
 
-def _moved(truth: Segmentation, move: Callable[[Plane], Plane], size: Size) -> Segmentation:
-    """The truth with every plane moved to `size`; segments that vanish are dropped, and the others renumbered."""
+def _moved(truth: Segmentation, view: Crop | Warp) -> Segmentation:
+    """The truth as the picture is seen; segments that vanish are dropped, and the others renumbered."""
     if truth.masks is not None:
-        planes = (torch.from_numpy(move(plane.numpy())) for plane in truth.masks.planes())
-        masks = Masks.from_ids(planes, len(truth), size)
+        masks = view.masks(truth.masks)
         moved = Segmentation(truth.classes, truth.labels, truth.scores, masks=masks, crowd=truth.crowd)
         return moved.select(masks.areas() > 0)
     assert truth.ids is not None
-    ids = torch.from_numpy(move(truth.ids.numpy()))
+    ids = torch.from_numpy(view.plane(truth.ids.numpy()))
     left = torch.bincount(ids.flatten(), minlength=len(truth) + 1).numpy()[1:] > 0
     if not left.all():
         numbers = np.concatenate([[0], np.cumsum(left) * left]).astype(np.int32)

@@ -52,7 +52,7 @@ _IMAGES, _CLASSES, _OBJECTS, _SETS = "JPEGImages", "SegmentationClass", "Segment
 class ClassesAndObjects:
     """Reads the truth of a record from its class mask, and from its object mask where the data have these.
 
-    Each pair of object and class that occurs is a segment; object 0 is whatever is not counted.
+    Each pair of object and class that occurs is a segment; object 0 is whatever is not counted, of a thing a crowd.
     """
 
     values: MaskValues
@@ -71,7 +71,9 @@ class ClassesAndObjects:
         numbers[(objects == VOID) | (class_map.numpy() == VOID)] = -1
         found = np.unique(numbers[numbers >= 0])
         ids = rank(np.where(numbers < 0, found.max(initial=0) + 1, numbers), found)
-        return Segmentation(self.values.classes, torch.from_numpy(found % 256).long(), ids=torch.from_numpy(ids))
+        labels = torch.from_numpy(found % 256).long()
+        crowd = torch.from_numpy(found < 256) & torch.tensor(self.values.classes.things)[labels]
+        return Segmentation(self.values.classes, labels, ids=torch.from_numpy(ids), crowd=crowd)
 
 
 def detect(path: Path) -> str | None:

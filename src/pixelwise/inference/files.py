@@ -15,10 +15,12 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from ..classes import Classes
 from ..data.annotations import Annotations
 from ..data.image import read_image
 from ..data.label_map import without_overlap, write_map
 from ..data.map_rows import palette
+from ..data.panoptic_annotations import PanopticAnnotations
 from ..data.picture_file import MAX_PIXELS, read_header
 from ..data.rows import MAX_PIXELS_IN_ROWS, OnDisk
 from ..data.source import Picture, read_ahead
@@ -32,7 +34,7 @@ from .predictor import FAILURES, Predictor
 from .progress import shown
 from .sources import find_pictures
 
-FORMATS = {"overlay": ".jpg", "class-map": ".png", "label-map": ".png", "coco": ".json"}
+FORMATS = {"overlay": ".jpg", "class-map": ".png", "label-map": ".png", "coco": ".json", "coco-panoptic": ".json"}
 """What can be written, and the suffix it gets."""
 
 BY_SUFFIX = {".png": "class-map", ".json": "coco", ".jpg": "overlay", ".jpeg": "overlay", ".webp": "overlay"}
@@ -78,9 +80,10 @@ def save(
             - "class-map": 8-bit palette PNG; the values are class indices, 255 is void, the palette has the colours.
             - "label-map": 16-bit PNG; each thing and each class of stuff has a number, 0 is background, 65535 void;
               a JSON file beside it names the class of each number: {"1": "cell"}.
+            - "coco-panoptic": JSON, and a folder of that name with a PNG of the picture's name; any suffix is .json.
             - "coco": JSON, run lengths with scores; of a semantic result one annotation a class, background none.
             - "overlay": the picture with the result drawn on it.
-        image: the picture, for "overlay"; its path, for the name of the file in "coco".
+        image: the picture, for "overlay"; its path, for the name of the file in "coco" and "coco-panoptic".
 
     Raises:
         OSError: names the file when it cannot be written.
@@ -97,8 +100,12 @@ def save(
         _write_numbers(result, path)
     elif format == "coco":
         annotated = Annotations(result.classes, scores=True)
-        annotated.add(Path(image).name if isinstance(image, str | os.PathLike) else path.stem, result)
+        annotated.add(_called(image, path), result)
         annotated.write(path)
+    elif format == "coco-panoptic":
+        panoptic = PanopticAnnotations(result.classes, path.with_suffix(""), scores=True)
+        panoptic.add(_called(image, path), result)
+        panoptic.write(path.with_suffix(".json"))
     elif image is None:
         raise ValueError(f"{path}: an overlay needs the picture too: save(result, path, image=picture)")
     else:
@@ -113,7 +120,7 @@ def predict_files(
     formats: Sequence[str] = ("overlay", "class-map"),
     progress: bool = True,
 ) -> Predicted:
-    """Predicts pictures and writes the results below a folder: `out/FORMAT/NAME.suffix`, and `out/coco.json` for all.
+    """Predicts pictures and writes the results below a folder: `out/FORMAT/NAME.suffix`, and one JSON for all.
 
     A picture that cannot be read or computed is reported on stderr and skipped. Pictures are read in a second thread
     while the model computes. One of more than `LARGE` pixels goes from disk to disk in rows if it can (rasterio is
@@ -140,7 +147,7 @@ def predict_files(
     _check_writable(out)
     done: list[Path] = []
     failed: list[tuple[Path, str]] = []
-    annotated = Annotations(predictor.model.classes, scores=True)
+    joint = _joint(predictor.model.classes, out, formats)
     items, whole = list(pictures.items()), _why_whole(predictor, formats)
     reading = read_ahead(items, lambda item: _read(item[1], whole))
     for (name, path), read in shown(reading, len(items), "pictures", progress):
@@ -159,12 +166,26 @@ def predict_files(
             continue
         if isinstance(image, Tensor):
             _save_each(result, image, out, name, formats)
-            if "coco" in formats:
+            for annotated in joint.values():
                 annotated.add(name + path.suffix, result)
         done.append(path)
-    if "coco" in formats:
-        annotated.write(out / "coco.json")
+    for format, annotated in joint.items():
+        annotated.write(out / f"{format}.json")
     return Predicted(tuple(done), tuple(failed), out, masks)
+
+
+def _joint(classes: Classes, out: Path, formats: Sequence[str]) -> dict[str, Annotations | PanopticAnnotations]:
+    """Those formats that have one file for all pictures."""
+    every: dict[str, Annotations | PanopticAnnotations] = {
+        "coco": Annotations(classes, scores=True),
+        "coco-panoptic": PanopticAnnotations(classes, out / "coco-panoptic", scores=True),
+    }
+    return {format: every[format] for format in dict.fromkeys(formats) if format in every}
+
+
+def _called(image: Picture | None, path: Path) -> str:
+    """What a JSON file calls the picture."""
+    return Path(image).name if isinstance(image, str | os.PathLike) else path.stem
 
 
 def _told(path: Path, reason: str) -> str:
@@ -212,7 +233,7 @@ def _predict_in_rows(
 def _save_each(result: Segmentation, image: Tensor, out: Path, name: str, formats: Sequence[str]) -> None:
     for format in formats:
         suffix = ".png" if format == "overlay" and max(image.shape) > JPEG_SIDE else FORMATS[format]
-        if format != "coco":
+        if FORMATS[format] != ".json":
             save(result, out / format / f"{name}{suffix}", format, image=image)
 
 

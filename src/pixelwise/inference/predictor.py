@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, overload
 
@@ -16,6 +17,7 @@ from ..classes import VOID
 from ..data.rows import InMemory, Rows
 from ..data.source import Picture, picture
 from ..models.base import Model, SemanticModel, SemanticOutputs
+from ..models.merged import Merged
 from ..postprocess.chain import Chain, check_crf_size
 from ..sample import Sample, collate
 from ..segmentation import Segmentation
@@ -47,11 +49,13 @@ class Predictor:
     Pictures are resized as the model's `resizing` says and padded to its stride; results have the picture's own size.
     For a semantic model, larger pictures are cut into overlapping tiles that are blended without seams, and class
     probabilities exist for a band of rows at a time only, so that memory grows with a picture's width and not with its
-    area; a CRF alone needs those of the whole picture at once. The model is moved to the device and stays there; its
+    area; a CRF alone needs those of the whole picture at once. Of a merged model each of the two is asked by itself,
+    the semantic one with the views, the tiles and the CRF. The model is moved to the device and stays there; its
     training mode is left as it was.
 
     Args:
-        model: any; `flip`, `scales` and `tile` need class probabilities, which only semantic models have.
+        model: any; `flip`, `scales` and `tile` need class probabilities, which only semantic models have, and of a
+            merged model one of the two.
         device: "auto" (the first GPU when there is one), "cpu", "cuda", "cuda:1".
         flip: whether to look at the mirrored picture as well; "both" upside down too. Probabilities are averaged.
         scales: factors on height and width to look at the picture with. Probabilities are averaged.
@@ -93,10 +97,20 @@ class Predictor:
         if not isinstance(self.postprocess, Chain):
             raise TypeError(f"postprocess is {postprocess!r}: it must be a Chain, such as Chain(crf=CRF(), open=2)")
         needs_probabilities = self.views != (View(),) or tile is not None or self.postprocess.crf is not None
-        if not isinstance(model, SemanticModel) and needs_probabilities:
+        if not isinstance(model, SemanticModel | Merged) and needs_probabilities:
             raise TypeError(
                 f"{type(model).__name__} does {model.task} segmentation and has no class probabilities: "
                 "flip, scales, tile and the CRF are for semantic models"
+            )
+        self._parts: tuple[Predictor, ...] = ()
+        if isinstance(model, Merged):
+            chain = model.postprocess or None if postprocess is None else postprocess
+            views_and_tiles: dict[str, Any] = {"flip": flip, "scales": scales, "tile": tile, "overlap": overlap}
+            self._parts = (
+                Predictor(model.semantic, device=device, precision=precision, postprocess=chain, **views_and_tiles),
+                Predictor(
+                    model.instance, device=device, precision=precision, postprocess=chain and replace(chain, crf=None)
+                ),
             )
         # Converting a module to channels last copies its weights, once.
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
@@ -105,6 +119,9 @@ class Predictor:
     def __call__(self, source: Picture) -> Segmentation:
         """What is where in one picture, at its own size, on the CPU."""
         image = picture(source)
+        if isinstance(self.model, Merged):
+            semantic, instance = self._parts
+            return self.model.merge(semantic(image), instance(image))
         with _evaluating(self.model):
             if not isinstance(self.model, SemanticModel):
                 height, width = image.shape[1:]

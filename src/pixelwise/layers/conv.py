@@ -16,6 +16,15 @@ def conv_norm_relu(channels: int, width: int, kernel: int = 3, dilation: int = 1
     )
 
 
+def conv_group_relu(channels: int, width: int, kernel: int = 3) -> nn.Sequential:
+    """Convolution without a bias that keeps the size, group normalisation (32 groups from 128 channels on), ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False),
+        nn.GroupNorm(math.gcd(32, max(1, width // 4)), width),
+        nn.ReLU(inplace=True),
+    )
+
+
 def separable_conv_norm_relu(channels: int, width: int, dilation: int = 1, norm_between: bool = True) -> nn.Sequential:
     """A 3×3 convolution of each channel by itself, then a 1×1 of all, batch normalisation, ReLU.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,11 +17,11 @@ from .overlaps import (
     Integers,
     Objects,
     Pairs,
+    Touch,
     areas_of,
     best_of,
     boundary_pairs,
     box_pairs,
-    boxes_of,
     mask_pairs,
     objects_of,
 )
@@ -87,8 +88,8 @@ class AveragePrecision:
 
     Args:
         classes: what the labels mean; its background is no object.
-        boundary: width of a boundary as a share of the picture's diagonal (0.02 in COCO and LVIS, 0.005 in Cityscapes),
-            for the boundary scores, which are left out when not given.
+        boundary: width of a boundary, in pixels or below 1 as a share of the picture's diagonal (0.02 in COCO and LVIS,
+            0.005 in Cityscapes), for the boundary scores, which are left out when not given.
 
     Attributes:
         names: of the pictures, in the order in which they came.
@@ -99,8 +100,10 @@ class AveragePrecision:
     DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
 
     def __init__(self, classes: Classes, boundary: float | None = None) -> None:
-        if boundary is not None and not 0 < boundary < 1:
-            raise ValueError(f"the width of a boundary is {boundary}: it is a share of the diagonal, such as 0.02")
+        if boundary is not None and not 0 < boundary < math.inf:
+            raise ValueError(
+                f"the width of a boundary is {boundary}: it is a share of the diagonal, such as 0.02, or in pixels"
+            )
         self.classes = classes
         self.boundary = boundary
         self.names: list[str] = []
@@ -125,11 +128,11 @@ class AveragePrecision:
         """Counts a picture whose objects are run lengths already, in the order of `objects_of`."""
         self._kept.clear()
         found = best_of(found)
-        pairs = {"mask": mask_pairs(found, truth), "box": box_pairs(found, truth)}
-        boxes = boxes_of(found)
-        areas = {"mask": areas_of(found), "box": boxes[:, 2] * boxes[:, 3]}
+        touch = Touch.of(found, truth)
+        pairs = {"mask": mask_pairs(found, truth, touch), "box": box_pairs(found, truth, touch)}
+        areas = {"mask": areas_of(found), "box": touch.found[:, 2] * touch.found[:, 3]}
         if self.boundary is not None:
-            pairs["boundary"], areas["boundary"] = boundary_pairs(found, truth, self.boundary), areas["mask"]
+            pairs["boundary"], areas["boundary"] = boundary_pairs(found, truth, touch, self.boundary), areas["mask"]
         self.names.append(name)
         self.pictures.append(
             Picture(found.labels, found.scores, areas, truth.labels, areas_of(truth), truth.crowd, pairs)

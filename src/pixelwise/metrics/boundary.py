@@ -5,6 +5,7 @@ Csurka, Larlus, Perronnin: "What is a good evaluation measure for semantic segme
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -36,8 +37,8 @@ class BoundaryScore:
 
     Attributes:
         classes: what the indices mean.
-        tolerance: how far off a boundary may lie and still be right, pixels (Euclidean). The paper takes 0.75 % of the
-            picture's diagonal: 4.5 pixels of 480x360.
+        tolerance: how far off a boundary may lie and still be right, whole pixels (Euclidean), or below 1 a share of
+            the picture's diagonal. The paper takes 0.0075: 4.5 pixels of 480x360.
         names: of the pictures, in the order in which they came.
         pictures: (4, C) int64 each: found boundary pixels that are right, all found ones, true ones that were found,
             all true ones.
@@ -45,9 +46,12 @@ class BoundaryScore:
 
     DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
 
-    def __init__(self, classes: Classes, tolerance: int = 2) -> None:
-        if tolerance < 0:
-            raise ValueError(f"the tolerance of the boundary score is {tolerance}: it is 0 or more pixels")
+    def __init__(self, classes: Classes, tolerance: float = 2) -> None:
+        if not tolerance >= 0 or (tolerance > 1 and tolerance % 1):
+            raise ValueError(
+                f"the tolerance of the boundary score is {tolerance}: it is 0 or more whole pixels, or below 1 a share "
+                "of the picture's diagonal"
+            )
         self.classes = classes
         self.tolerance = tolerance
         self.names: list[str] = []
@@ -68,7 +72,8 @@ class BoundaryScore:
         """(4, C) int64: the counts of one picture, from (H, W) class maps; they are not added to this one."""
         known = truth != VOID
         edges = [_edges(found, np.ones_like(known)), _edges(truth, known)]
-        reach = disk(self.tolerance)
+        share = self.tolerance < 1
+        reach = disk(round(math.hypot(*truth.shape) * self.tolerance) if share else int(self.tolerance))
         counts: Counts = np.zeros((4, len(self.classes)), np.int64)
         for c in range(len(self.classes)):
             here = [(edge & (values == c)).view(np.uint8) for edge, values in zip(edges, (found, truth), strict=True)]

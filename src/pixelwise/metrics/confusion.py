@@ -178,7 +178,7 @@ def summarize(tallies: NDArray[Any]) -> dict[str, Values]:
 
 
 def bootstrap(
-    tallies: Counts,
+    tallies: NDArray[Any],
     rng: np.random.Generator,
     draws: int = 1000,
     level: float = 0.95,
@@ -187,6 +187,8 @@ def bootstrap(
     image_wise: Sequence[str] = IMAGE_WISE,
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of all scores, image-wise ones included, over pictures drawn with replacement.
+
+    A score that is undefined in all that is drawn has none.
 
     Args:
         tallies: (pictures, K, C), counts that add up over pictures.
@@ -208,9 +210,8 @@ def bootstrap(
         for name, value in (total | means_over_pictures(alone, often, image_wise)).items():
             drawn.setdefault(name, []).append(float(value))
     ends = (0.5 - level / 2, 0.5 + level / 2)
-    return {
-        name: (low, high) for name, values in drawn.items() for low, high in [np.nanquantile(values, ends).tolist()]
-    }
+    kept = {name: values for name, values in drawn.items() if np.isfinite(values).any()}
+    return {name: (low, high) for name, v in kept.items() for low, high in [np.nanquantile(v, ends).tolist()]}
 
 
 def joint_histogram(truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> Counts:

@@ -32,7 +32,8 @@ DEFINITIONS: Mapping[str, str] = {
     "image-wise label AP": "mean over the pictures of the label AP of each picture by itself, as published",
     "image-wise label AP50": "the same at an IoU of 0.50 only",
     "image-wise AJI": "mean over the pictures of the AJI of each picture by itself, as published",
-    "overlap": "objects that overlap are made a label map first: the better scored one keeps the pixels",
+    "overlap": "for these scores objects that overlap are made a label map first: the better scored one keeps the "
+    "pixels; regions of many objects (crowd) are left out, and so is what was found and lies in one by half or more",
 }
 """What each score means, for reports."""
 
@@ -93,12 +94,12 @@ class LabelMapScore:
         return {name: float(value) for name, value in (summarize(stacked.sum(0)) | alone).items()}
 
     def per_class(self) -> list[dict[str, str | int | float]]:
-        """One row a class: "class", the scores (nan for one without objects), objects "true" and "found"."""
+        """One row a class: "class" and the scores, nan for one without objects."""
         counts = self._stacked().sum(0)
         rows: list[dict[str, str | int | float]] = []
         for k, name in enumerate(self.classes.names):
             alone = {score: float(value) for score, value in summarize(counts[:, k : k + 1]).items()}
-            rows.append({"class": name, **alone, "true": int(counts[-4, k]), "found": int(counts[-3, k])})
+            rows.append({"class": name, **alone})
         return rows
 
     def per_picture(self) -> list[dict[str, str | float]]:
@@ -141,12 +142,14 @@ def _count(found: Segmentation, truth: Segmentation, classes: int) -> Counts:
     areas, true_areas = table.sum(1)[1:], table.sum(0)[1:]
     both = table[1:, 1:]
     labels, true_labels = found.labels.cpu().numpy(), truth.labels.cpu().numpy()
+    crowd = truth.crowd.cpu().numpy()
+    spared = 2 * both[:, crowd].sum(1) >= np.maximum(areas, 1)
     counts: Counts = np.zeros((len(THRESHOLDS) + 4, classes), np.int64)
     for k in np.union1d(labels, true_labels):
         if k == truth.classes.background:
             continue
-        n = np.flatnonzero((labels == k) & (areas > 0))
-        m = np.flatnonzero((true_labels == k) & (true_areas > 0))
+        n = np.flatnonzero((labels == k) & (areas > 0) & ~spared)
+        m = np.flatnonzero((true_labels == k) & (true_areas > 0) & ~crowd)
         counts[:, k] = _count_class(both[np.ix_(n, m)], areas[n], true_areas[m])
     return counts
 

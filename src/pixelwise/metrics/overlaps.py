@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from faster_coco_eval import mask as coco
 from numpy.typing import NDArray
 from pycocotools import mask as plain
 
+from ..ops.masks import masks_to_texts
 from ..segmentation import Segmentation
 
 Floats = NDArray[np.float64]
@@ -51,6 +53,29 @@ class Pairs(NamedTuple):
     iou: Floats
 
 
+class Touch(NamedTuple):
+    """The boxes of D results and of G true objects of one picture, x, y, width and height, and what they share.
+
+    Attributes:
+        found: (D, 4) pixels; zeros around an empty mask.
+        true: (G, 4).
+        both: (D, G) pixels of the intersections.
+    """
+
+    found: Floats
+    true: Floats
+    both: Floats
+
+    @classmethod
+    def of(cls, found: Objects, true: Objects) -> Touch:
+        """Of the boxes around the masks."""
+        one, other = boxes_of(found), boxes_of(true)
+        start = np.maximum(one[:, None, :2], other[:, :2])
+        end = np.minimum(one[:, None, :2] + one[:, None, 2:], other[:, :2] + other[:, 2:])
+        both: Floats = np.maximum(end - start, 0).prod(-1)
+        return cls(one, other, both)
+
+
 def objects_of(segmentation: Segmentation) -> Objects:
     """The objects of a segmentation with either carrier, by class, the best scored first."""
     labels = segmentation.labels.cpu().numpy()
@@ -85,15 +110,14 @@ def boxes_of(objects: Objects) -> Floats:
     return np.asarray(plain.toBbox(list(objects.runs)), np.float64).reshape(-1, 4)
 
 
-def mask_pairs(found: Objects, true: Objects) -> Pairs:
+def mask_pairs(found: Objects, true: Objects, touch: Touch) -> Pairs:
     """By the intersection over the union of the masks; with a crowd: over the area of what was found."""
-    return _pairs(found, true, lambda n, m: _mask_iou(found.runs, true.runs, n, m, true.crowd))
+    return _pairs(found, true, touch, lambda n, m: _mask_iou(found.runs, true.runs, n, m, true.crowd))
 
 
-def box_pairs(found: Objects, true: Objects) -> Pairs:
+def box_pairs(found: Objects, true: Objects, touch: Touch) -> Pairs:
     """By the boxes around the masks."""
-    one, other = boxes_of(found), boxes_of(true)
-    both = _box_intersections(one, other)
+    one, other, both = touch
     area, areas = (one[:, 2] * one[:, 3])[:, None], other[:, 2] * other[:, 3]
     union = np.where(true.crowd, area, area + areas - both)
     overlap = np.divide(both, union, out=np.zeros_like(both), where=both > 0)
@@ -101,15 +125,17 @@ def box_pairs(found: Objects, true: Objects) -> Pairs:
     return Pairs(n, m, overlap[n, m])
 
 
-def boundary_pairs(found: Objects, true: Objects, ratio: float) -> Pairs:
+def boundary_pairs(found: Objects, true: Objects, touch: Touch, width: float) -> Pairs:
     """By the smaller of two intersections over unions: of the masks, and of what lies near their own boundaries.
 
     Cheng et al., "Boundary IoU", 2021. A crowd keeps that of its mask.
 
     Args:
-        found, true: of one picture.
-        ratio: how near, as a share of the diagonal of the picture; at least a pixel.
+        found, true, touch: of one picture.
+        width: how near, in pixels, or below 1 as a share of the diagonal of the picture, then at least a pixel.
     """
+    size = next((runs["size"] for objects in (found, true) for runs in objects.runs), (1, 1))
+    ratio = width if width < 1 else width / math.hypot(*size)
     edges = [[coco.rleToBoundary(runs, ratio) for runs in objects.runs] for objects in (found, true)]
 
     def smaller(n: Integers, m: Integers) -> Floats:
@@ -117,14 +143,14 @@ def boundary_pairs(found: Objects, true: Objects, ratio: float) -> Pairs:
         edge = _mask_iou(edges[0], edges[1], n, m, true.crowd)
         return np.where(true.crowd[m], whole, np.minimum(whole, edge))
 
-    return _pairs(found, true, smaller)
+    return _pairs(found, true, touch, smaller)
 
 
-def _pairs(found: Objects, true: Objects, iou: Callable[[Integers, Integers], Floats]) -> Pairs:
+def _pairs(found: Objects, true: Objects, touch: Touch, iou: Callable[[Integers, Integers], Floats]) -> Pairs:
     """`iou(n, m)` gives the (len(n), len(m)) overlaps of the results n with the true objects m."""
-    touch = (_box_intersections(boxes_of(found), boxes_of(true)) > 0) & (found.labels[:, None] == true.labels)
+    near = (touch.both > 0) & (found.labels[:, None] == true.labels)
     kept = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
-    for label in np.unique(found.labels[touch.any(1)]):
+    for label in np.unique(found.labels[near.any(1)]):
         n, m = np.flatnonzero(found.labels == label), np.flatnonzero(true.labels == label)
         overlap = iou(n, m)
         rows, columns = np.nonzero(overlap >= LEAST)
@@ -139,20 +165,7 @@ def _mask_iou(
     return np.asarray(overlap, np.float64).reshape(len(n), len(m))
 
 
-def _box_intersections(found: Floats, true: Floats) -> Floats:
-    """(N, 4) and (M, 4) boxes → (N, M) pixels."""
-    start = np.maximum(found[:, None, :2], true[:, :2])
-    end = np.minimum(found[:, None, :2] + found[:, None, 2:], true[:, :2] + true[:, 2:])
-    both: Floats = np.maximum(end - start, 0).prod(-1)
-    return both
-
-
 def _run_lengths(segmentation: Segmentation) -> list[Runs]:
     """One for each segment."""
     height, width = segmentation.size
-    masks = segmentation.as_masks()
-    counts = [masks.lengths(n) for n in range(len(masks))]
-    if not counts:
-        return []
-    runs: list[Runs] = coco.frPyObjects([{"size": [height, width], "counts": one} for one in counts], height, width)
-    return runs
+    return [{"size": [height, width], "counts": text} for text in masks_to_texts(segmentation.as_masks())]

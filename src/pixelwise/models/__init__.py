@@ -1,12 +1,16 @@
 """The methods by name: one paper, one file."""
 
 from .base import Model
+from .decoupled_solo import DecoupledSOLO
 from .deeplabv1 import DeepLabV1
 from .deeplabv2 import DeepLabV2
 from .deeplabv3 import DeepLabV3
 from .deeplabv3plus import DeepLabV3Plus
 from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
+from .mask_rcnn import MaskRCNN
 from .pspnet import PSPNet
+from .solo import SOLO
+from .solov2 import SOLOv2
 from .unet import PaddedUNet, UNet
 from .yolact import YOLACT
 
@@ -22,6 +26,10 @@ MODELS: dict[str, type[Model]] = {
     "deeplabv3": DeepLabV3,
     "deeplabv3plus": DeepLabV3Plus,
     "pspnet": PSPNet,
+    "mask_rcnn": MaskRCNN,
     "yolact": YOLACT,
+    "solo": SOLO,
+    "decoupled_solo": DecoupledSOLO,
+    "solov2": SOLOv2,
 }
 """What `pixelwise.create` can make, in the order of their years."""

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..masks import Masks
+
+Array = NDArray[Any]
 _MOST_CHARACTERS = 12
 
 
@@ -26,6 +33,44 @@ def runs_to_text(runs: Sequence[int]) -> str:
             if done:
                 break
     return text.decode()
+
+
+def masks_to_texts(masks: Masks) -> list[bytes]:
+    """COCO's compressed text of each mask: `runs_to_text` of its `lengths`, of all masks at once."""
+    height, width = masks.size
+    mask, column, first, end = masks.runs.cpu().numpy().astype(np.int64).T
+    begins, ends = column * height + first, column * height + end
+    # Runs that meet at the foot of one column and the head of the next are one.
+    joint = (mask[1:] == mask[:-1]) & (begins[1:] == ends[:-1])
+    opens, closes = np.append(True, ~joint)[: len(mask)], np.append(~joint, True)[: len(mask)]
+    mask, begins, ends = mask[opens], begins[opens], ends[closes]
+    number = np.bincount(mask, minlength=len(masks))
+    last = np.zeros(len(masks), np.int64)  # where the last run of ones ends
+    last[mask] = ends
+    rest = (last < height * width) | (number == 0)
+    counts = 2 * number + rest
+    starts = np.cumsum(counts) - counts
+    place = np.arange(len(mask)) * 2 + (starts - 2 * (np.cumsum(number) - number))[mask]
+    lengths = np.zeros(int(counts.sum()), np.int64)
+    new = np.append(True, mask[1:] != mask[:-1])[: len(mask)]
+    lengths[place] = begins - np.where(new, 0, np.roll(ends, 1))
+    lengths[place + 1] = ends - begins
+    lengths[(starts + counts - 1)[rest]] = (height * width - last)[rest]
+    values = lengths.copy()
+    values[2:] -= lengths[:-2] * (np.arange(len(lengths)) - np.repeat(starts, counts) > 2)[2:]
+    return _in_characters(values, starts, counts)
+
+
+def _in_characters(values: Array, starts: Array, counts: Array) -> list[bytes]:
+    """Numbers → characters of 5 bits each, joined from each of `starts` on, `counts` numbers at a time."""
+    bits = np.frexp(values ^ values >> 63)[1]  # of what is not the sign, which takes one more
+    characters = bits // 5 + 1
+    ends = np.cumsum(characters)
+    every = np.repeat(np.arange(len(values)), characters)
+    place = np.arange(len(every)) - (ends - characters)[every]
+    text = (48 + (values[every] >> 5 * place & 31) + 32 * (place + 1 < characters[every])).astype(np.uint8).tobytes()
+    bounds = np.append(0, ends)[np.stack([starts, starts + counts])].T.tolist()
+    return [text[begin:end] for begin, end in bounds]
 
 
 def runs_from_text(text: str) -> list[int]:

@@ -14,9 +14,11 @@ from safetensors.torch import save as to_bytes
 
 from ..classes import Classes
 from ..models.base import Model
+from ..models.merged import Merged
 from ..ops.files import write_aside
 from ..ops.resize import Resizing
 from ..postprocess.chain import Chain
+from ..postprocess.panoptic import Merging
 from .files import existing, read_safetensors
 from .presets import create, published
 from .published import PRESETS
@@ -35,7 +37,7 @@ def save(model: Model, path: str | os.PathLike[str], record: Mapping[str, Any] |
     """Write the weights of a model, whole or not at all, with how it was made.
 
     Args:
-        model: made by `pixelwise.create` or `pixelwise.load`.
+        model: made by `pixelwise.create` or `pixelwise.load`, or by `pixelwise.merge` of two such.
         path: of the file, `best.safetensors` for example; its folder is made when missing.
         record: what else to keep, of plain JSON values: the recipe, the scores, the fingerprint of the data.
 
@@ -44,8 +46,6 @@ def save(model: Model, path: str | os.PathLike[str], record: Mapping[str, Any] |
         TypeError: the record holds something that JSON cannot.
         OSError: the file cannot be written.
     """
-    if not model.architecture:
-        raise ValueError(f"this {type(model).__name__} does not know how it was made: make it with pixelwise.create")
     own = _describe(model)
     if repeated := sorted(own.keys() & (record or {}).keys()):
         raise ValueError(f"record has {', '.join(repeated)}, which the checkpoint says itself: leave it out")
@@ -118,10 +118,13 @@ def set_postprocess(path: str | os.PathLike[str], chain: Chain) -> None:
 
 def _make(record: Mapping[str, Any]) -> Model:
     """The model that a record describes, with random weights; a KeyError names what is missing."""
-    arguments = dict(record["arguments"])
+    arguments, classes = dict(record["arguments"]), Classes.from_dict(record["classes"])
     if foreign := arguments.keys() & {"classes", "num_classes", "pretrained"}:
         raise ValueError(f"{', '.join(sorted(foreign))} cannot be among the arguments")
-    model = create(record["architecture"], classes=Classes.from_dict(record["classes"]), **arguments)
+    if "parts" in record:
+        model: Model = _join(record["parts"], Merging.from_dict(arguments["merging"]), classes)
+    else:
+        model = create(record["architecture"], classes=classes, **arguments)
     model.resizing = Resizing(**record["resizing"])
     model.postprocess = Chain.from_dict(record.get("postprocess", {}))
     if record["normalization"] != (found := model.normalize.to_dict()):
@@ -132,9 +135,26 @@ def _make(record: Mapping[str, Any]) -> Model:
     return model
 
 
+def _join(records: Mapping[str, Mapping[str, Any]], merging: Merging, classes: Classes) -> Merged:
+    """The model of two that the records of its parts describe, each of which keeps its own."""
+    parts: dict[str, Any] = {}
+    for name, record in records.items():
+        parts[name] = _make(record)
+        parts[name].record = record
+    model = Merged(**parts, merging=merging)
+    if set(model.classes.names) != set(classes.names):
+        raise ValueError(
+            f"its classes are {', '.join(classes.names)}, those of its parts {', '.join(model.classes.names)}"
+        )
+    model.classes = classes
+    return model
+
+
 def _describe(model: Model) -> dict[str, Any]:
-    """What a checkpoint says of its model."""
-    return {
+    """What a checkpoint says of its model, and of a model of two also what their own checkpoints said of each."""
+    if not model.architecture:
+        raise ValueError(f"this {type(model).__name__} does not know how it was made: make it with pixelwise.create")
+    own = {
         "format_version": FORMAT_VERSION,
         "architecture": model.architecture,
         "arguments": dict(model.arguments),
@@ -144,3 +164,7 @@ def _describe(model: Model) -> dict[str, Any]:
         "postprocess": model.postprocess.to_dict(),
         "versions": {package: version(package) for package in ("pixelwise", "torch", "timm")},
     }
+    if isinstance(model, Merged):
+        parts = {"semantic": model.semantic, "instance": model.instance}
+        own["parts"] = {name: {**part.record, **_describe(part)} for name, part in parts.items()}
+    return own

@@ -63,7 +63,7 @@ def convert(
 
 
 def count_classes(theirs: Mapping[str, Any], layout: str, model: str, arguments: Mapping[str, Any]) -> int:
-    """How many classes weights have: the length that differs between models of two and of three classes.
+    """How many classes weights have, from a length that differs between models of two and of three classes.
 
     Raises:
         ValueError: nothing in them depends on it.
@@ -74,7 +74,8 @@ def count_classes(theirs: Mapping[str, Any], layout: str, model: str, arguments:
     for key, tensor in theirs.items():
         name = table.ours(key)
         if name in shapes and tensor.ndim == len(shapes[name]):
-            for length, a, b in zip(tensor.shape, two.state_dict()[name].shape, shapes[name], strict=True):
+            lengths = table.changed(name, tensor).shape
+            for length, a, b in zip(lengths, two.state_dict()[name].shape, shapes[name], strict=True):
                 if a != b:
-                    return int(length)
+                    return 2 + (int(length) - a) // (b - a)
     raise ValueError(f"no tensor tells how many classes there are. These weights fit {table.made_by}")

@@ -10,21 +10,24 @@ from typing import Any
 from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
-from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, pspnet, unet, yolact
+from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, mask_rcnn, pspnet, solo, unet, yolact
 from .files import read_state_dict, unwrapped
 from .table import Table
 
 LAYOUTS: dict[str, tuple[Table, ...]] = {
+    "detectron2": (mask_rcnn.DETECTRON2,),
     "kazuto1011": (deeplabv2.KAZUTO1011,),
     "milesial": (unet.MILESIAL,),
+    "mmdet": solo.MMDET,
     "semseg": (pspnet.SEMSEG,),
     "smp": (deeplabv3.SMP, deeplabv3plus.SMP, pspnet.SMP, unet.SMP),
-    "torchvision": (deeplabv3.TORCHVISION, fcn.TORCHVISION),
+    "solo": solo.SOLO,
+    "torchvision": (deeplabv3.TORCHVISION, fcn.TORCHVISION, mask_rcnn.TORCHVISION, mask_rcnn.TORCHVISION_V2),
     "vainf": (deeplabv3.VAINF, deeplabv3plus.VAINF),
     "wkentaro": fcn.WKENTARO,
     "yolact": (yolact.YOLACT,),
 }
-"""Whose names the tensors have → a table for each of our models that they fit."""
+"""Whose names the tensors have → a table for each of our models that they fit, or several for its variants."""
 
 
 def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any], layout: str) -> dict[str, str]:
@@ -66,16 +69,18 @@ def fitting(model: Model, layout: str) -> Table:
     """
     if layout not in LAYOUTS:
         raise ValueError(f"there is no layout {layout!r}: {nearest(layout, LAYOUTS)}")
-    tables = {table.architecture: table for table in LAYOUTS[layout]}
-    table = tables.get(model.architecture)
-    if table is None:
+    tables = [table for table in LAYOUTS[layout] if table.architecture == model.architecture]
+    if not tables:
         raise ValueError(
             f"the layout {layout!r} is not that of {model.architecture or type(model).__name__}. "
-            f"These weights fit {'; or '.join(table.made_by for table in tables.values())}"
+            f"These weights fit {'; or '.join(table.made_by for table in LAYOUTS[layout])}"
         )
     defaults = inspect.signature(MODELS[model.architecture]).parameters
-    made = {key: model.arguments.get(key, defaults[key].default) for key in table.demands}
-    if wrong := {key: value for key, value in table.demands.items() if made[key] != value}:
-        wanted = ", ".join(f"{key}={value!r}" for key, value in wrong.items())
-        raise ValueError(f"the layout {layout!r} wants a model made with {wanted}. These weights fit {table.made_by}")
-    return table
+    wrong = []
+    for table in tables:
+        made = {key: model.arguments.get(key, defaults[key].default) for key in table.demands}
+        wrong.append({key: value for key, value in table.demands.items() if made[key] != value})
+        if not wrong[-1]:
+            return table
+    wanted = " or ".join(", ".join(f"{key}={value!r}" for key, value in one.items()) for one in wrong)
+    raise ValueError(f"the layout {layout!r} wants a model made with {wanted}. These weights fit {tables[0].made_by}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ class Table:
         prefixes: the start of their name → the start of ours; the longest that fits counts.
         dropped: the start of a name that we have no use for where the model has no place for it → why.
         demands: arguments of the constructor that the model must have been made with.
+        changes: the start of our name → what makes our tensor of theirs, where rows have another order or are missing.
     """
 
     architecture: str
@@ -29,6 +30,7 @@ class Table:
     prefixes: Mapping[str, str]
     dropped: Mapping[str, str]
     demands: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
 
     def rename(self, theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
         """The tensors under our names; and each entry that is not used, with the reason.
@@ -51,6 +53,7 @@ class Table:
             if (reason and name not in ours) or not isinstance(value, Tensor):
                 unused[key] = reason or f"not a tensor but {type(value).__name__}"
                 continue
+            value = self.changed(name, value)
             if name is None or name not in ours:
                 problems.append(f"{key} {tuple(value.shape)} has no place in the model")
             elif name in found:
@@ -77,3 +80,7 @@ class Table:
             return None
         start = max(fitting, key=len)
         return self.prefixes[start] + key.removeprefix(start)
+
+    def changed(self, name: str | None, value: Tensor) -> Tensor:
+        """Their tensor as ours of this name is."""
+        return next((change(value) for start, change in self.changes.items() if name and name.startswith(start)), value)

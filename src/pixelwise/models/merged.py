@@ -1,0 +1,110 @@
+"""A panoptic model of two others: one says what the stuff is, the other finds the objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..ops.pad import pad_to
+from ..postprocess.panoptic import Merging, join_classes
+from ..segmentation import Segmentation
+from .base import InstanceModel, Model, SemanticModel, SemanticOutputs, most_probable
+
+
+class MergedOutputs(NamedTuple):
+    """What the two models say of a batch."""
+
+    semantic: SemanticOutputs
+    instance: Any
+    size: tuple[int, int]  # height and width of the images
+
+
+class Merged(Model):
+    """Two models that were trained apart, and the rules by which their results become one.
+
+    Each sees the pictures at the size that it wants; the model itself takes them as they are. `Predictor` asks the two
+    one after the other, as it asks each of them alone, so that the result is exactly that of merging their results, and
+    each has the postprocessing that was saved with it.
+
+    Attributes:
+        semantic, instance: the two models.
+        merging: the rules.
+
+    Raises:
+        TypeError: the models are not a semantic and an instance model.
+    """
+
+    task = "panoptic"
+
+    def __init__(self, semantic: SemanticModel, instance: InstanceModel, merging: Merging) -> None:
+        for name, model, kind in (("semantic", semantic, SemanticModel), ("instance", instance, InstanceModel)):
+            if not isinstance(model, kind):
+                does = f"does {model.task} segmentation" if isinstance(model, Model) else "is no model"
+                raise TypeError(f"the {name} model of the two is a {type(model).__name__}, which {does}")
+        classes = join_classes(semantic.classes, instance.classes)
+        super().__init__(len(classes))
+        self.classes, self.architecture, self.arguments = classes, "merged", {"merging": merging.to_dict()}
+        self.semantic, self.instance, self.merging = semantic, instance, merging
+        self.train(semantic.training and instance.training)
+
+    @property
+    def auxiliary_heads(self) -> bool:
+        """Whether `forward` runs the heads of the two that only training needs."""
+        return self.semantic.auxiliary_heads or self.instance.auxiliary_heads
+
+    @auxiliary_heads.setter
+    def auxiliary_heads(self, wanted: bool) -> None:
+        self.semantic.auxiliary_heads = self.instance.auxiliary_heads = wanted
+
+    def forward(self, images: Tensor) -> MergedOutputs:
+        """(B, 3, H, W) float32 RGB in [0, 1] → what the two models say of all of it."""
+        semantic, instance = (model(_seen(model, images)) for model in (self.semantic, self.instance))
+        return MergedOutputs(semantic, instance, (images.shape[-2], images.shape[-1]))
+
+    def loss(self, outputs: MergedOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
+        """There is none."""
+        raise TypeError(
+            "a merged model is not trained: train its semantic and its instance model apart, and merge them again"
+        )
+
+    def decode(self, outputs: MergedOutputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
+        """One panoptic result an image, by the rules of `merging`."""
+        whole = [outputs.size] * len(sizes)
+        maps = self.semantic.probabilities(outputs.semantic, whole)
+        found = []
+        for every, objects, (h, w) in zip(maps, self.instance.decode(outputs.instance, whole), sizes, strict=True):
+            objects = replace(objects, masks=objects.as_masks().cropped(h, w))
+            found.append(self.merge(most_probable(every[:, :h, :w], self.semantic.classes), objects))
+        return found
+
+    def merge(self, semantic: Segmentation, instances: Segmentation) -> Segmentation:
+        """The results of the two models as one, in the classes of this model."""
+        return self.merging(semantic, instances, classes=self.classes)
+
+
+def merge(semantic: SemanticModel, instance: InstanceModel, merging: Merging | str = "panopticapi") -> Merged:
+    """A panoptic model of two that were trained apart; it predicts, is evaluated and is saved like any other.
+
+    Args:
+        semantic: says what the stuff is.
+        instance: finds the objects.
+        merging: the rules, `Merging(stuff_area=1024)`; or the name of those of others, one of
+            `pixelwise.postprocess.panoptic.RULES`.
+
+    Raises:
+        TypeError: the models are not a semantic and an instance model, in this order.
+        ValueError: for a name that there is not.
+    """
+    return Merged(semantic, instance, Merging.named(merging) if isinstance(merging, str) else merging)
+
+
+def _seen(model: Model, images: Tensor) -> Tensor:
+    """The images as the model wants them: resized, and padded to its stride."""
+    size = model.resizing.size(images.shape[-2], images.shape[-1])
+    if size != images.shape[-2:]:
+        images = F.interpolate(images, size, mode="bilinear", antialias=True)
+    return pad_to(images, model.stride)
