@@ -58,7 +58,7 @@ def make_peer(backbone: str, side: int) -> Any:
     for key, name in {"bbox": "loc", "conf": "conf", "mask": "mask"}.items():
         state[f"prediction_layers.0.{key}_layer.weight"] /= outputs[name].std()
     state["proto_net.10.weight"] /= outputs["proto"].std()
-    state["prediction_layers.0.conf_layer.bias"].view(3, -1)[:, 0] += 5.0  # some hundreds of anchors find something
+    state["prediction_layers.0.conf_layer.bias"].view(3, -1)[:, 0] += 8.0  # some hundreds of anchors find something
     network.detect.use_fast_nms = True
     return network
 

@@ -50,6 +50,18 @@ def test_it_is_the_rule_pair_by_pair():
     assert list(zip(score.tolist(), label.tolist(), box.tolist(), strict=True)) == sorted(wanted, reverse=True)
 
 
+@pytest.mark.parametrize("most", [1, 3, 10, 50])
+def test_the_first_of_many_are_those_of_all(most):
+    """Where a few suffice, where many fall, and where there are ties."""
+    generator = torch.Generator().manual_seed(most)
+    corner = torch.rand(300, 2, generator=generator) * 20
+    boxes = torch.cat([corner, corner + 15], 1)
+    scores = (torch.rand(4, 300, generator=generator) ** 4 * 50).round() / 50
+    every = fast_nms(boxes, scores, most=1200)
+    for found, wanted in zip(fast_nms(boxes, scores, most=most), every, strict=True):
+        assert torch.equal(found, wanted[:most])
+
+
 def test_of_nothing_nothing_is_kept():
     for boxes, scores in ((torch.zeros(0, 4), torch.zeros(3, 0)), (torch.zeros(2, 4), torch.zeros(0, 2))):
         assert [len(one) for one in fast_nms(boxes, scores)] == [0, 0, 0]
