@@ -56,6 +56,7 @@ def test_the_files_are_tidy(name):
 @pytest.mark.parametrize(
     ("name", "pictures", "steps"),
     [
+        ("mask_rcnn-coco", 117_266, 160_000),
         ("fcn32s-voc", 8498, 100_000),
         ("fcn8s_at_once-voc", 8498, 300_000),
         ("deeplabv1-voc", 10582, 6000),
@@ -112,6 +113,8 @@ def tiny(name: str, cells: Path) -> Recipe:
         return replace(recipe, arguments={**recipe.arguments, **narrow}, pretrained=None)
     if recipe.model.endswith(("solo", "solov2")):
         recipe = replace(recipe, arguments={**recipe.arguments, "width": 32, "convs": 1})
+    if recipe.model == "mask_rcnn":
+        recipe = replace(recipe, arguments={**recipe.arguments, "width": 16, "regions": 16})
     return replace(recipe, backbone="tf_efficientnet_lite0")
 
 

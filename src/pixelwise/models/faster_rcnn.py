@@ -256,7 +256,10 @@ class BoxBranch(nn.Module):
 
     def forward(self, maps: Sequence[Tensor], boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The maps P2 to P5, and (n, 4) boxes of each picture → (N, C) logits and (N, C, 4) corrections."""
-        x = self.convs(taken(maps, boxes, 7, self.choices)).flatten(1)  # (N, 49 · width)
+        x = taken(maps, boxes, 7, self.choices)  # (N, width, 7, 7)
+        if self.choices.box_convs:
+            x = self.convs(x.contiguous(memory_format=torch.channels_last))
+        x = x.flatten(1)  # (N, 49 · width)
         for layer in self.full:
             x = layer(x).relu_()  # (N, 4 · width)
         scores, deltas = self.head(x)

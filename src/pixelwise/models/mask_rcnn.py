@@ -31,6 +31,7 @@ from ..layers.conv import conv_norm_relu
 from ..layers.fpn import FPN
 from ..layers.normalize import Normalize
 from ..layers.resnet import is_resnet, stride_in_first_convolution
+from ..masks import Masks
 from ..ops.names import nearest
 from ..ops.pad import pad_to
 from ..ops.paste import paste_masks
@@ -127,7 +128,8 @@ class MaskBranch(nn.Module):
 
     def forward(self, maps: Sequence[Tensor], boxes: Sequence[Tensor], labels: Tensor) -> Tensor:
         """The maps P2 to P5, (n, 4) boxes of each picture, (N,) the class of each → logits (N, 28, 28)."""
-        x = self.convs(taken(maps, boxes, SIDE // 2, self.choices))  # (N, width, 14, 14)
+        x = taken(maps, boxes, SIDE // 2, self.choices).contiguous(memory_format=torch.channels_last)
+        x = self.convs(x)  # (N, width, 14, 14)
         x = self.up(x).relu_()  # (N, width, 28, 28)
         channel = labels if len(self.head.weight) > 1 else torch.zeros_like(labels)
         weight, bias = self.head.weight[channel, :, 0, 0], self.head.bias[channel]  # type: ignore[index]
@@ -212,6 +214,7 @@ class MaskRCNN(InstanceModel):
     def forward(self, images: Tensor) -> RegionOutputs:
         """(B, 3, H, W) of any size → the levels of the pyramid, and what the proposal network says of them."""
         x = pad_to(self.normalize(images), STRIDES[-1])  # (B, 3, H', W')
+        x = x.contiguous(memory_format=torch.channels_last)  # faster everywhere
         maps = self.backbone(x)  # (B, D, ⌈H / stride⌉, ⌈W / stride⌉) each
         levels = self.fpn([maps[place] for place in self.places])  # (B, width, h, w) each, P2 to P6
         logits, deltas = self.proposals(levels)  # (B, 3, h, w), (B, 12, h, w) each
@@ -219,7 +222,7 @@ class MaskRCNN(InstanceModel):
 
     def loss(self, outputs: RegionOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
         """Section 3: L_cls + L_box + L_mask of regions that are drawn, and the two losses of the proposal network."""
-        levels, logits, deltas = (tuple(x.float() for x in part) for part in outputs)
+        levels, logits, deltas = _plain(outputs)
         wanted = [objects(truth) for truth in truths]
         scored, placed = self.proposals.loss(logits, deltas, wanted)
         sizes = [truth.size for truth in truths]
@@ -241,7 +244,7 @@ class MaskRCNN(InstanceModel):
             outputs: of `forward`.
             sizes: height and width of each picture within the batch.
         """
-        levels, logits, deltas = (tuple(x.float() for x in part) for part in outputs)
+        levels, logits, deltas = _plain(outputs)
         proposals = self.proposals.propose(logits, deltas, sizes, 1000, self.choices.after_used)
         scores, steps = self.boxes(levels[:-1], proposals)
         return self.boxes.detect(scores, steps, proposals, sizes, self.least_score, self.most_objects)
@@ -249,21 +252,31 @@ class MaskRCNN(InstanceModel):
     @torch.no_grad()
     def paint(self, outputs: RegionOutputs, found: Sequence[Found]) -> list[Tensor]:
         """(N, 28, 28) in [0, 1] for each picture: the masks of the boxes that were found."""
-        levels, boxes = [x.float() for x in outputs.levels[:-1]], [f.boxes for f in found]
-        logits = self.masks(levels, boxes, torch.cat([f.labels for f in found]))
+        boxes = [f.boxes for f in found]
+        logits = self.masks(_plain(outputs).levels[:-1], boxes, torch.cat([f.labels for f in found]))
         return list(logits.sigmoid().split([len(b) for b in boxes]))
 
     def decode(self, outputs: RegionOutputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
         """Boxes, then the masks of those boxes, then their pixels in the picture."""
         inner = [self.resizing.size(*size) for size in sizes]
+        outputs = _plain(outputs)
         found = self.detect(outputs, inner)
         results = []
         for one, soft, (h, w), size in zip(found, self.paint(outputs, found), inner, sizes, strict=True):
             down, across = size[0] / h, size[1] / w
             boxes = one.boxes * one.boxes.new_tensor([across, down, across, down])
-            masks = paste_masks(soft, boxes, size, whole_pixels=self.choices.whole_pixels)
+            masks = self.pasted(boxes, soft, size)
             results.append(Segmentation(self.classes, one.labels, one.scores, masks=masks))
         return results
+
+    def pasted(self, boxes: Tensor, soft: Tensor, size: Size) -> Masks:
+        """(N, 4) boxes and (N, 28, 28) soft masks → the pixels at which the masks are at least 0.5."""
+        return paste_masks(soft, boxes, size, whole_pixels=self.choices.whole_pixels)
+
+
+def _plain(outputs: RegionOutputs) -> RegionOutputs:
+    """The same in float32, channel by channel in memory, as RoIAlign wants it; itself if it is so already."""
+    return RegionOutputs(*(tuple(x.float().contiguous() for x in part) for part in outputs))
 
 
 def _places(backbone: Backbone) -> list[int]:
