@@ -11,8 +11,7 @@ Detection. arXiv 1612.03144, 2017.
 Differs from the papers:
 - the boxes on the levels P2 to P6 have one size a level and three shapes, those at the border of the picture too;
 - regions of crowds are no negatives: neither anchors nor proposals of which 0.7 lies in one (Detectron does so with
-  proposals; detectron2 and torchvision forget crowds while training);
-- boxes that have no area after clipping are dropped before suppression (detectron2: afterwards).
+  proposals; detectron2 and torchvision forget crowds while training).
 """
 
 from __future__ import annotations
@@ -59,7 +58,8 @@ class BoxChoices:
         rounded_anchors: their corners are whole pixels, and the step between them is the picture's side over that of the
             map, without the rest.
         by_probability: proposals are put in order by their probability, which runs out of digits, not by their logit.
-        least_proposal, least_side: boxes must be wider and higher, pixels: proposals, and found ones.
+        least_proposal, least_side: boxes must be wider and higher before suppression, pixels: proposals, and found ones,
+            of which those without area go afterwards.
         before, after: proposals that are kept of a level before and of all after suppression, to train.
         after_used: the latter, to predict (1000 before).
         anchors_sampled, regions_sampled: that learn from a picture; half, and a quarter, are positive at most.
@@ -74,7 +74,7 @@ class BoxChoices:
     rounded_anchors: bool = False
     by_probability: bool = False
     least_proposal: float = 0.0
-    least_side: float = 0.0
+    least_side: float = -1.0
     before: int = 2000
     after: int = 1000
     after_used: int = 1000
@@ -306,6 +306,7 @@ class BoxBranch(nn.Module):
             wide = _wider(placed, self.choices.least_side)
             placed, label, score = placed[wide], label[wide] + 1, p[region, label][wide]
             best = suppress(placed, score, label, 0.5)[:most]
+            best = best[_wider(placed[best], 0.0)]
             found.append(Found(placed[best], label[best], score[best]))
         return found
 

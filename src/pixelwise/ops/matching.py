@@ -28,7 +28,7 @@ def match(
         (N,) int64, the object of each box (0 where there is none); and (N,) int64: 1 positive, 0 negative, −1 neither.
     """
     rows = max(1, PAIRS // max(1, len(boxes)))
-    parts = objects.split(rows) if len(objects) else ()
+    parts = objects.split(rows) if len(objects) and len(boxes) else ()
     best, owner = boxes.new_zeros(len(boxes)), torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
     peaks = []
     for k, part in enumerate(parts):

@@ -140,6 +140,37 @@ def _milesial(scale: str, score: str) -> Preset:
     )
 
 
+def _mask_rcnn_torchvision(variant: str, file: str, box: float, mask: float) -> Preset:
+    return Preset(
+        "mask_rcnn",
+        "torchvision",
+        "coco91",
+        file,
+        page="https://pytorch.org/vision/stable/models.html#instance-segmentation",
+        licence="BSD-3-Clause (code)",
+        score=f"box AP {box}, mask AP {mask} on COCO val2017",
+        arguments={"backbone": "resnet50", "variant": variant},
+        url=_TORCHVISION + file,
+        hash=file.removesuffix(".pth").rpartition("-")[2],
+        resizing=Resizing(short_side=800, long_side=1333),
+    )
+
+
+def _mask_rcnn_detectron2(layers: int, schedule: str, box: float, mask: float) -> Preset:
+    """Published as a pickle of arrays, which nobody should open: the file is its state dict (`DETECTRON2.made_by`)."""
+    return Preset(
+        "mask_rcnn",
+        "detectron2",
+        "coco",
+        f"mask_rcnn_R_{layers}_FPN_{schedule}.pth",
+        page="https://github.com/facebookresearch/detectron2/blob/main/MODEL_ZOO.md",
+        licence="CC BY-SA 3.0 (weights)",
+        score=f"box AP {box}, mask AP {mask} on COCO val2017",
+        arguments={"backbone": f"resnet{layers}", "variant": "detectron2"},
+        resizing=Resizing(short_side=800, long_side=1333),
+    )
+
+
 _CROP = "VOC2012 val, centre crops of 513"
 _ADE = Resizing(long_side=512)
 
@@ -232,6 +263,15 @@ PRESETS: dict[str, Preset] = {
         _vainf("deeplabv3plus", "resnet101", "", "cityscapes", "mIoU 76.2 on Cityscapes val"),
         url=_DRIVE + "1t7TC8mxQaFECt4jutdq_NMnWxdm6B-Nb",
     ),
+    "mask_rcnn_resnet50.torchvision-coco": _mask_rcnn_torchvision(
+        "torchvision", "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", 37.9, 34.6
+    ),
+    "mask_rcnn_resnet50_v2.torchvision-coco": _mask_rcnn_torchvision(
+        "torchvision_v2", "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth", 47.4, 41.8
+    ),
+    "mask_rcnn_resnet50_1x.detectron2-coco": _mask_rcnn_detectron2(50, "1x", 38.6, 35.2),
+    "mask_rcnn_resnet50_3x.detectron2-coco": _mask_rcnn_detectron2(50, "3x", 41.0, 37.2),
+    "mask_rcnn_resnet101_3x.detectron2-coco": _mask_rcnn_detectron2(101, "3x", 42.9, 38.6),
     "unet_padded.milesial-carvana-scale0.5": _milesial("0.5", "trained on pictures of half their size"),
     "unet_padded.milesial-carvana-scale1.0": _milesial("1.0", "trained on pictures of their own size"),
 }
