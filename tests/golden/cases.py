@@ -38,7 +38,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     ],
     "panoptic_fpn": [
         {"things": [1, 2], "backbone": "resnet18", "width": 16, "anchors": (8, 16, 32, 64, 128)},
-        {"things": [1, 2], "backbone": "tf_efficientnet_lite0", "width": 16, "variant": "torchvision_v2", "stuff_area": 0},
+        {"things": [1, 2], "backbone": "tf_efficientnet_lite0", "width": 16, "variant": "torchvision_v2"},
     ],
     "pspnet": [
         {"backbone": "resnet18"},

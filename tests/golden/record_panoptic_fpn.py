@@ -1,6 +1,6 @@
 """Records detectron2's Panoptic FPN. Run only when it changes.
 
-PYTHONPATH=<a checkout of detectron2 at 02b5c4e, and its small requirements> python record_panoptic_fpn.py <that checkout>
+PYTHONPATH=<a checkout of detectron2 at 02b5c4e, its small requirements> python record_panoptic_fpn.py <that checkout>
 
 Its compiled module is not needed: RoIAlign comes from torchvision, as its own is the same.
 """
@@ -35,7 +35,6 @@ ADDED = {
     "sem_seg_head.predictor.bias": [0.2, 2.5, -1.0, 1.6],
 }
 """So that every class is found, and not too often."""
-
 
 
 def network(folder: str) -> Any:

@@ -20,8 +20,11 @@ from pixelwise.data.shapes import shapes
 from pixelwise.models.panoptic_fpn import PanopticFPN, SemanticBranch
 from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
-from pixelwise.training.run import train
+from pixelwise.training.preparation import make_model
 from pixelwise.training.recipe import Machine, Recipe
+from pixelwise.training.run import train
+from pixelwise.weights.checkpoint import save
+from pixelwise.weights.convert import convert
 
 FIVE = Classes(("sky", "car", "road", "person", "tree"), things=(False, True, False, True, False))
 SMALL = {"backbone": "resnet18", "width": 16, "anchors": (8, 16, 32, 64, 128), "regions": 32}
@@ -54,12 +57,15 @@ def test_the_network_of_coco_is_as_large_as_the_published_one():
     that those which are frozen there are counted here: 53,120 of batch normalisation in a ResNet-50."""
     with torch.device("meta"):
         model = pixelwise.create("panoptic_fpn", classes=known_classes("coco-panoptic"), variant="detectron2")
-    frozen = [p for m in model.instance.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d) for p in (m.weight, m.bias)]
+    frozen = [
+        p for m in model.instance.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d) for p in (m.weight, m.bias)
+    ]
     ours = sum(p.numel() for p in model.parameters())
     assert sum(p.numel() for p in frozen) == 53120
     assert ours - 4 * 1025 - 257 - 53120 == 45_973_990
 
 
+@pytest.mark.slow
 def test_equal_to_detectron2():
     """Semantic logits, loss, and the merged map pixel by pixel, at the size shown and at another."""
     record = json.loads(Path(__file__).parents[1].joinpath("golden/panoptic_fpn_detectron2.json").read_text("utf-8"))
@@ -75,7 +81,9 @@ def test_equal_to_detectron2():
     with torch.no_grad():
         outputs = model(picture(*SHOWN))
         np.testing.assert_allclose(sixteen(outputs.semantic), record["quarter"], atol=1e-4)
-        np.testing.assert_allclose(sixteen(F.interpolate(outputs.semantic, scale_factor=4, mode="bilinear")), record["whole"], atol=1e-4)
+        np.testing.assert_allclose(
+            sixteen(F.interpolate(outputs.semantic, scale_factor=4, mode="bilinear")), record["whole"], atol=1e-4
+        )
         stuff = semantic_truth()
         stuff[(stuff > 0) & (stuff != VOID)] += 3
         truth = Segmentation.from_class_map(stuff, model.classes)
@@ -119,10 +127,14 @@ def test_the_semantic_loss_is_half_the_mean_over_pixels_that_have_a_class(small)
         outputs = small.eval()(picture(64, 96))
         found = small.loss(outputs, [Segmentation.from_class_map(truth, FIVE)])["semantic"]
         logits = F.interpolate(outputs.semantic.double(), (64, 96), mode="bilinear")[0]
-    mean = np.mean([
-        float(torch.logsumexp(logits[:, y, x], 0) - logits[{0: 1, 1: 0, 2: 2, 3: 0, 4: 3}[int(truth[y, x])], y, x])
-        for y in range(64) for x in range(96) if truth[y, x] != VOID
-    ])
+    mean = np.mean(
+        [
+            float(torch.logsumexp(logits[:, y, x], 0) - logits[{0: 1, 1: 0, 2: 2, 3: 0, 4: 3}[int(truth[y, x])], y, x])
+            for y in range(64)
+            for x in range(96)
+            if truth[y, x] != VOID
+        ]
+    )
     assert float(found) == pytest.approx(mean / 2, rel=1e-5)
 
 
@@ -203,6 +215,29 @@ def test_a_background_that_is_stuff_is_found_like_any_other():
     class_map[30:] = 2
     (found,) = model.decode(oracle(model, Segmentation.from_class_map(class_map, classes), 64, 64), [(64, 64)])
     assert found.labels.tolist() == [0, 2]
+
+
+def test_weights_of_others_want_classes_with_things(tmp_path):
+    torch.save({"x": torch.zeros(1)}, tmp_path / "theirs.pth")
+    with pytest.raises(ValueError, match="tells things from stuff, and its weights do not say"):
+        convert(tmp_path / "theirs.pth", "detectron2", "panoptic_fpn", tmp_path / "ours.safetensors")
+
+
+def test_training_goes_on_with_other_things(tmp_path):
+    save(pixelwise.create("panoptic_fpn", classes=FIVE, **SMALL), tmp_path / "start.safetensors")
+    recipe = Recipe("d", model="panoptic_fpn", backbone="resnet18", weights=str(tmp_path / "start.safetensors"))
+    model, notes = make_model(recipe, Classes(("ground", "ball"), things=(False, True), background=0))
+    assert model.arguments["things"] == [1]
+    assert model.arguments["width"] == 16
+    assert "start anew: instance.boxes.head.scores.weight" in notes[0]
+    assert "semantic.head.bias" in notes[0]
+
+
+@pytest.mark.parametrize("truth", ["instance", "semantic"])
+def test_data_that_are_not_panoptic_are_refused(tmp_path, truth):
+    recipe = Recipe(f"shapes:number=4,size=48,truth={truth}", model="panoptic_fpn", epochs=1, batch=2, imgsz=48)
+    with pytest.raises(ValueError, match="panoptic methods take COCO panoptic or Cityscapes"):
+        train(recipe, machine=Machine(device="cpu", workers=0, loggers=()), out=tmp_path / "run")
 
 
 @pytest.mark.slow

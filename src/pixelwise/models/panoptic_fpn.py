@@ -39,7 +39,7 @@ INSTANCE_WEIGHT, SEMANTIC_WEIGHT = 1.0, 0.5
 """λ_i and λ_s of section 3.2."""
 
 STUFF_AREA, STUFF_SHARE = 4096, 75
-"""Stuff must cover 4096 pixels, as in detectron2; in a smaller picture than 640 × 480 a 75th of it, which is as much."""
+"""Stuff must cover 4096 pixels, as in detectron2; in pictures smaller than 640 × 480 a 75th, which is as much there."""
 
 
 class PanopticOutputs(NamedTuple):
@@ -50,7 +50,7 @@ class PanopticOutputs(NamedTuple):
 
 
 class SemanticBranch(nn.Module):
-    """Figure 3: level k of the pyramid goes through k convolutions (the finest through one), doubled in size after each.
+    """Figure 3: level k of the pyramid goes through k convolutions, doubled in size after each; the finest through one.
 
     Args:
         channels: of the pyramid.
@@ -147,13 +147,17 @@ class PanopticFPN(Model):
         return PanopticOutputs(regions, self.semantic(regions.levels[:-1]))
 
     def loss(self, outputs: PanopticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
-        """Section 3.2: the losses of Mask R-CNN, and `semantic`, the mean cross-entropy of the pixels that have a class."""
+        weighted = {name: INSTANCE_WEIGHT * part for name, part in parts.items()}
+        return {**weighted, "semantic": SEMANTIC_WEIGHT * semantic}
         parts = self.instance.loss(outputs.regions, [self.objects(truth) for truth in truths])
         target = torch.stack([self.semantic_map(truth) for truth in truths])
         logits = self._enlarged(outputs.semantic.float())[..., : target.shape[1], : target.shape[2]]
         total = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
         semantic = total / (target != VOID).sum().clamp(min=1)
-        return {**{name: INSTANCE_WEIGHT * part for name, part in parts.items()}, "semantic": SEMANTIC_WEIGHT * semantic}
+        return {
+            **{name: INSTANCE_WEIGHT * part for name, part in parts.items()},
+            "semantic": SEMANTIC_WEIGHT * semantic,
+        }
 
     def objects(self, truth: Segmentation) -> Segmentation:
         """The things of a truth, as Mask R-CNN learns them: class 0 is the background."""

@@ -88,8 +88,8 @@ def _countable(name: str, classes: Classes, given: dict[str, Any]) -> tuple[Clas
     things = given.get("things", known)
     if not things:
         raise ValueError(
-            f"{name} tells things, which can be counted, from stuff, but none of the classes ({few(classes.names)}) is a "
-            "thing: take panoptic data, or say which are things=…, their indices"
+            f"{name} tells things, which can be counted, from stuff, but none of the classes ({few(classes.names)}) "
+            "is a thing: take panoptic data, or say which are: things=…, their indices"
         )
     if known and sorted(things) != known:
         raise ValueError(f"things are {list(things)}, but of the classes given {known} are: leave one of them out")
