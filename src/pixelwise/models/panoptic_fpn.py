@@ -147,17 +147,14 @@ class PanopticFPN(Model):
         return PanopticOutputs(regions, self.semantic(regions.levels[:-1]))
 
     def loss(self, outputs: PanopticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
-        weighted = {name: INSTANCE_WEIGHT * part for name, part in parts.items()}
-        return {**weighted, "semantic": SEMANTIC_WEIGHT * semantic}
+        """Section 3.2: the losses of Mask R-CNN, and `semantic`, the mean cross-entropy where there is a class."""
         parts = self.instance.loss(outputs.regions, [self.objects(truth) for truth in truths])
         target = torch.stack([self.semantic_map(truth) for truth in truths])
         logits = self._enlarged(outputs.semantic.float())[..., : target.shape[1], : target.shape[2]]
         total = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
         semantic = total / (target != VOID).sum().clamp(min=1)
-        return {
-            **{name: INSTANCE_WEIGHT * part for name, part in parts.items()},
-            "semantic": SEMANTIC_WEIGHT * semantic,
-        }
+        weighted = {name: INSTANCE_WEIGHT * part for name, part in parts.items()}
+        return {**weighted, "semantic": SEMANTIC_WEIGHT * semantic}
 
     def objects(self, truth: Segmentation) -> Segmentation:
         """The things of a truth, as Mask R-CNN learns them: class 0 is the background."""
