@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -79,7 +80,7 @@ class SemanticBranch(nn.Module):
                 if level:
                     x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             parts.append(x)  # (B, width, h, w)
-        logits: Tensor = self.head(torch.stack(parts).sum(0))  # (B, num_classes, h, w)
+        logits: Tensor = self.head(reduce(torch.add, parts))  # (B, num_classes, h, w)
         return logits
 
 
