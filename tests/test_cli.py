@@ -175,6 +175,7 @@ def test_models_name_counts_any_method(model, capsys):
     assert main(["models", str(model), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["parameters"] > 0
     assert main(["models", "unet_padded.milesial-carvana-scale0.5"]) == 0
+    assert main(["models", "panoptic_fpn_resnet50_1x.detectron2-coco", "--summary", "--size", "64x96"]) == 0
     assert "github.com/milesial" in capsys.readouterr().out
     assert "height first" in wrong(capsys, "models", "unet", "--size", "64xx")
 

@@ -10,7 +10,15 @@ from pixelwise.data.voc import NAMES
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("voc", 21), ("cityscapes", 19), ("ade20k", 150), ("cocostuff", 182), ("carvana", 2), ("coco", 81)],
+    [
+        ("voc", 21),
+        ("cityscapes", 19),
+        ("ade20k", 150),
+        ("cocostuff", 182),
+        ("carvana", 2),
+        ("coco", 81),
+        ("coco-panoptic", 133),
+    ],
 )
 def test_numbers(name, number):
     assert len(known_classes(name)) == number
@@ -22,6 +30,20 @@ def test_those_of_voc_are_the_development_kits():
     assert voc.background == 0
     assert voc.colors[voc.index("person")] == (192, 128, 128)
     assert known_classes("cityscapes").colors[0] == (128, 64, 128)
+
+
+def test_those_of_coco_panoptic_are_80_things_and_then_53_of_stuff():
+    coco = known_classes("coco-panoptic")
+    assert coco.things == (True,) * 80 + (False,) * 53
+    assert (coco.names[0], coco.names[79], coco.names[80], coco.names[132]) == (
+        "person",
+        "toothbrush",
+        "banner",
+        "rug-merged",
+    )
+    assert coco.colors[0] == (220, 20, 60)
+    assert coco.background is None
+    assert not any(known_classes("voc").things)
 
 
 def test_an_unknown_set_names_the_nearest():

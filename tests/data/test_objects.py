@@ -9,7 +9,7 @@ import torch
 from pixelwise import Classes
 from pixelwise.data import mask_folder, voc
 from pixelwise.data.dataset import open_dataset
-from pixelwise.data.objects import as_objects
+from pixelwise.data.objects import as_objects, check_panoptic
 from pixelwise.data.shapes import shapes
 
 
@@ -103,3 +103,16 @@ def test_data_without_things(trial_data):
         as_objects(open_dataset(trial_data("camvid"), split="val", classes=[f"c{k}" for k in range(11)], void=11))
     with pytest.raises(ValueError, match="not one object from the next"):
         as_objects(shapes(3, 32, truth="semantic"))
+
+
+def test_panoptic_methods_take_data_that_tell_of_objects_and_of_stuff(nuclei_sample):
+    check_panoptic(shapes(3, 48, truth="panoptic"))
+    check_panoptic(open_dataset(nuclei_sample, split="val"))  # its background is a segment too
+    stuff = replace(shapes(3, 48, truth="panoptic"), classes=Classes(("a", "b")))
+    for data, message in (
+        (shapes(3, 48, truth="instance"), "the data hold objects only: panoptic methods take COCO panoptic"),
+        (shapes(3, 48, truth="semantic"), "tell classes of pixels apart .*pixelwise convert makes such data"),
+        (stuff, r"say nothing of things, which can be counted \(a, b\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_panoptic(data)

@@ -36,6 +36,10 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"backbone": "resnet18", "width": 16, "anchors": (8, 16, 32, 64, 128)},
         {"backbone": "tf_efficientnet_lite0", "width": 16, "variant": "torchvision_v2", "class_agnostic": True},
     ],
+    "panoptic_fpn": [
+        {"things": [1, 2], "backbone": "resnet18", "width": 16, "anchors": (8, 16, 32, 64, 128)},
+        {"things": [1, 2], "backbone": "tf_efficientnet_lite0", "width": 16, "variant": "torchvision_v2"},
+    ],
     "pspnet": [
         {"backbone": "resnet18"},
         {"backbone": "tf_efficientnet_lite0", "output_stride": 16},

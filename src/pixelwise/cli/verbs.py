@@ -64,6 +64,7 @@ def models(options: Namespace) -> int:
 
 
 def _summarize(options: Namespace) -> int:
+    from ..data.known_classes import known_classes
     from ..models import MODELS
     from ..summary import summarize
     from ..weights.published import PRESETS
@@ -74,7 +75,8 @@ def _summarize(options: Namespace) -> int:
         return DONE
     if options.name in PRESETS or options.name in MODELS:
         preset = PRESETS.get(options.name)
-        model = _new(preset.model if preset else options.name, options, dict(preset.arguments) if preset else {})
+        made = {**preset.arguments, "classes": known_classes(preset.classes)} if preset else {}
+        model = _new(preset.model if preset else options.name, options, made)
     else:
         from ..weights.checkpoint import load
 
@@ -98,8 +100,9 @@ def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
 
     from ..weights.presets import create
 
+    number = {} if "classes" in arguments else {"num_classes": options.num_classes}
     with torch.device("meta"):
-        return create(name, num_classes=options.num_classes, **arguments, **_arguments(options))
+        return create(name, **number, **arguments, **_arguments(options))
 
 
 def recipes(options: Namespace) -> int:

@@ -11,9 +11,10 @@ FOLDER = Path(__file__).with_name("class_lists")
 
 
 def known_classes(name: str) -> Classes:
-    """The classes of a data set: "voc", "cityscapes", "ade20k", "cocostuff", "coco" (the 80 things), "carvana".
+    """The classes of a data set: "voc", "cityscapes", "ade20k", "cocostuff", "coco", "coco-panoptic", "carvana".
 
-    A line of its file is a name and, after a tab, its usual colour; a class called `background` is the background.
+    A line of its file is a name and, after tabs, its usual colour and "thing" if it can be counted; a class called
+    `background` is the background.
 
     Raises:
         ValueError: for a data set that is not known.
@@ -25,5 +26,6 @@ def known_classes(name: str) -> Classes:
     names = tuple(line[0] for line in lines)
     colors: list[Color] = []
     for _, *color in lines:
-        colors += [(int(r), int(g), int(b)) for r, g, b in (text.split() for text in color)]
-    return Classes(names, tuple(colors), background=names.index("background") if "background" in names else None)
+        colors += [(int(r), int(g), int(b)) for r, g, b in (text.split() for text in color[:1])]
+    things = tuple(line[-1] == "thing" for line in lines)
+    return Classes(names, tuple(colors), things, names.index("background") if "background" in names else None)

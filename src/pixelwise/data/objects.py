@@ -11,6 +11,9 @@ from ..segmentation import Segmentation
 from .class_names import nothing
 from .records import Dataset, Record, Truths, few
 
+LOOKED_AT = 16
+"""One of so many pictures shows stuff, if the data tell of it."""
+
 
 @dataclass(frozen=True)
 class Things:
@@ -62,3 +65,28 @@ def as_objects(dataset: Dataset) -> Dataset:
     return replace(
         dataset, classes=classes, notes=(*dataset.notes, *note), truths=Things(dataset.truths, classes, labels)
     )
+
+
+def check_panoptic(dataset: Dataset) -> None:
+    """That every pixel has one meaning in the data, and that both objects and stuff are told of.
+
+    Raises:
+        ValueError: it is not so; says what to do.
+    """
+    classes = dataset.classes
+    things = [thing and k != classes.background for k, thing in enumerate(classes.things)]
+    for wrong, why in (
+        (not any(things), f"say nothing of things, which can be counted ({few(classes.names)})"),
+        (not dataset.apart, f"tell classes of pixels apart ({few(classes.names)}), not one object from the next"),
+        (all(map(_only_objects, (dataset.truth(i) for i in range(min(len(dataset), LOOKED_AT))))), "hold objects only"),
+    ):
+        if wrong:
+            raise ValueError(
+                f"the data {why}: panoptic methods take COCO panoptic or Cityscapes. pixelwise convert makes such data of "
+                "class masks and objects (--semantic MASKS --instances OBJECTS), or of either (--things NAMES)"
+            )
+
+
+def _only_objects(truth: Segmentation) -> bool:
+    """Whether segments may overlap, or none of them is stuff."""
+    return truth.ids is None or all(truth.classes.things[label] for label in truth.labels.tolist())

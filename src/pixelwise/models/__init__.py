@@ -8,6 +8,7 @@ from .deeplabv3 import DeepLabV3
 from .deeplabv3plus import DeepLabV3Plus
 from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
 from .mask_rcnn import MaskRCNN
+from .panoptic_fpn import PanopticFPN
 from .pspnet import PSPNet
 from .solo import SOLO
 from .solov2 import SOLOv2
@@ -27,6 +28,7 @@ MODELS: dict[str, type[Model]] = {
     "deeplabv3plus": DeepLabV3Plus,
     "pspnet": PSPNet,
     "mask_rcnn": MaskRCNN,
+    "panoptic_fpn": PanopticFPN,
     "yolact": YOLACT,
     "solo": SOLO,
     "decoupled_solo": DecoupledSOLO,

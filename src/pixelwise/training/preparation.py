@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from ..classes import Classes
 from ..data.dataset import available_splits, open_dataset
 from ..data.loader import Plan, class_counts, rare_class_weights, training_batches
-from ..data.objects import as_objects
+from ..data.objects import as_objects, check_panoptic
 from ..data.records import Dataset
 from ..data.transforms import augmentation
 from ..losses import criterion
@@ -147,11 +147,15 @@ def open_splits(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
     method finds such.
 
     Raises:
-        ValueError: when there is nothing to train on or to validate on, or no objects where the method wants them.
+        ValueError: when there is nothing to train on or to validate on, no objects where the method wants them, or not
+            both stuff and things.
     """
     pictures, validated, notes = _split(recipe)
-    if recipe.model in MODELS and MODELS[recipe.model].task == "instance":
+    task = MODELS[recipe.model].task if recipe.model in MODELS else ""
+    if task == "instance":
         pictures, validated = as_objects(pictures), as_objects(validated)
+    if task == "panoptic":
+        check_panoptic(pictures)
     return pictures, validated, notes
 
 
@@ -222,6 +226,7 @@ def begin_from(path: str, recipe: Recipe, classes: Classes) -> tuple[Model, list
     backbone = start.arguments.get("backbone")
     accepted = inspect.signature(MODELS[recipe.model]).parameters if recipe.model in MODELS else ()
     kept = {key: value for key, value in start.arguments.items() if key in accepted or key == "norm"}
+    kept.pop("things", None)  # the classes of the data say it
     model = create(recipe.model, classes=classes, **{**kept, **arguments_of(recipe)})
     old, new = start.state_dict(), model.state_dict()
     same = start.classes.names == classes.names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 
 from ..classes import Classes
+from ..models import MODELS
 from .checkpoint import save
 from .files import read_state_dict
 from .presets import create
@@ -32,7 +34,8 @@ def convert(
         layout: whose names the tensors have, a key of `weights.rename.LAYOUTS`.
         model: the method, as `pixelwise.create` calls it.
         out: the checkpoint, `model.safetensors` for example.
-        classes: what the outputs mean, in their order; numbered, as many as the weights have, when not given.
+        classes: what the outputs mean, in their order; numbered, as many as the weights have, when not given. Panoptic
+            methods need them, with their things.
         arguments: of the method's constructor, the backbone too.
 
     Returns:
@@ -40,13 +43,20 @@ def convert(
 
     Raises:
         FileNotFoundError: the source is not there.
-        ValueError: for an unknown layout or model, and for each tensor without a place, not filled or of another shape.
+        ValueError: for an unknown layout or model, for a panoptic one without classes, and for each tensor without a
+            place, not filled or of another shape.
     """
     if Path(source).resolve() == Path(out).resolve():
         raise ValueError(f"{source} would be overwritten by its own conversion: write to another file")
     theirs = read_state_dict(source)
     given = dict(arguments or {})
-    number = count_classes(theirs, layout, model, given)
+    tells_things = model in MODELS and "things" in inspect.signature(MODELS[model]).parameters
+    if tells_things and classes is None:
+        raise ValueError(
+            f"{model} tells things from stuff, and its weights do not say which classes are which: give the classes "
+            "with their things, as those of COCO, coco-panoptic"
+        )
+    number = len(classes) if classes and tells_things else count_classes(theirs, layout, model, given)
     if number == 1:
         raise ValueError(
             f"{os.fspath(source)} has one output, the sigmoid of one class against everything else: models here choose "
@@ -77,5 +87,5 @@ def count_classes(theirs: Mapping[str, Any], layout: str, model: str, arguments:
             lengths = table.changed(name, tensor).shape
             for length, a, b in zip(lengths, two.state_dict()[name].shape, shapes[name], strict=True):
                 if a != b:
-                    return 2 + (int(length) - a) // (b - a)
+                    return 2 + (int(length) - int(a)) // int(b - a)
     raise ValueError(f"no tensor tells how many classes there are. These weights fit {table.made_by}")

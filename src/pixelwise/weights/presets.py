@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ..classes import Classes
 from ..data.known_classes import known_classes
+from ..data.records import few
 from ..layers.backbone import Backbone
 from ..layers.group import group_norms
 from ..layers.vgg import VGG16
@@ -39,7 +40,7 @@ def create(
             example (`pixelwise models` lists them), which is downloaded once and comes in `eval()`, whole: nothing else
             is given then.
         num_classes: how many classes, background included; not needed when `classes` says it.
-        classes: what they are; `class 0`, `class 1`, … when not given.
+        classes: what they are; `class 0`, `class 1`, … when not given. Their `things` are those of a panoptic method.
         backbone: name of an encoder of timm, for methods that have one.
         pretrained: whether to fill the backbone with its ImageNet weights; or a file of them in timm's layout.
         norm: "group" for group instead of batch normalisation outside the backbone; stands among the arguments then.
@@ -69,6 +70,8 @@ def create(
             raise ValueError(f"{name} has no argument {key!r}: {nearest(key, accepted)}")
         if isinstance(parameters[key].default, bool) and not isinstance(given[key], bool):
             raise ValueError(f"{key} of {name} is {given[key]!r}: it must be true or false")
+    if "things" in accepted:
+        classes, given = _countable(name, classes, given)
     model = MODELS[name](len(classes), **given)
     if norm == "group":
         group_norms(model)
@@ -77,6 +80,21 @@ def create(
     if pretrained and not fill_backbones(model, pretrained):
         raise ValueError(f"{name} has no backbone here, so nothing to fill: give backbone=…, or pretrained=False")
     return model
+
+
+def _countable(name: str, classes: Classes, given: dict[str, Any]) -> tuple[Classes, dict[str, Any]]:
+    """The classes of a panoptic method, with their things, and its arguments, with the `things` among them."""
+    known = [k for k, thing in enumerate(classes.things) if thing and k != classes.background]
+    things = given.get("things", known)
+    if not things:
+        raise ValueError(
+            f"{name} tells things, which can be counted, from stuff, but none of the classes ({few(classes.names)}) "
+            "is a thing: take panoptic data, or say which are: things=…, their indices"
+        )
+    if known and sorted(things) != known:
+        raise ValueError(f"things are {list(things)}, but of the classes given {known} are: leave one of them out")
+    flags = tuple(k in things for k in range(len(classes)))
+    return replace(classes, things=flags), {**given, "things": list(things)}
 
 
 def fill_backbones(model: Model, source: str | os.PathLike[str] | Literal[True] = True) -> bool:

@@ -158,6 +158,17 @@ def _mask_rcnn_detectron2(layers: int, schedule: str, box: float, mask: float) -
     )
 
 
+def _panoptic_fpn_detectron2(layers: int, schedule: str, box: float, mask: float, pq: float) -> Preset:
+    """As `_mask_rcnn_detectron2`."""
+    return replace(
+        _mask_rcnn_detectron2(layers, schedule, box, mask),
+        model="panoptic_fpn",
+        classes="coco-panoptic",
+        file=f"panoptic_fpn_R_{layers}_{schedule}.pth",
+        score=f"PQ {pq}, box AP {box}, mask AP {mask} on COCO val2017",
+    )
+
+
 _CROP = "VOC2012 val, centre crops of 513"
 _ADE = Resizing(long_side=512)
 
@@ -259,6 +270,9 @@ PRESETS: dict[str, Preset] = {
     "mask_rcnn_resnet50_1x.detectron2-coco": _mask_rcnn_detectron2(50, "1x", 38.6, 35.2),
     "mask_rcnn_resnet50_3x.detectron2-coco": _mask_rcnn_detectron2(50, "3x", 41.0, 37.2),
     "mask_rcnn_resnet101_3x.detectron2-coco": _mask_rcnn_detectron2(101, "3x", 42.9, 38.6),
+    "panoptic_fpn_resnet50_1x.detectron2-coco": _panoptic_fpn_detectron2(50, "1x", 37.6, 34.7, 39.4),
+    "panoptic_fpn_resnet50_3x.detectron2-coco": _panoptic_fpn_detectron2(50, "3x", 40.0, 36.5, 41.5),
+    "panoptic_fpn_resnet101_3x.detectron2-coco": _panoptic_fpn_detectron2(101, "3x", 42.4, 38.5, 43.0),
     **SOLO,
     "yolact_resnet101.yolact-coco": _yolact("base", "base", 550, 29.8),
     "yolact_resnet50.yolact-coco": _yolact("resnet50", "resnet50", 550, 28.2, backbone="resnet50"),

@@ -10,12 +10,12 @@ from typing import Any
 from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
-from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, mask_rcnn, pspnet, solo, unet, yolact
+from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, mask_rcnn, panoptic_fpn, pspnet, solo, unet, yolact
 from .files import read_state_dict, unwrapped
 from .table import Table
 
 LAYOUTS: dict[str, tuple[Table, ...]] = {
-    "detectron2": (mask_rcnn.DETECTRON2,),
+    "detectron2": (mask_rcnn.DETECTRON2, panoptic_fpn.DETECTRON2),
     "kazuto1011": (deeplabv2.KAZUTO1011,),
     "milesial": (unet.MILESIAL,),
     "mmdet": solo.MMDET,
