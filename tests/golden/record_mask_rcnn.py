@@ -71,7 +71,7 @@ def found(model: Any, height: int, width: int) -> dict[str, Any]:
 
 
 def losses(model: Any) -> dict[str, float]:
-    """Of the hand-made scene, with every anchor and every region; the proposals' times the number that was asked for."""
+    """Of the hand-made scene, with every anchor and every region; the proposals' times the number asked for."""
     from detectron2.structures import BitMasks, Boxes, Instances
     from detectron2.utils.events import EventStorage
 
@@ -100,7 +100,9 @@ def main(folder: str) -> None:
         }
     path = Path(__file__).with_name("mask_rcnn_detectron2.json")
     path.write_text(json.dumps(record, separators=(",", ":")) + "\n", "utf-8")
-    print(f"{path.name}: {len(record['shapes'])} tensors, {[len(f['scores']) for f in record['found'].values()]} objects")
+    print(
+        f"{path.name}: {len(record['shapes'])} tensors, {[len(f['scores']) for f in record['found'].values()]} objects"
+    )
 
 
 if __name__ == "__main__":

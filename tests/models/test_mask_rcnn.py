@@ -200,7 +200,7 @@ def test_awkward_objects_are_sorted_out():
     )
     assert found.boxes.tolist() == [[4, 3, 20, 9], [10, 10, 11, 11]]  # not the empty one, not the background
     assert found.labels.tolist() == [2, 1]
-    assert found.index.tolist() == [0, 1]
+    assert found.places.tolist() == [0, 1]
     assert found.crowds.tolist() == [[20, 20, 32, 32]]
 
 

@@ -77,5 +77,5 @@ def count_classes(theirs: Mapping[str, Any], layout: str, model: str, arguments:
             lengths = table.changed(name, tensor).shape
             for length, a, b in zip(lengths, two.state_dict()[name].shape, shapes[name], strict=True):
                 if a != b:
-                    return 2 + (int(length) - a) // (b - a)
+                    return int(2 + (length - a) // (b - a))
     raise ValueError(f"no tensor tells how many classes there are. These weights fit {table.made_by}")
