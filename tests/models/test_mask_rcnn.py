@@ -90,7 +90,7 @@ def test_torchvision_finds_the_same(pair, size):
         (soft,) = ours.paint(outputs, [found])
         (result,) = ours.decode(outputs, [size])
     assert len(found.boxes) == MOST
-    assert len(found.labels.unique()) >= 4
+    assert len(found.labels.unique()) >= 3
     assert torch.equal(found.labels, wanted["labels"])
     torch.testing.assert_close(found.boxes, wanted["boxes"], rtol=0, atol=1e-3)
     torch.testing.assert_close(found.scores, wanted["scores"], rtol=0, atol=1e-5)
