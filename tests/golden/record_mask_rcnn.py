@@ -71,7 +71,7 @@ def found(model: Any, height: int, width: int) -> dict[str, Any]:
 
 
 def losses(model: Any) -> dict[str, float]:
-    """Of the hand-made scene, with every anchor and every region; the proposals' times the number that was asked for."""
+    """Of the hand-made scene, with every anchor and every region; the proposals' times the number asked for."""
     from detectron2.structures import BitMasks, Boxes, Instances
     from detectron2.utils.events import EventStorage
 

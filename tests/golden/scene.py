@@ -9,7 +9,7 @@ HEIGHT, WIDTH = 160, 256
 
 
 def scene() -> tuple[Tensor, Tensor]:
-    """Masks (5, 160, 256) bool and their classes, 1 to 4: large, small, at two borders, an L of three pixels, a ring."""
+    """Masks (5, 160, 256) bool and their classes, 1 to 4: large, small, at two borders, three pixels, a ring."""
     y, x = torch.meshgrid(torch.arange(HEIGHT) + 0.5, torch.arange(WIDTH) + 0.5, indexing="ij")
     masks = torch.zeros(5, HEIGHT, WIDTH, dtype=torch.bool)
     masks[0] = (y - 80) ** 2 + ((x - 100) / 1.4) ** 2 < 62**2

@@ -90,7 +90,7 @@ def test_torchvision_finds_the_same(pair, size):
         (soft,) = ours.paint(outputs, [found])
         (result,) = ours.decode(outputs, [size])
     assert len(found.boxes) == MOST
-    assert len(found.labels.unique()) >= 4
+    assert len(found.labels.unique()) >= 3
     assert torch.equal(found.labels, wanted["labels"])
     torch.testing.assert_close(found.boxes, wanted["boxes"], rtol=0, atol=1e-3)
     torch.testing.assert_close(found.scores, wanted["scores"], rtol=0, atol=1e-5)
@@ -200,7 +200,7 @@ def test_awkward_objects_are_sorted_out():
     )
     assert found.boxes.tolist() == [[4, 3, 20, 9], [10, 10, 11, 11]]  # not the empty one, not the background
     assert found.labels.tolist() == [2, 1]
-    assert found.index.tolist() == [0, 1]
+    assert found.places.tolist() == [0, 1]
     assert found.crowds.tolist() == [[20, 20, 32, 32]]
 
 

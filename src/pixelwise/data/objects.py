@@ -82,8 +82,8 @@ def check_panoptic(dataset: Dataset) -> None:
     ):
         if wrong:
             raise ValueError(
-                f"the data {why}: panoptic methods take COCO panoptic or Cityscapes. pixelwise convert makes such data of "
-                "class masks and objects (--semantic MASKS --instances OBJECTS), or of either (--things NAMES)"
+                f"the data {why}: panoptic methods take COCO panoptic or Cityscapes. pixelwise convert makes such data "
+                "of class masks and objects (--semantic MASKS --instances OBJECTS), or of either (--things NAMES)"
             )
 
 

@@ -1,4 +1,4 @@
-"""Faster R-CNN: boxes that may hold an object are proposed, and each is looked at once more. Here, what Mask R-CNN needs.
+"""Faster R-CNN: boxes that may hold an object are proposed, and each is looked at again. What Mask R-CNN needs of it.
 
 Ren, He, Girshick, Sun: Faster R-CNN: Towards Real-Time Object Detection with Region Proposal Networks. arXiv
 1506.01497, 2015; on a pyramid as Lin, Dollár, Girshick, He, Hariharan, Belongie: Feature Pyramid Networks for Object
@@ -55,11 +55,11 @@ class BoxChoices:
 
     Attributes:
         shared_convs: 3×3 convolutions before the two outputs of the proposal network.
-        rounded_anchors: their corners are whole pixels, and the step between them is the picture's side over that of the
-            map, without the rest.
+        rounded_anchors: their corners are whole pixels, and the step between them is the picture's side over that of
+            the map, without the rest.
         by_probability: proposals are put in order by their probability, which runs out of digits, not by their logit.
-        least_proposal, least_side: boxes must be wider and higher before suppression, pixels: proposals, and found ones,
-            of which those without area go afterwards.
+        least_proposal, least_side: boxes must be wider and higher before suppression, pixels: proposals, and found
+            ones, of which those without area go afterwards.
         before, after: proposals that are kept of a level before and of all after suppression, to train.
         after_used: the latter, to predict (1000 before).
         anchors_sampled, regions_sampled: that learn from a picture; half, and a quarter, are positive at most.
@@ -96,7 +96,7 @@ class Objects(NamedTuple):
     labels: Tensor  # (T,) int64, 1 and up
     crowds: Tensor  # (R, 4) float32
     masks: Masks  # of every segment of the truth
-    index: Tensor  # (T,) int64: which of them each object is
+    places: Tensor  # (T,) int64: which of them each object is
 
 
 class Regions(NamedTuple):
@@ -139,8 +139,8 @@ class ProposalNetwork(nn.Module):
         self.objectness = nn.Conv2d(width, len(RATIOS), 1)
         self.deltas = nn.Conv2d(width, 4 * len(RATIOS), 1)
         for layer in [*self.convs, self.objectness, self.deltas]:
-            nn.init.normal_(layer.weight, std=0.01)  # type: ignore[arg-type]
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """(B, width, h, w) each → logits (B, 3, h, w) and corrections (B, 12, h, w) of each level."""

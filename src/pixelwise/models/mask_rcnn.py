@@ -133,7 +133,8 @@ class MaskBranch(nn.Module):
         x = self.up(x).relu_()  # (N, width, 28, 28)
         channel = labels if len(self.head.weight) > 1 else torch.zeros_like(labels)
         weight, bias = self.head.weight[channel, :, 0, 0], self.head.bias[channel]  # type: ignore[index]
-        return torch.bmm(weight[:, None], x.flatten(2)).unflatten(-1, (SIDE, SIDE))[:, 0] + bias[:, None, None]
+        logits: Tensor = torch.bmm(weight[:, None], x.flatten(2)).view(-1, SIDE, SIDE)
+        return logits + bias[:, None, None]
 
     @torch.no_grad()
     def targets(self, regions: Regions, truths: Sequence[Objects]) -> Tensor:
@@ -143,7 +144,7 @@ class MaskBranch(nn.Module):
             boxes, owners = boxes[labels > 0], owners[labels > 0]
             cells = boxes.new_zeros(len(boxes), SIDE, SIDE)
             for owner in owners.unique().tolist():
-                crop, corner = truth.masks.crop(int(truth.index[owner]), margin=1)
+                crop, corner = truth.masks.crop(int(truth.places[owner]), margin=1)
                 index = (owners == owner).nonzero().flatten()
                 rois = boxes[index] - boxes.new_tensor([*corner, *corner])
                 pixels = crop[None, None].to(boxes)
@@ -228,7 +229,8 @@ class MaskRCNN(InstanceModel):
         sizes = [truth.size for truth in truths]
         proposals = self.proposals.propose(logits, deltas, sizes, self.choices.before, self.choices.after)
         regions = self.boxes.draw(proposals, wanted)
-        classes, boxes = self.boxes.loss(*self.boxes(levels[:-1], regions.boxes), regions, wanted)
+        scores, steps = self.boxes(levels[:-1], regions.boxes)
+        classes, boxes = self.boxes.loss(scores, steps, regions, wanted)
         positive = [b[y > 0] for b, y in zip(regions.boxes, regions.labels, strict=True)]
         labels = torch.cat(regions.labels)
         found = self.masks(levels[:-1], positive, labels[labels > 0])

@@ -26,7 +26,8 @@ def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) ->
     Returns:
         (K,) int64: what is left, the best first.
     """
-    return batched_nms(boxes.float(), scores.float(), groups, threshold)
+    kept: Tensor = batched_nms(boxes.float(), scores.float(), groups, threshold)
+    return kept
 
 
 def levels(boxes: Tensor, lowest: int, highest: int, *, inner: float = 0.0, outer: float = 0.0) -> Tensor:
@@ -56,7 +57,7 @@ def pool(
     ratio: int = 0,
     aligned: bool = True,
 ) -> Tensor:
-    """RoIAlign: bilinear samples of the features in each box, averaged in side × side cells (He et al. 2017, section 3).
+    """RoIAlign: bilinear samples of the features in a box, averaged in side × side cells (He et al. 2017, section 3).
 
     Args:
         maps: (B, D, h, w) each, of the levels `lowest`, `lowest` + 1, …
