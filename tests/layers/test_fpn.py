@@ -38,3 +38,15 @@ def test_yolacts_pyramid_has_two_strided_levels_and_no_negative_number_in_the_fi
     assert [tuple(x.shape[2:]) for x in levels] == [(n, n) for n in (69, 35, 18, 9, 5)]
     assert all(float(x.min()) >= 0 for x in levels[:3])
     assert float(levels[3].min()) < 0
+
+
+def test_gradients_of_a_single_pixel_are_numbers():
+    pyramid = FPN([8, 8, 8], 64, strided=2).to(memory_format=torch.channels_last)
+    maps = [torch.randn(2, 8, n, n) for n in (8, 4, 2)]
+    for _ in range(10):
+        del (_ := [torch.full((1 << k,), torch.nan) for k in range(6, 18)])[:]  # memory that is used next
+        pyramid.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            levels = pyramid(maps)
+        sum(level.float().sum() for level in levels).backward()
+        assert all(bool(p.grad.isfinite().all()) for p in pyramid.parameters())

@@ -62,3 +62,11 @@ def test_the_best_of_each_class_come_first():
 def test_ranks():
     assert ranks(np.array([3, 3, 4, 9, 9, 9])).tolist() == [0, 1, 0, 0, 1, 2]
     assert ranks(np.zeros(0, np.int64)).tolist() == []
+
+
+def test_more_objects_than_a_byte_counts():
+    """The area of more than 255 run lengths overflows in pycocotools with numpy 2.4."""
+    ids = torch.arange(1, 301, dtype=torch.int32).repeat_interleave(2).reshape(20, 30)
+    found = objects_of(Segmentation(CLASSES, torch.zeros(300, dtype=torch.int64), ids=ids))
+    assert areas_of(found).tolist() == [2.0] * 300
+    assert boxes_of(found)[-1].tolist() == [28, 19, 2, 1]

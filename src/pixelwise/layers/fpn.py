@@ -35,7 +35,7 @@ class FPN(nn.Module):
         super().__init__()
         self.lateral = nn.ModuleList(_conv(before, width, 1, norm) for before in channels)
         self.output = nn.ModuleList(_conv(width, width, 3, norm) for _ in channels)
-        self.strided = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for _ in range(strided))
+        self.strided = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2) for _ in range(strided))
         self.smooth, self.relu, self.pooled = smooth, relu, pooled
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
@@ -56,7 +56,8 @@ class FPN(nn.Module):
         for _ in range(self.pooled):
             levels.append(levels[-1][:, :, ::2, ::2])
         for layer in self.strided:
-            levels.append(layer(levels[-1]))
+            # Padded by hand: oneDNN's own padding of a single pixel gives gradients of bfloat16 that are no numbers.
+            levels.append(layer(F.pad(levels[-1], (1, 1, 1, 1))))
         return levels
 
     def _larger(self, coarse: Tensor, fine: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from faster_coco_eval import mask as coco
 from numpy.typing import NDArray
-from pycocotools import mask as plain
 
 from ..ops.masks import masks_to_texts
 from ..segmentation import Segmentation
@@ -102,12 +101,12 @@ def ranks(keys: NDArray[Any]) -> Integers:
 
 def areas_of(objects: Objects) -> Floats:
     """(N,) pixels of each mask."""
-    return np.asarray(plain.area(list(objects.runs)), np.float64)
+    return np.asarray(coco.area(list(objects.runs)), np.float64)
 
 
 def boxes_of(objects: Objects) -> Floats:
     """(N, 4) x, y, width and height of the box around each mask, pixels; zeros around an empty one."""
-    return np.asarray(plain.toBbox(list(objects.runs)), np.float64).reshape(-1, 4)
+    return np.asarray(coco.toBbox(list(objects.runs)), np.float64).reshape(-1, 4)
 
 
 def mask_pairs(found: Objects, true: Objects, touch: Touch) -> Pairs:
