@@ -1,7 +1,8 @@
 """Every benchmark, one after the other; each writes its file below results/.
 
     python benchmarks/run.py [NAME …]       of: metrics, average_precision, panoptic_quality, augment, train_step,
-                                                inference, large, paste, merge, crf, crf_accuracy, methods, accuracy
+                                                inference, mask_rcnn, yolact, solo, large, paste, merge, crf,
+                                                crf_accuracy, methods, objects, shapes, accuracy
 
 Some need the data sets that `NEEDED` names (`PIXELWISE_DATA` is their folder; ../shared/data when not given).
 """
@@ -22,16 +23,21 @@ ARGUMENTS = {
     "augment": [],
     "train_step": [],
     "inference": [],
+    "mask_rcnn": [],
+    "yolact": [],
+    "solo": [],
     "large": [],
     "paste": [],
     "merge": [],
     "crf": [str(DATA / "coco128" / "images" / f"{number:012}.jpg") for number in (9, 25)],
     "crf_accuracy": ["--runs", "runs/crf_accuracy", "--data", str(DATA / "camvid"), str(DATA / "membrane")],
     "methods": ["--methods", "--data", str(DATA / "camvid")],
+    "objects": ["--data", str(DATA / "nuclei"), "--epochs", "2", "--batch", "4", "--crop", "192"],
+    "shapes": ["--data", "shapes:number=500,size=128,seed=1", "--epochs", "10"],
     "accuracy": ["--data", str(DATA / "nuclei"), str(DATA / "camvid")],
 }
-NEEDED = {"crf": "coco128", "crf_accuracy": "membrane", "methods": "camvid", "accuracy": "camvid"}
-SCRIPTS = {"methods": "accuracy"}
+NEEDED = {"crf": "coco128", "crf_accuracy": "membrane", "methods": "camvid", "objects": "nuclei", "accuracy": "camvid"}
+SCRIPTS = {"methods": "accuracy", "shapes": "objects"}
 """The file of a benchmark that is not called as it is."""
 
 
