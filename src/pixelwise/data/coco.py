@@ -194,7 +194,7 @@ def _files(path: Path) -> list[tuple[str | None, Path]]:
     files = roboflow or [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
     likely = [file for file in files if _LIKELY.fullmatch(file.stem) and "panoptic" not in file.name]
     chosen = [file for file in likely if file.name.startswith("instances")] or likely
-    return [(split_of(file), file) for file in chosen if _is_coco(file)]
+    return [(split_of(file), file) for file in chosen if file.name.startswith("instances") or _is_coco(file)]
 
 
 def _need_files(path: Path) -> list[tuple[str | None, Path]]:

@@ -30,6 +30,7 @@ from ..models.base import Model
 from ..ops.files import write_aside
 from ..ops.names import nearest
 from ..segmentation import Segmentation
+from ..weights import checkpoint
 from . import table
 from .collection import JOINT, Collection
 from .large import LARGE, predict_large
@@ -94,12 +95,16 @@ class Predicted:
 
 
 def save(
-    result: Segmentation, path: str | os.PathLike[str], format: str | None = None, *, image: Picture | None = None
+    result: Segmentation | Model,
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    image: Picture | None = None,
 ) -> None:
-    """Writes a result, whole or not at all.
+    """Writes a result, or the checkpoint of a model, whole or not at all.
 
     Args:
-        result: what is where in a picture.
+        result: what is where in a picture; or a model, which `pixelwise.load` then reads.
         path: the file.
         format: as the suffix of `path` says when not given: .png a class map, .json COCO, .txt YOLO, .csv a table, .jpg
             an overlay.
@@ -123,6 +128,10 @@ def save(
             has numbers.
     """
     path = Path(path)
+    if isinstance(result, Model):
+        if path.suffix != ".safetensors" or format is not None:
+            raise ValueError(f"{path}: the checkpoint of a model is a .safetensors file, and has no other format")
+        return checkpoint.save(result, path)
     name = Path(image).name if isinstance(image, str | os.PathLike) else path.stem
     format = format or BY_SUFFIX.get(path.suffix.lower())
     if format is None:

@@ -128,6 +128,8 @@ class Predictor:
         views_or_crf = self.views != (View(),) or self.postprocess.crf is not None
         if not isinstance(model, SemanticModel | Merged) and views_or_crf:
             raise TypeError(f"{what} and has no class probabilities: flip, scales and the CRF are for semantic models")
+        if self.postprocess and model.task == "panoptic" and not isinstance(model, Merged):
+            raise TypeError(f"{what}: its maps cannot be cleaned, only class maps and objects can; leave that out")
         if self.tile is not None and not isinstance(model, SemanticModel | Merged) and model.task != "instance":
             raise TypeError(f"{what}: its pictures cannot be cut into tiles, leave tile away")
         if self.score is not None and model.task != "instance":

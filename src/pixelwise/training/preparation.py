@@ -154,6 +154,8 @@ def open_splits(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
     task = MODELS[recipe.model].task if recipe.model in MODELS else ""
     if task == "instance":
         pictures, validated = as_objects(pictures), as_objects(validated)
+        if not any(len(pictures.truth(i)) for i in range(len(pictures))):
+            raise ValueError(f"{recipe.data} has no object in any of the {len(pictures)} pictures to train on")
     if task == "panoptic":
         check_panoptic(pictures)
     return pictures, validated, notes

@@ -47,7 +47,7 @@ class Recipe:
     model: str = option("unet", "the method")
     backbone: str | None = option("tf_efficientnet_lite0", "timm encoder with ImageNet weights; none: the paper's own")
     arguments: dict[str, Any] = field(
-        default_factory=dict, metadata={"help": "of the method's constructor: output_stride=8,auxiliary=true"}
+        default_factory=dict, metadata={"help": "of the method's constructor: output_stride=8,anchors=[8,16,32,64,128]"}
     )
     pretrained: str | None = option("auto", "ImageNet weights of the backbone: auto, none, or a file of them")
     weights: str | None = option(None, "checkpoint of pixelwise to start from, of this method or one of its family")

@@ -103,13 +103,21 @@ def train(
         try:
             fit(recipe, machine, folder, state, progress)
         finally:
-            if folder.is_dir() and not any(folder.iterdir()):  # it failed before it began: leave nothing behind
-                folder.rmdir()
+            leave_nothing(folder)
     elif progress:
         print(f"{folder} is finished after {state.step} steps: nothing is left to do")
     metric = METRICS[MODELS[recipe.model].task]
     best = best_row(state.rows, metric.MAIN_SCORE) or {}
     return Training(folder / BEST, folder / LAST, {k: v for k, v in best.items() if k in metric.DEFINITIONS}, folder)
+
+
+def leave_nothing(folder: Path) -> None:
+    """Take away the folder of a run that failed before there was anything to resume or to use."""
+    if folder.is_dir() and not any((folder / name).exists() for name in (BEST, LAST, STATE)):
+        for name in (RECIPE, "metrics.csv", "curves.svg", "log.txt"):
+            (folder / name).unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: bool) -> None:

@@ -68,8 +68,7 @@ def create(
     for key in given:
         if key not in accepted:
             raise ValueError(f"{name} has no argument {key!r}: {nearest(key, accepted)}")
-        if isinstance(parameters[key].default, bool) and not isinstance(given[key], bool):
-            raise ValueError(f"{key} of {name} is {given[key]!r}: it must be true or false")
+        _check_kind(f"{key} of {name}", given[key], parameters[key].default)
     if "things" in accepted:
         classes, given = _countable(name, classes, given)
     model = MODELS[name](len(classes), **given)
@@ -80,6 +79,21 @@ def create(
     if pretrained and not fill_backbones(model, pretrained):
         raise ValueError(f"{name} has no backbone here, so nothing to fill: give backbone=…, or pretrained=False")
     return model
+
+
+def _check_kind(what: str, given: Any, default: Any) -> None:
+    """Whether a value is of the kind of an argument's default: a flag, a number, a list or text."""
+    kinds: tuple[tuple[type | tuple[type, ...], type | tuple[type, ...], str], ...] = (
+        (bool, bool, "true or false"),
+        (int, (int, float), "a number"),
+        ((list, tuple), (list, tuple), "a list, such as [1,2,3]"),
+        (str, str, "text"),
+    )
+    for kind, fine, said in kinds:
+        if isinstance(default, kind):
+            if not isinstance(given, fine) or (isinstance(given, bool) and not isinstance(default, bool)):
+                raise ValueError(f"{what} is {given!r}: it must be {said}")
+            return
 
 
 def _countable(name: str, classes: Classes, given: dict[str, Any]) -> tuple[Classes, dict[str, Any]]:

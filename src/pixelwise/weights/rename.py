@@ -11,7 +11,7 @@ from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import nearest
 from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, mask_rcnn, panoptic_fpn, pspnet, solo, unet, yolact
-from .files import read_state_dict, unwrapped
+from .files import existing, read_state_dict, unwrapped
 from .table import Table
 
 LAYOUTS: dict[str, tuple[Table, ...]] = {
@@ -49,8 +49,8 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
     >>> pixelwise.load_weights(model, "unet_carvana_scale1.0_epoch2.pth", layout="milesial")  # doctest: +SKIP
     {'mask_values': 'the grey values of their masks, not a weight'}
     """
+    name = "the state dict" if isinstance(source, Mapping) else os.fspath(existing(source))
     table = fitting(model, layout)
-    name = "the state dict" if isinstance(source, Mapping) else os.fspath(source)
     theirs = unwrapped(source, name) if isinstance(source, Mapping) else read_state_dict(source)
     try:
         found, unused = table.rename(theirs, model.state_dict())

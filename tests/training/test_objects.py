@@ -1,0 +1,43 @@
+"""Training a method that finds objects, from made pictures to scores; and the data that it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import pixelwise
+from pixelwise.data.shapes import shapes
+from pixelwise.training.recipe import Machine, Recipe
+from pixelwise.training.run import train
+
+MACHINE = Machine(device="cpu", precision="fp32", workers=0, loggers=())
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    changes = {"data": "shapes:number=72,size=64,most=3", "epochs": 8, "imgsz": 64, "lr": 2e-3, "ema": 0.9}
+    return Recipe.from_yaml("mask_rcnn-cells", {**changes, "augment": "none"})
+
+
+@pytest.mark.slow
+def test_it_learns_to_find_shapes(recipe, tmp_path):
+    done = train(recipe, machine=MACHINE, out=tmp_path / "run", progress=False)
+    unseen = shapes(20, 64, seed=7, most=3)
+    found = pixelwise.evaluate(pixelwise.load(done.best), unseen, progress=False)
+    assert found.main == "mask AP"
+    assert found.scores["mask AP50"] > 0.1
+    untrained = pixelwise.create("mask_rcnn", classes=unseen.classes, **recipe.arguments, backbone=recipe.backbone)
+    assert pixelwise.evaluate(untrained, unseen, progress=False).scores["mask AP50"] < 0.02
+
+
+def test_data_without_objects_are_refused(recipe, cells, tmp_path):
+    with pytest.raises(ValueError, match="classes of pixels apart.*not one object from the next"):
+        train(replace(recipe, data=str(cells)), machine=MACHINE, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("loss", "focal"), ("balance", "median"), ("auxiliary", 0.4)])
+def test_the_losses_are_the_methods_own(recipe, name, value, tmp_path):
+    with pytest.raises(ValueError, match=f"{name} is .*mask_rcnn has losses of its own"):
+        train(replace(recipe, **{name: value}), machine=MACHINE, out=tmp_path / "run")
