@@ -376,3 +376,13 @@ def test_coco_panoptic_of_many_pictures(tmp_path):
         found = Threshold().decode(Threshold()(data.image(i)[None].float() / 255), [(20, 30)])[0]
         assert torch.equal(data.truth(i).class_map(), found.class_map())
         assert data.faults(data.records[i]) == ()
+
+
+def test_a_model_is_saved_as_its_checkpoint(tmp_path):
+    import pixelwise
+
+    model = pixelwise.create("unet_padded", num_classes=2, width=2)
+    save(model, tmp_path / "model.safetensors")
+    assert pixelwise.load(tmp_path / "model.safetensors").architecture == "unet_padded"
+    with pytest.raises(ValueError, match=r"mask\.png: the checkpoint of a model is a \.safetensors file"):
+        save(model, tmp_path / "mask.png")

@@ -41,3 +41,9 @@ def test_data_without_objects_are_refused(recipe, cells, tmp_path):
 def test_the_losses_are_the_methods_own(recipe, name, value, tmp_path):
     with pytest.raises(ValueError, match=f"{name} is .*mask_rcnn has losses of its own"):
         train(replace(recipe, **{name: value}), machine=MACHINE, out=tmp_path / "run")
+
+
+def test_data_in_which_nothing_is_annotated_are_refused(recipe, tmp_path):
+    with pytest.raises(ValueError, match="no object in any of the 5 pictures"):
+        nothing = replace(recipe, data="shapes:number=6,size=64,least=0,most=0")
+        train(nothing, machine=MACHINE, out=tmp_path / "run", progress=False)

@@ -112,14 +112,12 @@ def save(
             - "overlay": the picture with the result drawn on it; objects with their names and scores.
             - "class-map": 8-bit palette PNG; the values are class indices, 255 is void, the palette has the colours.
             - "label-map": 16-bit PNG; each thing and each class of stuff has a number, 0 is background, 65535 void;
-              a JSON file beside it names the class of each number: {"1": "cell"}. Of objects that overlap the surest
-              is seen.
+              a JSON file beside it names the class of each number. Of objects that overlap the surest is seen.
             - "coco": JSON, run lengths with scores; of a semantic result one annotation a class, background none.
             - "coco-panoptic": JSON, and a folder of that name with a PNG of the picture's name; any suffix is .json.
             - "yolo": a text of polygons, a line for each object, as YOLO is trained on; it has no scores. The numbers
               of the classes do not count the background.
-            - "table": CSV, a row for each object: its number in the label map, class, score, area, box and centre
-              (`table.HEADER`); of a semantic result a row a class.
+            - "table": CSV, a row for each object (`table.HEADER`); of a semantic result a row a class.
         image: the picture, for "overlay"; its path, for its name in "coco", "coco-panoptic" and "table".
 
     Raises:
@@ -129,9 +127,7 @@ def save(
     """
     path = Path(path)
     if isinstance(result, Model):
-        if path.suffix != ".safetensors" or format is not None:
-            raise ValueError(f"{path}: the checkpoint of a model is a .safetensors file, and has no other format")
-        return checkpoint.save(result, path)
+        return _save_model(result, path)
     name = Path(image).name if isinstance(image, str | os.PathLike) else path.stem
     format = format or BY_SUFFIX.get(path.suffix.lower())
     if format is None:
@@ -157,6 +153,12 @@ def save(
         raise ValueError(f"{path}: an overlay needs the picture too: save(result, path, image=picture)")
     else:
         _write_image(Image.fromarray(draw(image, result)), path)
+
+
+def _save_model(model: Model, path: Path) -> None:
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path}: the checkpoint of a model is a .safetensors file")
+    checkpoint.save(model, path)
 
 
 def predict_files(
