@@ -160,7 +160,8 @@ def test_detectron2_found_the_same(record, of_detectron2, size):
     assert len(wanted["labels"]) == MOST
     assert found.labels.tolist() == wanted["labels"]
     torch.testing.assert_close(found.boxes, torch.tensor(wanted["boxes"]), rtol=0, atol=1e-3)
-    torch.testing.assert_close(found.scores, torch.tensor(wanted["scores"]), rtol=0, atol=1e-5)
+    # Sums in another order (two threads) differ by up to 1.3e-5.
+    torch.testing.assert_close(found.scores, torch.tensor(wanted["scores"]), rtol=0, atol=2e-5)
     assert sixteen(soft) == pytest.approx(wanted["soft"], abs=1e-4)
     assert (result.areas() - torch.tensor(wanted["areas"])).abs().max() <= 2  # a pixel at 0.5 falls on either side
 

@@ -24,7 +24,6 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from ..layers.backbone import Backbone
 from ..layers.conv import conv_norm_relu
@@ -139,6 +138,8 @@ class MaskBranch(nn.Module):
     @torch.no_grad()
     def targets(self, regions: Regions, truths: Sequence[Objects]) -> Tensor:
         """(N, 28, 28): the mask of the object of each positive region, within the region's box."""
+        from torchvision.ops import roi_align  # late: it takes seconds to load
+
         found = [torch.cat(regions.boxes).new_zeros(0, SIDE, SIDE)]
         for boxes, labels, owners, truth in zip(*regions, truths, strict=True):
             boxes, owners = boxes[labels > 0], owners[labels > 0]

@@ -22,7 +22,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
-from torchvision.ops import sigmoid_focal_loss
 
 from ..layers.backbone import Backbone
 from ..layers.conv import conv_group_relu
@@ -149,7 +148,9 @@ class LocationModel(InstanceModel):
                 dices += self._dices(outputs, image, level, pairs if self.contested else owners, masks)
                 positives, first = positives + len(cells), first + self.grids[level] ** 2
         dice = torch.cat(dices)
-        focal = sigmoid_focal_loss(logits, target, alpha=0.25, gamma=2.0, reduction="sum")
+        certainty = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        wrong = (target - logits.sigmoid()).abs()  # the focal loss, Lin et al. 2017, α = 0.25, γ = 2
+        focal = ((0.75 - target / 2) * wrong**2 * certainty).sum()
         return {"category": focal / (positives + 1), "mask": MASK_WEIGHT * dice.sum() / max(1, len(dice))}
 
     def owners(self, masks: Masks, crowd: Tensor, size: tuple[int, int]) -> list[Tensor]:

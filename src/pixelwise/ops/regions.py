@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms, roi_align
 
 from .boxes import areas
 
@@ -26,6 +25,8 @@ def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) ->
     Returns:
         (K,) int64: what is left, the best first.
     """
+    from torchvision.ops import batched_nms  # takes seconds to load: only these methods need it
+
     kept: Tensor = batched_nms(boxes.float(), scores.float(), groups, threshold)
     return kept
 
@@ -72,6 +73,8 @@ def pool(
     Returns:
         (N, D, side, side), picture by picture in the order of the boxes.
     """
+    from torchvision.ops import roi_align  # takes seconds to load: only these methods need it
+
     place = torch.cat([torch.full((len(b), 1), float(n), device=b.device) for n, b in enumerate(boxes)])
     rois = torch.cat([place, torch.cat(list(boxes))], 1).to(maps[0].dtype)
     order, found = [], []
