@@ -304,3 +304,16 @@ def test_objects_that_overlap(trial_data, tmp_path):
     truths = [data.truth(i) for i in range(6)]
     overlapping = [bool((truth.masks.dense()[~truth.crowd].sum(0) > 1).any()) for truth in truths]
     assert len(finding.pictures) == sum(overlapping) > 0
+
+
+def test_objects_that_others_cover_are_there(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    classes = Classes(("background", "bowl", "broccoli", "spoon"), things=(False, True, True, True), background=0)
+    masks = torch.zeros(2, 64, 64, dtype=torch.bool)
+    masks[0, 10:50, 10:50] = masks[1, 20:30, 20:30] = True
+    truth = Segmentation(classes, torch.tensor([1, 2]), masks=masks)
+    assert truth.class_map().unique().tolist() == [0, 1]
+    data = Dataset(classes, (Record("a", tmp_path / "a.png"),), "train", "made", (), lambda record: truth)
+    found = inspect(data, tmp_path / "out", imgsz=64)
+    assert [row["pictures"] for row in found.classes] == [1, 1, 1, 0]
+    assert "is spoon:" in only(found, "absent").text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,16 @@ class Classes:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def select(self, indices: Sequence[int]) -> Classes:
+        """Some of the classes, in the order of their indices here."""
+        pick = list(indices)
+        return Classes(
+            tuple(self.names[k] for k in pick),
+            tuple(self.colors[k] for k in pick),
+            tuple(self.things[k] for k in pick),
+            pick.index(self.background) if self.background in pick else None,
+        )
 
     def index(self, name: str) -> int:
         """The index of the class called `name`; a KeyError lists the names there are."""

@@ -159,8 +159,10 @@ def _parts(data: Dataset | str | os.PathLike[str], split: str | None, reading: M
 
 
 def _class_rows(classes: Classes, looks: list[Look]) -> tuple[Mapping[str, str | int | float], ...]:
-    masked = [one.pixels for one in looks if one.pixels is not None]
-    pixels = np.array(masked, np.int64).reshape(-1, len(classes))
+    pixels, held = (
+        np.array([row for row in table if row is not None], np.int64).reshape(-1, len(classes))
+        for table in ([one.pixels for one in looks], [one.classes for one in looks])
+    )
     total = max(1, int(pixels.sum()))
     rows: list[Mapping[str, str | int | float]] = []
     for label, name in enumerate(classes.names):
@@ -169,7 +171,7 @@ def _class_rows(classes: Classes, looks: list[Look]) -> tuple[Mapping[str, str |
             {
                 "class": name,
                 "pixels": float(pixels[:, label].sum() / total),
-                "pictures": int((pixels[:, label] > 0).sum()),
+                "pictures": int(held[:, label].sum()),
                 "objects": len(sizes),
                 "median area": int(np.median(sizes)) if len(sizes) else 0,
             }

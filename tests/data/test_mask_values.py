@@ -208,3 +208,14 @@ def test_values_from_a_file_of_names(learn, tmp_path):
     assert "(classes.json)" in notes
     with pytest.raises(ValueError, match="holds 8, which means nothing: known are 0, 7, 11, 255"):
         learn([7, 8])
+
+
+@pytest.mark.parametrize(
+    ("void", "names", "maps"),
+    [(2, ("a", "b"), [0, 1, 255]), (1, ("a", "c"), [0, 255, 1]), ((1, 2), ("a",), [0, 255, 255])],
+)
+def test_a_class_whose_value_is_void_is_no_class(learn, void, names, maps):
+    found, read, notes = learn([0, 1, 2], classes="a,b,c", void=void)
+    assert found.classes.names == names
+    assert read == [maps]
+    assert "is no class, because its value is void" in notes

@@ -209,7 +209,8 @@ def test_the_two_must_be_a_semantic_and_an_instance_model(two):
         pixelwise.merge(semantic, "mask_rcnn.safetensors")
     with pytest.raises(ValueError, match="detectron2"):
         pixelwise.merge(semantic, instance, "detectron")
-    assert pixelwise.merge(semantic, instance, "detectron2").merging == Merging()
+    assert pixelwise.merge(semantic, instance, "detectron2").merging == Merging(stuff_area=4096)
+    assert pixelwise.merge(semantic, instance).merging == Merging()
 
 
 def test_auxiliary_heads_are_those_of_the_two(two):

@@ -186,11 +186,11 @@ def test_stuff_is_where_it_is_and_small_stuff_is_void_by_the_size_of_the_picture
         del small.least_score
 
 
-def test_the_limit_of_stuff_is_that_of_detectron2_where_pictures_are_as_large_as_its(small):
-    assert [small.merging(size).stuff_area for size in ((480, 640), (2000, 3000), (48, 64))] == [4096, 4096, 40]
+def test_the_limit_of_stuff_is_that_of_detectron2_in_its_variant(small):
+    assert small.merging.stuff_area is None
     with torch.device("meta"):
         theirs = pixelwise.create("panoptic_fpn", classes=FIVE, variant="detectron2", width=16)
-    assert theirs.merging((48, 64)).stuff_area == 4096
+    assert theirs.merging.stuff_area == 4096
 
 
 def test_things_come_from_the_classes(small):

@@ -91,6 +91,17 @@ def test_void_stays_void_but_where_objects_lie():
     assert [result.classes.names[label] for label in result.labels] == ["thing 2", "stuff 1"]
 
 
+@pytest.mark.parametrize(("size", "least"), [((480, 640), 4096), ((1000, 1500), 4096), ((48, 64), 40), ((5, 7), 1)])
+def test_the_limit_of_stuff_shrinks_with_small_pictures(size, least):
+    none = Segmentation(OBJECTS, torch.empty(0, dtype=torch.int64), masks=torch.empty(0, *size, dtype=torch.bool))
+    found = []
+    for pixels in (least - 1, least):
+        semantic = torch.full(size, VOID, dtype=torch.uint8)
+        semantic.view(-1)[:pixels] = 1
+        found.append(len(Merging()(semantic, none, semantic_classes=STUFF)))
+    assert found == [0, 1]
+
+
 def test_backgrounds_and_things_of_the_semantic_result_are_void_unless_wanted():
     names = Classes(("background", "sky", "car"), background=0)
     cars = Classes(("ground", "car"), background=0)
@@ -117,7 +128,7 @@ def test_classes_are_joined_by_name():
     instance = Classes(("background", "person", "car"), ((0, 0, 0), blue, red), background=0)
     joined = join_classes(semantic, instance)
     assert joined.names == ("sky", "car", "dog", "person")
-    assert joined.things == (False, True, True, True)
+    assert joined.things == (False, True, False, True)  # no model finds one dog apart from the next
     assert joined.background is None
     assert joined.colors[:3] == (blue, green, (1, 2, 3)) and len(set(joined.colors)) == 4
     cells = Classes(("background", "cell"), background=0)
@@ -144,7 +155,8 @@ def test_many_objects():
 def test_rules_are_plain_values():
     rules = Merging(score=0.3, overlap=0.8, stuff_area=64, keep_things=True)
     assert Merging.from_dict(json.loads(json.dumps(rules.to_dict()))) == rules
-    assert Merging.from_dict({}) == Merging() == Merging.named("panopticapi")
+    assert Merging.from_dict({}) == Merging()
+    assert replace(Merging(), stuff_area=4096) == Merging.named("panopticapi")
     with pytest.raises(ValueError, match="overlap"):
         Merging.from_dict({"overlapp": 0.5})
     with pytest.raises(ValueError, match="detectron2"):

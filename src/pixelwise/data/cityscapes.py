@@ -179,8 +179,7 @@ def _chosen(
     if unknown is not None:
         raise ValueError(f"Cityscapes has no class {unknown!r}; {nearest(unknown, every.names)}")
     at = [every.names.index(name) for name in picked]
-    colors, things = tuple(every.colors[k] for k in at), tuple(every.things[k] for k in at)
-    named = wanted if isinstance(wanted, Classes) else Classes(picked, colors, things)
+    named = wanted if isinstance(wanted, Classes) else every.select(at)
     return named, tuple(at) if train_ids else tuple(LABELS[k] for k in at)
 
 

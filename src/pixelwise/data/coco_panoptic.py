@@ -248,11 +248,7 @@ class _Source(CocoJson):
             unknown = next((name for name in picked if name not in names), None)
             if unknown is not None:
                 raise ValueError(f"{self.file} has no category {unknown!r}; {nearest(unknown, names)}")
-            at = [names.index(name) for name in picked]
-            background = at.index(every.background) if every.background in at else None
-            chosen = Classes(
-                tuple(picked), tuple(every.colors[k] for k in at), tuple(every.things[k] for k in at), background
-            )
+            chosen = every.select([names.index(name) for name in picked])
         left = [name for name in names if name not in chosen.names]
         void = [f"segments of {few(left)} are void: they are not among the classes"] if left else []
         return chosen, notes + void

@@ -136,8 +136,9 @@ def _class_findings(classes: Classes, parts: Iterable[str], looks: Sequence[Look
     totals = {
         split: sum((_pixels(one) for one in masked if one.split == split), np.zeros(len(classes))) for split in parts
     }
-    for split, pixels in totals.items():
-        absent = [name for name, number in zip(classes.names, pixels, strict=True) if not number]
+    for split in parts:
+        held = {label for one in masked if one.split == split for label in _held(one)}
+        absent = [name for label, name in enumerate(classes.names) if label not in held]
         if absent:
             fix = "they cannot be learnt" if split == "train" else "nothing can be said of them there"
             yield Finding(
@@ -179,6 +180,11 @@ def _size_findings(classes: Classes, looks: Sequence[Look], imgsz: int) -> Itera
             "They are padded with void; a smaller --imgsz or a larger --resize wastes less"
         )
         yield _about("note", "small", text, small)
+
+
+def _held(one: Look) -> list[int]:
+    assert one.classes is not None
+    return np.flatnonzero(one.classes).tolist()
 
 
 def _pixels(one: Look) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -217,6 +217,7 @@ def _from_numbers(
         or _named(body, counts, void, first, stated.classes)
         or _unnamed(body, void, first)
     )
+    found, left = _without(found, void)
     known = {255: VOID} | found.values | dict.fromkeys(void, VOID)
     wrong = sorted(set(counts) - set(known))
     if wrong:
@@ -230,6 +231,8 @@ def _from_numbers(
     notes = [f"masks hold {found.held or _and(sorted(counts))}: read {found.how or read}{source}"]
     if voids:
         notes.append(f"{_and(voids)} is void: not learnt, not counted")
+    if left:
+        notes.append(f"{few(left)} is no class, because its value is void")
     return MaskValues(found.classes, tuple(sorted(known.items()))), tuple(notes)
 
 
@@ -245,6 +248,17 @@ class _Reading:
 
 def _given(stated: Stated) -> _Reading | None:
     return _Reading(stated.classes, dict(stated.values)) if stated.classes and stated.values else None
+
+
+def _without(found: _Reading, void: set[int]) -> tuple[_Reading, list[str]]:
+    """The same without the classes all of whose values are void, and the names of these."""
+    values = {v: k for v, k in found.values.items() if v not in void}
+    kept = sorted(set(values.values()))
+    left = [name for k, name in enumerate(found.classes.names) if k not in kept]
+    if not left:
+        return found, left
+    values = {v: kept.index(k) for v, k in values.items()}
+    return replace(found, classes=found.classes.select(kept), values=values), left
 
 
 def _two(body: list[int], counts: Counter[int], names: Classes | None) -> _Reading | None:

@@ -51,6 +51,7 @@ class Look:
         digest: of the decoded pixels; equal for equal pictures, whatever their files.
         thumbnail: (THUMBNAIL²,) float32, mean 0 and length 1, or all 0 for pictures without structure.
         pixels: (C,) int64 of each class; None where there is no readable mask.
+        classes: (C,) bool, those that are in it, be they covered by others everywhere; None likewise.
         objects: (K, 2) int64, label and area: the countable segments, or the connected parts of each class where
             nothing is countable; without the background.
         faults: where its annotations contradict each other or what they should be.
@@ -65,6 +66,7 @@ class Look:
     digest: bytes = b""
     thumbnail: Array | None = None
     pixels: Array | None = None
+    classes: Array | None = None
     objects: Array | None = None
     faults: tuple[Fault, ...] = ()
 
@@ -103,6 +105,8 @@ def look(split: str, data: Dataset, i: int) -> Look:
             truth = data[i].truth or truth  # raises, with the reason that the data set knows
         class_map = truth.class_map().numpy()
         found["pixels"] = np.bincount(class_map.ravel(), minlength=256)[: len(data.classes)]
+        found["classes"] = found["pixels"] > 0
+        found["classes"][truth.labels[truth.areas() > 0].numpy()] = True
         found["objects"] = _objects(truth, class_map)
     except FAILURES as error:
         if str(error) not in [fault.text for fault in faults]:

@@ -86,20 +86,20 @@ class Merged(Model):
         return self.merging(semantic, instances, classes=self.classes)
 
 
-def merge(semantic: SemanticModel, instance: InstanceModel, merging: Merging | str = "panopticapi") -> Merged:
+def merge(semantic: SemanticModel, instance: InstanceModel, merging: Merging | str | None = None) -> Merged:
     """A panoptic model of two that were trained apart; it predicts, is evaluated and is saved like any other.
 
     Args:
         semantic: says what the stuff is.
         instance: finds the objects.
-        merging: the rules, `Merging(stuff_area=1024)`; or the name of those of others, one of
+        merging: the rules, `Merging()` when not given; or the name of those of others, one of
             `pixelwise.postprocess.panoptic.RULES`.
 
     Raises:
         TypeError: the models are not a semantic and an instance model, in this order.
         ValueError: for a name that there is not.
     """
-    return Merged(semantic, instance, Merging.named(merging) if isinstance(merging, str) else merging)
+    return Merged(semantic, instance, Merging.named(merging) if isinstance(merging, str) else merging or Merging())
 
 
 def _seen(model: Model, images: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from ..classes import VOID, Classes
 from ..layers.conv import conv_group_relu
 from ..ops.resize import resize
-from ..postprocess.panoptic import Merging
+from ..postprocess.panoptic import STUFF_AREA, Merging
 from ..segmentation import Segmentation
 from .base import Model
 from .mask_rcnn import MaskRCNN, RegionOutputs
@@ -38,9 +38,6 @@ STRIDE = 4
 
 INSTANCE_WEIGHT, SEMANTIC_WEIGHT = 1.0, 0.5
 """λ_i and λ_s of section 3.2."""
-
-STUFF_AREA, STUFF_SHARE = 4096, 75
-"""Stuff must cover 4096 pixels, as in detectron2; in pictures smaller than 640 × 480 a 75th, which is as much there."""
 
 
 class PanopticOutputs(NamedTuple):
@@ -181,7 +178,7 @@ class PanopticFPN(Model):
             h, w = self.resizing.size(*size)
             probabilities = resize(self._enlarged(logits[None])[..., :h, :w], size)[0].softmax(0)
             labels = things.to(one.labels.device)[one.labels - 1]
-            merged = self.merging(size)(
+            merged = self.merging(
                 probabilities,
                 replace(one, classes=self.numbered, labels=labels),
                 semantic_classes=self.semantic_classes,
@@ -190,12 +187,10 @@ class PanopticFPN(Model):
             found.append(replace(merged, classes=self.classes))
         return found
 
-    def merging(self, size: tuple[int, int]) -> Merging:
-        """The rules for a picture of this height and width."""
-        area = self.stuff_area
-        if area is None:
-            area = min(STUFF_AREA, size[0] * size[1] // STUFF_SHARE)
-        return Merging(self.least_score, self.most_overlap, area)
+    @property
+    def merging(self) -> Merging:
+        """The rules, of what is stated above."""
+        return Merging(self.least_score, self.most_overlap, self.stuff_area)
 
     @staticmethod
     def _enlarged(logits: Tensor) -> Tensor:

@@ -23,6 +23,12 @@ from ..segmentation import Segmentation
 NO_SEGMENTS = ("background", "things")
 """Classes of these names are no stuff: their pixels stay void where no object lies."""
 
+STUFF_AREA = 4096
+"""Stuff that covers less of a picture becomes void, in pixels; the panoptic API's, for pictures of 640x480."""
+
+STUFF_SHARE = 640 * 480 // STUFF_AREA
+"""So many times that area such a picture has."""
+
 
 @dataclass(frozen=True)
 class Merging:
@@ -35,7 +41,7 @@ class Merging:
         score: objects less sure than this are left out; exactly as sure is sure enough.
         overlap: an object is left out when more than this share of its own pixels is covered already.
         stuff_area: a class of stuff that covers fewer pixels of the picture than this, without those of objects,
-            becomes void. 4096 suits pictures of 640x480.
+            becomes void. When not given 4096, and at most a 75th of the picture, which 4096 is of 640x480.
         keep_things: whether what the semantic result holds of things, where no object lies, is one segment a class, as
             if it were stuff; it is void otherwise.
 
@@ -45,15 +51,16 @@ class Merging:
 
     score: float = 0.5
     overlap: float = 0.5
-    stuff_area: int = 4096
+    stuff_area: int | None = None
     keep_things: bool = False
 
     def __post_init__(self) -> None:
         for name in ("score", "overlap"):
             if isinstance(share := getattr(self, name), bool) or not 0 <= share <= 1:
                 raise ValueError(f"{name} is {share!r}: it is a share from 0 to 1")
-        if isinstance(self.stuff_area, bool) or not isinstance(self.stuff_area, int) or self.stuff_area < 0:
-            raise ValueError(f"stuff_area is {self.stuff_area!r}: it is a whole number of pixels, 0 for no limit")
+        area = self.stuff_area
+        if area is not None and (isinstance(area, bool) or not isinstance(area, int) or area < 0):
+            raise ValueError(f"stuff_area is {area!r}: it is a whole number of pixels, 0 for no limit")
         if not isinstance(self.keep_things, bool):
             raise ValueError(f"keep_things is {self.keep_things!r}: it must be true or false")
 
@@ -98,7 +105,8 @@ class Merging:
             total = torch.bincount(rest.flatten(), scores.flatten().cpu().double(), len(labels) + 1)[1:]
             scores = (total / areas.clamp(min=1)).float().clamp(0, 1)
         stays = [place >= 0 and (self.keep_things or not classes.things[place]) for place in places]
-        stuff = [n for n, area in enumerate(areas.tolist()) if area >= max(1, self.stuff_area) and stays[n]]
+        least = min(STUFF_AREA, rest.numel() // STUFF_SHARE) if self.stuff_area is None else self.stuff_area
+        stuff = [n for n, area in enumerate(areas.tolist()) if area >= max(1, least) and stays[n]]
         table = np.zeros(256, np.int32)
         table[[n + 1 for n in stuff]] = np.arange(len(stuff)) + len(taken) + 1
         ids = torch.from_numpy(cv2.LUT(rest.numpy(), table) + canvas)
@@ -152,9 +160,9 @@ class Merging:
 
 RULES = {
     # combine_semantic_and_instance_predictions.py: its arguments' defaults
-    "panopticapi": Merging(score=0.5, overlap=0.5, stuff_area=64 * 64),
+    "panopticapi": Merging(score=0.5, overlap=0.5, stuff_area=STUFF_AREA),
     # combine_semantic_and_instance_outputs, with the values of its configuration; what the script says, in tensors
-    "detectron2": Merging(score=0.5, overlap=0.5, stuff_area=4096),
+    "detectron2": Merging(score=0.5, overlap=0.5, stuff_area=STUFF_AREA),
 }
 """The rules of others, by name."""
 
@@ -162,8 +170,8 @@ RULES = {
 def join_classes(semantic: Classes, instance: Classes) -> Classes:
     """The classes of a panoptic result: those of the semantic model, and the objects that it does not know.
 
-    Things are what the instance model finds and what the semantic model calls so. The class "things" of either is left
-    out, and so is the background of the instance model. A colour that is taken is exchanged.
+    Things are what the instance model finds; of the rest one segment a class is all that can be told. The class
+    "things" of either is left out, and so is the background of the instance model. A colour that is taken is exchanged.
     """
     objects = {
         name: color
@@ -173,7 +181,7 @@ def join_classes(semantic: Classes, instance: Classes) -> Classes:
     known = [k for k, name in enumerate(semantic.names) if name != "things"]
     names = [semantic.names[k] for k in known]
     colors = [semantic.colors[k] for k in known]
-    things = [semantic.things[k] or semantic.names[k] in objects for k in known]
+    things = [name in objects for name in names]
     for name, color in objects.items():
         if name not in names:
             names.append(name)
