@@ -111,7 +111,8 @@ def row(method: str, data: str, options: argparse.Namespace) -> str:
     tests = as_objects(open_dataset(data, split="val"))
     name, changes = METHODS[method]
     common = {"data": data, "model": method, "epochs": options.epochs, "batch": options.batch, "imgsz": options.crop}
-    recipe = Recipe.from_yaml(name, {**common, "scale": options.scale, "augment": "light", **changes})
+    common |= {"scale": options.scale, "augment": "light", "resize": options.resize}
+    recipe = Recipe.from_yaml(name, {**common, **changes})
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         done = train(recipe, machine=Machine(workers=0, loggers=("csv",)), out=Path(folder) / "run", progress=True)
@@ -133,6 +134,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--crop", type=int, default=128)
+    parser.add_argument("--resize", type=int, help="shorter side to bring the pictures to, pixels")
     parser.add_argument("--scale", default="0.8,1.25")
     parser.add_argument("--only", nargs="*", help=f"of {', '.join(METHODS)}")
     options = parser.parse_args()
@@ -142,6 +144,7 @@ def main() -> None:
         pictures = data if ":" in data else name
         lines = [
             f"{pictures}: {options.epochs} epochs of crops of {options.crop}, batch {options.batch}, "
+            f"{f'enlarged to {options.resize}, ' * bool(options.resize)}"
             f"scale {options.scale}, one seed, encoder {BACKBONE}, recipes for small data",
             machine("torch", "torchvision", "timm"),
             "mask AP, mask AP50, box AP on whole pictures, parameters, one picture from bytes to masks, training",

@@ -146,11 +146,16 @@ def test_what_cannot_be_planned():
     with pytest.raises(ValueError, match="there is nothing to build from"):
         Merger.plan(None, None)
     with pytest.raises(
-        ValueError, match="which classes are countable\\? name some as things, of: road, sky, car, tree"
+        ValueError, match="which classes are countable\\? name some with --things, of: road, sky, car, tree"
     ):
         Merger.plan(STREET, None)
     with pytest.raises(ValueError, match="no class is called 'cars', which should be a thing; did you mean 'car'"):
         Merger.plan(STREET, None, ["cars"])
+    for things in ((), ("nucleus",)):
+        with pytest.raises(
+            ValueError, match="the objects have no name: .*--things NAME, of: road, sky, car, tree; .*classes.txt"
+        ):
+            Merger.plan(STREET, UNNAMED, things)
     with pytest.raises(ValueError, match="rest is 'stuff'"):
         Merger.plan(STREET, None, ["car"], "stuff")
     with pytest.raises(ValueError, match="class mask is 7x4, but its objects are on 8x4"):

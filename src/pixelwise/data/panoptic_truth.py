@@ -104,11 +104,17 @@ class Merger:
         every, kinds = list(first.names), [] if objects is None or unnamed else _kinds(objects)
         every += [name for name in kinds if name not in every]
         unknown = next((name for name in things if name not in every), None)
+        of = f"of: {', '.join(_kinds(first))}"
+        if unnamed and (unknown is not None or not {*things} and not any(first.things)):
+            raise ValueError(
+                f"the objects have no name: say which class of the masks they are, --things NAME, {of}; when they are "
+                "none of these, name them in a classes.txt beside the objects: a line for the background, one for them"
+            )
         if unknown is not None:
             raise ValueError(f"no class is called {unknown!r}, which should be a thing; {nearest(unknown, every)}")
         counted = {*things, *kinds} or {n for n, thing in zip(first.names, first.things, strict=True) if thing}
         if not counted:
-            raise ValueError(f"which classes are countable? name some as things, of: {', '.join(_kinds(first))}")
+            raise ValueError(f"which classes are countable? name some with --things, {of}")
         nothing = None if first.background is None else first.names[first.background]
         names = tuple(name for name in every if name != nothing or rest == "background")
         at = {name: k for k, name in enumerate(names)}
