@@ -105,7 +105,7 @@ class Merger:
         every += [name for name in kinds if name not in every]
         unknown = next((name for name in things if name not in every), None)
         of = f"of: {', '.join(_kinds(first))}"
-        if unnamed and (unknown is not None or not {*things} and not any(first.things)):
+        if unnamed and (unknown is not None or not (things or any(first.things))):
             raise ValueError(
                 f"the objects have no name: say which class of the masks they are, --things NAME, {of}; when they are "
                 "none of these, name them in a classes.txt beside the objects: a line for the background, one for them"
