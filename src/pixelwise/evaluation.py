@@ -27,7 +27,7 @@ from .legend import Pixels, add_legend
 from .metrics import metrics_of
 from .metrics.pictures import of_all_processes
 from .models.base import Model
-from .ops.files import write_aside
+from .ops.files import write_aside, write_bytes, write_text
 from .pages import Page
 from .sample import Sample
 from .segmentation import Segmentation
@@ -109,8 +109,7 @@ class Evaluation:
             OSError: names the file that cannot be written.
         """
         folder = Path(folder)
-        with write_aside(folder / "metrics.json") as aside:
-            aside.write_text(json.dumps(self.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
+        write_text(folder / "metrics.json", json.dumps(self.to_dict(), indent=2, allow_nan=False))
         for name, rows in (("per_class", self.per_class), ("per_picture", self.per_picture)):
             with write_aside(folder / f"{name}.csv") as aside, aside.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, list(rows[0]))
@@ -119,8 +118,8 @@ class Evaluation:
         worst = self.worst()
         for n, (pixels, caption) in enumerate(worst):
             name = caption.partition(":")[0].replace("/", "_")
-            with write_aside(folder / "worst" / f"{n + 1}-{name}.jpg") as aside:
-                aside.write_bytes(cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]))[1].tobytes())
+            data = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]))[1]
+            write_bytes(folder / "worst" / f"{n + 1}-{name}.jpg", data.tobytes())
         return self._page(worst).write(folder / "index.html")
 
     def worst(self, number: int = WORST) -> list[tuple[Pixels, str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..classes import VOID, Classes, Color, palette
+from ..ops.files import write_text
 from ..ops.names import nearest
 from .pairs import read_lines
 
@@ -108,15 +109,32 @@ def of_objects(every: Sequence[str], wanted: Classes | Sequence[str] | str | Non
         colors = ((0, 0, 0), *palette(len(names)))
         chosen = Classes((background, *names), colors, (False, *(True for _ in names)), 0)
     objects = [name for k, name in enumerate(chosen.names) if k != chosen.background]
-    unknown = next((name for name in objects if name not in every), None)
-    if unknown is not None:
-        raise ValueError(f"{where} has no category {unknown!r}; {nearest(unknown, every)}")
+    _check_known(objects, every, f"{where} has no category")
     return chosen
+
+
+def subset(every: Classes, wanted: Sequence[str] | str, lacks: str) -> Classes:
+    """Those of the classes that are wanted, in this order.
+
+    Raises:
+        ValueError: there is no such class; the error begins with `lacks`, as "Cityscapes has no class".
+    """
+    names = tuple(name.strip() for name in (wanted.split(",") if isinstance(wanted, str) else wanted))
+    _check_known(names, every.names, lacks)
+    at = [every.index(name) for name in names]
+    background = at.index(every.background) if every.background in at else None
+    return Classes(names, tuple(every.colors[k] for k in at), tuple(every.things[k] for k in at), background)
 
 
 def write_classes(classes: Classes, void: Sequence[int], path: Path) -> None:
     """`classes.json` as `stated` reads it."""
-    path.write_text(json.dumps({**classes.to_dict(), "void": list(void)}, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps({**classes.to_dict(), "void": list(void)}, indent=1) + "\n")
+
+
+def _check_known(names: Sequence[str], every: Sequence[str], lacks: str) -> None:
+    unknown = next((name for name in names if name not in every), None)
+    if unknown is not None:
+        raise ValueError(f"{lacks} {unknown!r}; {nearest(unknown, every)}")
 
 
 def _split(names: Sequence[str] | str) -> tuple[str, ...]:

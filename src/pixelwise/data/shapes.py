@@ -22,7 +22,7 @@ from ..ops.names import nearest
 from ..segmentation import Segmentation
 from .picture_file import Array
 from .records import Dataset, Record
-from .splits import canonical, hashed
+from .splits import canonical, drawn
 
 NAMES = ("ground", "circle", "square", "triangle", "ring")
 TRUTHS = ("instance", "panoptic", "semantic")
@@ -156,14 +156,9 @@ def read(
     """
     if classes is not None or void is not None or colors is not None:
         raise ValueError(f"{path} is made with its truth: leave --classes, --void and --colors away")
-    data = _wanted(path)
-    wanted = canonical(split)
-    records, notes = data.records, data.notes
-    if wanted is not None:
-        names, note = hashed([record.name for record in records], wanted, path)
-        chosen = set(names)
-        records, notes = tuple(record for record in records if record.name in chosen), (*notes, note)
-    return replace(data, records=records, split=wanted, notes=notes)
+    data, wanted = _wanted(path), canonical(split)
+    records, note = drawn(data.records, wanted, (), path)
+    return replace(data, records=records, split=wanted, notes=(*data.notes, *note))
 
 
 def _wanted(path: Path) -> Dataset:

@@ -12,7 +12,7 @@ import yaml
 from ..classes import Classes
 from . import class_names
 from .pairs import SPLITS, read_lines
-from .picture_file import SUFFIXES
+from .picture_file import list_pictures
 from .records import few
 
 NO_LABELS = ("classes.txt", "notes.txt", "readme.txt")
@@ -112,8 +112,7 @@ class Source:
 
     def _folder(self, folder: Path) -> list[Path]:
         """The pictures of a folder and those below it."""
-        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-        images = [file for file in files if not file.name.startswith(".")]
+        images = list_pictures(folder.rglob("*"))
         labels = label_of(self.root, folder / "any").parent
         if labels != folder and labels.is_dir():
             known = {label_of(self.root, image) for image in images}

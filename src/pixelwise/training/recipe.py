@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ..ops.files import write_aside
+from ..ops.files import write_text
 from ..ops.names import nearest
 from .options import choose, coerce, demand, option
 from .recipes import file_of, recipes
@@ -159,8 +159,7 @@ class Recipe:
         """Write every key, the defaults too, with its meaning."""
         values = {key: json.dumps(value, ensure_ascii=False) for key, value in self.to_dict().items()}
         lines = [f"{f'{f.name}: {values[f.name]}':40s}  # {f.metadata['help']}\n" for f in fields(self)]
-        with write_aside(Path(path)) as aside:
-            aside.write_text("".join(lines), encoding="utf-8")
+        write_text(Path(path), "".join(lines))
 
 
 @dataclass(frozen=True)
