@@ -25,7 +25,7 @@ from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .inference.predictor import FAILURES, Predictor
 from .legend import Pixels, add_legend
 from .metrics import metrics_of
-from .metrics.pictures import of_all_processes
+from .metrics.pictures import Row, of_all_processes
 from .models.base import Model
 from .ops.files import write_aside, write_bytes, write_text
 from .pages import Page
@@ -37,8 +37,6 @@ WORST = 6
 
 HARDLY = 0.01
 """A class of whose pixels a smaller share is found than this (its IoU is lower still) is said to be hardly found."""
-
-Row = dict[str, str | int | float]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

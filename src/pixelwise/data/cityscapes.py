@@ -8,7 +8,6 @@ labels the 19 that are evaluated become classes; the others are void.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import torch
 
 from ..classes import Classes
 from ..segmentation import Segmentation
-from .class_names import subset
+from .class_names import GivenClasses, GivenColors, GivenVoid, subset
 from .image import read_values
 from .known_classes import known_classes
 from .label_map import rank
@@ -80,12 +79,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split: panoptic where there are instanceIds, else semantic.
 
@@ -163,9 +157,7 @@ def _numbered(table: Array, truth: Segmentation, name: str) -> Array:
     return table
 
 
-def _chosen(
-    wanted: Classes | Sequence[str] | str | None, panoptic: bool, train_ids: bool
-) -> tuple[Classes, tuple[int, ...]]:
+def _chosen(wanted: GivenClasses, panoptic: bool, train_ids: bool) -> tuple[Classes, tuple[int, ...]]:
     """The classes that are wanted, and the number of each in the maps."""
     every = known_classes("cityscapes")
     every = replace(every, things=tuple(panoptic and k >= FIRST_THING for k in range(len(every))))

@@ -17,6 +17,12 @@ from .pairs import read_lines
 FILES = ("classes.json", "classes.txt", "class_names.txt", "labelmap.txt", "class_dict.csv")
 """Files that name the classes, looked for beside the data in this order."""
 
+GivenClasses = Classes | Sequence[str] | str | None
+"""What `open_dataset` takes as `classes`; the same for the next two."""
+
+GivenVoid = int | Sequence[int] | None
+GivenColors = Mapping[str, Sequence[int]] | str | None
+
 _VOID_NAMES = ("void", "ignore", "__ignore__", "unlabeled", "unlabelled")
 
 
@@ -39,12 +45,7 @@ class Stated:
     source: str = ""
 
 
-def stated(
-    folder: Path,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
-) -> Stated:
+def stated(folder: Path, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None) -> Stated:
     """What the arguments of `open_dataset` say; for the rest, the file of names in `folder`.
 
     Raises:
@@ -88,7 +89,7 @@ def nothing(objects: Sequence[str]) -> str:
     return next(name for name in ("background", "nothing", "no category") if name not in objects)
 
 
-def of_objects(every: Sequence[str], wanted: Classes | Sequence[str] | str | None, where: str) -> Classes:
+def of_objects(every: Sequence[str], wanted: GivenClasses, where: str) -> Classes:
     """A background and the kinds of objects that are wanted, of `every` kind there is; all of them by default.
 
     Args:

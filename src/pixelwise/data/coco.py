@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from ..ops.masks import rasterise, runs_from_text
 from ..segmentation import Segmentation
 from . import class_names
 from .annotations import Annotations
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .coco_json import KEYS, CocoJson, read_files, split_of, splits_of
 from .mask_folder import copy_image
 from .records import Dataset, Record, few, short_names
@@ -60,12 +60,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split; the classes are a background and the categories in the order of their numbers.
 
@@ -114,7 +109,7 @@ class _Source(CocoJson):
                 named[key] = name
         self.named = dict(sorted(named.items()))
 
-    def classes(self, wanted: Classes | Sequence[str] | str | None) -> tuple[Classes, list[str]]:
+    def classes(self, wanted: GivenClasses) -> tuple[Classes, list[str]]:
         every, ours = list(self.named.values()), self.written()
         self.check(len(set(every)) == len(every), f"has categories of the same name: {few(every)}")
         if wanted is None and ours and [n for n in ours.names if n not in every] == [ours.names[ours.background or 0]]:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ..classes import Classes
+from .class_names import GivenClasses
 from .pairs import SPLITS
 from .picture_file import MAX_PIXELS
 from .records import Record, few
@@ -94,7 +95,7 @@ class CocoJson:
             raise ValueError(f"{self.file} names pictures that are not in {folder}: {few(lost)}")
         return {name: folder / name for name in names}
 
-    def classes(self, wanted: Classes | Sequence[str] | str | None) -> tuple[Classes, list[str]]:
+    def classes(self, wanted: GivenClasses) -> tuple[Classes, list[str]]:
         """The classes of the truth, all or those that are wanted, and what to tell people."""
         raise NotImplementedError
 
@@ -122,7 +123,7 @@ def read_files(
     path: Path,
     files: Sequence[tuple[str | None, Path]],
     split: str | None,
-    wanted: Classes | Sequence[str] | str | None,
+    wanted: GivenClasses,
     opened: Callable[[Path, Path], CocoJson],
     called: str,
 ) -> Contents:

@@ -18,7 +18,7 @@ import torch
 
 from ..classes import Classes, Color
 from ..segmentation import Segmentation
-from .class_names import subset
+from .class_names import GivenClasses, GivenColors, GivenVoid, subset
 from .coco_json import KEYS, CocoJson, check_below, read_files, split_of, splits_of
 from .image import read_values
 from .mask_folder import copy_image
@@ -144,12 +144,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split; the classes are the categories in the order of their numbers, things and stuff.
 
@@ -201,7 +196,7 @@ class _Source(CocoJson):
             self.check(item.get("isthing") in (0, 1), f"does not say whether {name!r} is a thing (isthing: 0 or 1)")
             self.named[key] = item
 
-    def classes(self, wanted: Classes | Sequence[str] | str | None) -> tuple[Classes, list[str]]:
+    def classes(self, wanted: GivenClasses) -> tuple[Classes, list[str]]:
         names = [item["name"] for item in self.named.values()]
         self.check(len(set(names)) == len(names) > 0, f"has categories of the same name, or none: {few(names)}")
         things = [bool(item["isthing"]) for item in self.named.values()]

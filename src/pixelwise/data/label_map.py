@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..classes import Classes
 from ..ops.files import write_text
 from ..segmentation import Segmentation
 from . import class_names
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .image import read_values
 from .mask_folder import copy_image, found_pairs, records_of, without_masks
 from .pairs import find_pairs
@@ -72,12 +72,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split, each object a segment of its own, the background another.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from ..classes import VOID, Classes
 from ..ops.files import write_aside
 from ..segmentation import Segmentation
 from . import class_names, pairs, splits
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .mask_values import MaskValues, recognise
 from .picture_file import read_palette, write_png
 from .records import Dataset, Record, short_names
@@ -39,12 +40,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split with their class masks; what the values mean is learnt from the masks of all splits.
 

@@ -7,7 +7,6 @@ its centre lies in, and through the hole of a ring one sees what is behind. Colo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor
 from ..classes import Classes
 from ..ops.names import nearest
 from ..segmentation import Segmentation
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .picture_file import Array
 from .records import Dataset, Record
 from .splits import canonical, drawn
@@ -137,12 +137,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split: a fifth of them is "val", drawn by their names, the rest "train".
 

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..classes import VOID, Classes, Color
+from ..classes import VOID, Color
 from ..ops.files import write_aside, write_text
 from ..segmentation import Segmentation
 from . import class_names
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .image import read_values
 from .known_classes import known_classes
 from .label_map import rank, without_overlap
@@ -73,12 +74,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split: each object a segment where there are object masks, each class where there are none.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from ..ops.masks import rasterise
 from ..ops.polygons import joined, trace
 from ..segmentation import Segmentation
 from . import class_names
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .mask_folder import copy_image
 from .pairs import read_lines
 from .picture_file import read_header
@@ -107,12 +108,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split; the classes are a background and those that `data.yaml` names.
 

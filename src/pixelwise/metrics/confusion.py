@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..classes import VOID, Classes
 from ..segmentation import Segmentation
-from .pictures import PerPicture, Row, draw_intervals, of_all_processes, rows_of
+from .pictures import PerPicture, Row, check_sizes, draw_intervals, of_all_processes, rows_of
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -128,11 +128,7 @@ class ConfusionMatrix(Tallies):
         """
         number = len(self.classes)
         found, truth = _bytes("result", found), _bytes("truth", truth)
-        if found.shape != truth.shape:
-            raise ValueError(
-                f"the result is {found.shape[-1]}x{found.shape[0]}, the truth {truth.shape[-1]}x{truth.shape[0]}: "
-                "results must have the size of the original picture"
-            )
+        check_sizes(found.shape, truth.shape)
         table = joint_histogram(truth, found)
         for what, rows in (("truth", table), ("result", table[:number].T)):
             outside = number + np.flatnonzero(rows[number:VOID].any(1))

@@ -110,14 +110,19 @@ def check_pair(found: Segmentation, truth: Segmentation, classes: Classes) -> No
     Raises:
         ValueError: for results of another size, or with another number of classes.
     """
-    if found.size != truth.size:
-        raise ValueError(
-            f"the result is {found.size[1]}x{found.size[0]}, the truth {truth.size[1]}x{truth.size[0]}: "
-            "results must have the size of the original picture"
-        )
+    check_sizes(found.size, truth.size)
     for what, given in (("result", found), ("truth", truth)):
         if len(given.classes) != len(classes):
             raise ValueError(f"the {what} has {len(given.classes)} classes, but {len(classes)} are counted")
+
+
+def check_sizes(found: tuple[int, ...], truth: tuple[int, ...]) -> None:
+    """That a result is as high and wide as the truth; a ValueError if not."""
+    if found != truth:
+        raise ValueError(
+            f"the result is {found[1]}x{found[0]}, the truth {truth[1]}x{truth[0]}: "
+            "results must have the size of the original picture"
+        )
 
 
 def of_all_processes(*lists: list[Any]) -> tuple[list[Any], ...]:
