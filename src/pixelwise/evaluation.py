@@ -25,9 +25,9 @@ from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .inference.predictor import FAILURES, Predictor
 from .legend import Pixels, add_legend
 from .metrics import metrics_of
-from .metrics.pictures import of_all_processes
+from .metrics.pictures import Row, of_all_processes
 from .models.base import Model
-from .ops.files import write_aside
+from .ops.files import write_aside, write_bytes, write_text
 from .pages import Page
 from .sample import Sample
 from .segmentation import Segmentation
@@ -37,8 +37,6 @@ WORST = 6
 
 HARDLY = 0.01
 """A class of whose pixels a smaller share is found than this (its IoU is lower still) is said to be hardly found."""
-
-Row = dict[str, str | int | float]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,8 +107,7 @@ class Evaluation:
             OSError: names the file that cannot be written.
         """
         folder = Path(folder)
-        with write_aside(folder / "metrics.json") as aside:
-            aside.write_text(json.dumps(self.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
+        write_text(folder / "metrics.json", json.dumps(self.to_dict(), indent=2, allow_nan=False))
         for name, rows in (("per_class", self.per_class), ("per_picture", self.per_picture)):
             with write_aside(folder / f"{name}.csv") as aside, aside.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, list(rows[0]))
@@ -119,8 +116,8 @@ class Evaluation:
         worst = self.worst()
         for n, (pixels, caption) in enumerate(worst):
             name = caption.partition(":")[0].replace("/", "_")
-            with write_aside(folder / "worst" / f"{n + 1}-{name}.jpg") as aside:
-                aside.write_bytes(cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]))[1].tobytes())
+            data = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]))[1]
+            write_bytes(folder / "worst" / f"{n + 1}-{name}.jpg", data.tobytes())
         return self._page(worst).write(folder / "index.html")
 
     def worst(self, number: int = WORST) -> list[tuple[Pixels, str]]:

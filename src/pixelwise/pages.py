@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .ops.files import write_aside
+from .ops.files import write_text
 
 STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8882}
@@ -84,8 +84,7 @@ class Page:
             f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(self.title)}</title>"
             f'<meta name=viewport content="width=device-width"><style>{STYLE}</style>'
         )
-        with write_aside(path) as aside:
-            aside.write_text("\n".join([head, f"<h1>{html.escape(self.title)}</h1>", *self._parts]), "utf-8")
+        write_text(path, "\n".join([head, f"<h1>{html.escape(self.title)}</h1>", *self._parts]))
         return Path(path)
 
     def _add(self, part: str) -> Page:

@@ -25,7 +25,7 @@ from .data.records import Dataset, Record, counted, short_names
 from .data.survey import FAILURES
 from .drawing import draw, sheet
 from .legend import Pixels, add_legend
-from .ops.files import write_aside
+from .ops.files import write_aside, write_bytes
 from .pages import Page
 from .sample import Sample
 from .segmentation import Segmentation
@@ -236,8 +236,7 @@ def _keep(found: _Found, file: Path, conflicts: Sequence[Conflict], sample: Samp
     marked = _marked(sample, conflicts)
     seen = sheet([marked, draw(sample.image, merged)], 2, captions=("conflicts", "what became of them"), side=640)
     data = cv2.imencode(".jpg", np.ascontiguousarray(seen[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
-    with write_aside(file) as aside:
-        aside.write_bytes(data.tobytes())
+    write_bytes(file, data.tobytes())
     found.shown.append((sum(one.pixels for one in conflicts), file, f"{name} ({split})"))
 
 

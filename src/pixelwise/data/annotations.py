@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..classes import Classes
-from ..ops.files import write_aside
+from ..ops.files import write_text
 from ..ops.masks import runs_to_text
 from ..segmentation import Segmentation
 
@@ -65,8 +65,7 @@ class Annotations:
                 {"id": self._category(k), "name": name} for k, name in enumerate(self.classes.names) if k != background
             ],
         }
-        with write_aside(path) as aside:
-            aside.write_text(json.dumps(whole, allow_nan=False), encoding="utf-8")
+        write_text(path, json.dumps(whole, allow_nan=False))
 
     def _category(self, label: int) -> int:
         return label + int(self.classes.background != 0)

@@ -8,7 +8,6 @@ labels the 19 that are evaluated become classes; the others are void.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,16 +15,16 @@ import numpy as np
 import torch
 
 from ..classes import Classes
-from ..ops.names import nearest
 from ..segmentation import Segmentation
+from .class_names import GivenClasses, GivenColors, GivenVoid, subset
 from .image import read_values
 from .known_classes import known_classes
 from .label_map import rank
-from .mask_folder import copy_image, write_png
+from .mask_folder import copy_image
 from .panoptic_annotations import flattened
-from .picture_file import SUFFIXES, Array
+from .picture_file import Array, list_pictures, write_png
 from .records import Dataset, Record, few, short_names
-from .splits import canonical, hashed, ordered
+from .splits import canonical, checked, drawn, ordered
 
 LABELS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """The labels that are evaluated, in the order of their train ids: road 7, sidewalk 8, building 11, … bicycle 33."""
@@ -80,12 +79,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split: panoptic where there are instanceIds, else semantic.
 
@@ -101,10 +95,9 @@ def read(
     """
     if void is not None or colors is not None:
         raise ValueError("the numbers of Cityscapes are known: leave --void and --colors away")
-    root, wanted = _need_root(path), canonical(split)
+    root = _need_root(path)
     there, own = _images(root), _splits(root)
-    if wanted is not None and own and wanted not in own:
-        raise ValueError(f"{root} has no split {wanted!r}; there are: {', '.join(ordered(own))}")
+    wanted = checked(split, own, root)
     chosen = [image for image in there if wanted is None or not own or _split(root, image) == wanted]
     notes = [detect(path) or ""]
     kind = next((kind for kind in _KINDS if any(_mask(root, image, kind).is_file() for image in chosen)), None)
@@ -114,14 +107,11 @@ def read(
     panoptic = kind == "instanceIds"
     notes.append(f"{kind}: {_EVERY}, {'objects told apart' if panoptic else 'objects not told apart'}")
     named, labels = _chosen(classes, panoptic, kind == "labelTrainIds")
-    records = [Record(_name(root, image), image, _mask(root, image, kind or "")) for image in chosen]
+    records = [Record.below(root, image, _mask(root, image, kind or "")) for image in chosen]
     whole = [record for record in records if record.mask and record.mask.is_file()]
     alone = tuple(record for record in records if not (record.mask and record.mask.is_file()))
-    if wanted and not own:
-        names, note = hashed([record.name for record in whole], wanted, root)
-        kept = set(names)
-        whole, notes = [record for record in whole if record.name in kept], [*notes, note]
-    return Dataset(named, tuple(whole), wanted, "cityscapes", tuple(notes), Ids(named, labels), alone, apart=panoptic)
+    kept, note = drawn(whole, wanted, own, root)
+    return Dataset(named, kept, wanted, "cityscapes", (*notes, *note), Ids(named, labels), alone, apart=panoptic)
 
 
 def write(dataset: Dataset, path: Path) -> None:
@@ -167,20 +157,14 @@ def _numbered(table: Array, truth: Segmentation, name: str) -> Array:
     return table
 
 
-def _chosen(
-    wanted: Classes | Sequence[str] | str | None, panoptic: bool, train_ids: bool
-) -> tuple[Classes, tuple[int, ...]]:
+def _chosen(wanted: GivenClasses, panoptic: bool, train_ids: bool) -> tuple[Classes, tuple[int, ...]]:
     """The classes that are wanted, and the number of each in the maps."""
     every = known_classes("cityscapes")
     every = replace(every, things=tuple(panoptic and k >= FIRST_THING for k in range(len(every))))
     names = wanted.names if isinstance(wanted, Classes) else wanted or every.names
-    picked = tuple(name.strip() for name in (names.split(",") if isinstance(names, str) else names))
-    unknown = next((name for name in picked if name not in every.names), None)
-    if unknown is not None:
-        raise ValueError(f"Cityscapes has no class {unknown!r}; {nearest(unknown, every.names)}")
-    at = [every.names.index(name) for name in picked]
-    named = wanted if isinstance(wanted, Classes) else every.select(at)
-    return named, tuple(at) if train_ids else tuple(LABELS[k] for k in at)
+    picked = subset(every, names, "Cityscapes has no class")
+    at = tuple(map(every.index, picked.names))
+    return wanted if isinstance(wanted, Classes) else picked, at if train_ids else tuple(LABELS[k] for k in at)
 
 
 def _whole(found: Array) -> Array:
@@ -201,8 +185,7 @@ def _need_root(path: Path) -> Path:
 
 
 def _images(root: Path) -> list[Path]:
-    every = sorted((root / _IMAGES).rglob(f"*{_IMAGE}.*"))
-    return [file for file in every if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
+    return list_pictures((root / _IMAGES).rglob(f"*{_IMAGE}.*"))
 
 
 def _split(root: Path, image: Path) -> str | None:
@@ -212,10 +195,6 @@ def _split(root: Path, image: Path) -> str | None:
 
 def _splits(root: Path) -> set[str]:
     return {split for image in _images(root) if (split := _split(root, image))}
-
-
-def _name(root: Path, image: Path) -> str:
-    return image.relative_to(root).with_suffix("").as_posix()
 
 
 def _mask(root: Path, image: Path, kind: str) -> Path:

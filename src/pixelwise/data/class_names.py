@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from ..classes import VOID, Classes, Color, palette
+from ..ops.files import write_text
 from ..ops.names import nearest
 from .pairs import read_lines
 
 FILES = ("classes.json", "classes.txt", "class_names.txt", "labelmap.txt", "class_dict.csv")
 """Files that name the classes, looked for beside the data in this order."""
+
+GivenClasses = Classes | Sequence[str] | str | None
+"""What `open_dataset` takes as `classes`; the same for the next two."""
+
+GivenVoid = int | Sequence[int] | None
+GivenColors = Mapping[str, Sequence[int]] | str | None
 
 _VOID_NAMES = ("void", "ignore", "__ignore__", "unlabeled", "unlabelled")
 
@@ -38,12 +45,7 @@ class Stated:
     source: str = ""
 
 
-def stated(
-    folder: Path,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
-) -> Stated:
+def stated(folder: Path, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None) -> Stated:
     """What the arguments of `open_dataset` say; for the rest, the file of names in `folder`.
 
     Raises:
@@ -87,7 +89,7 @@ def nothing(objects: Sequence[str]) -> str:
     return next(name for name in ("background", "nothing", "no category") if name not in objects)
 
 
-def of_objects(every: Sequence[str], wanted: Classes | Sequence[str] | str | None, where: str) -> Classes:
+def of_objects(every: Sequence[str], wanted: GivenClasses, where: str) -> Classes:
     """A background and the kinds of objects that are wanted, of `every` kind there is; all of them by default.
 
     Args:
@@ -108,15 +110,30 @@ def of_objects(every: Sequence[str], wanted: Classes | Sequence[str] | str | Non
         colors = ((0, 0, 0), *palette(len(names)))
         chosen = Classes((background, *names), colors, (False, *(True for _ in names)), 0)
     objects = [name for k, name in enumerate(chosen.names) if k != chosen.background]
-    unknown = next((name for name in objects if name not in every), None)
-    if unknown is not None:
-        raise ValueError(f"{where} has no category {unknown!r}; {nearest(unknown, every)}")
+    _check_known(objects, every, f"{where} has no category")
     return chosen
+
+
+def subset(every: Classes, wanted: Sequence[str] | str, lacks: str) -> Classes:
+    """Those of the classes that are wanted, in this order.
+
+    Raises:
+        ValueError: there is no such class; the error begins with `lacks`, as "Cityscapes has no class".
+    """
+    names = tuple(name.strip() for name in (wanted.split(",") if isinstance(wanted, str) else wanted))
+    _check_known(names, every.names, lacks)
+    return every.select([every.index(name) for name in names])
 
 
 def write_classes(classes: Classes, void: Sequence[int], path: Path) -> None:
     """`classes.json` as `stated` reads it."""
-    path.write_text(json.dumps({**classes.to_dict(), "void": list(void)}, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps({**classes.to_dict(), "void": list(void)}, indent=1) + "\n")
+
+
+def _check_known(names: Sequence[str], every: Sequence[str], lacks: str) -> None:
+    unknown = next((name for name in names if name not in every), None)
+    if unknown is not None:
+        raise ValueError(f"{lacks} {unknown!r}; {nearest(unknown, every)}")
 
 
 def _split(names: Sequence[str] | str) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ from ..ops.masks import rasterise, runs_from_text
 from ..segmentation import Segmentation
 from . import class_names
 from .annotations import Annotations
-from .coco_json import KEYS, CocoJson, root_of, split_of
+from .class_names import GivenClasses, GivenColors, GivenVoid
+from .coco_json import KEYS, CocoJson, read_files, split_of, splits_of
 from .mask_folder import copy_image
 from .records import Dataset, Record, few, short_names
-from .splits import canonical, hashed, ordered
 
 _LIKELY = re.compile(r"(?i)instances.*|.*coco.*|annotations?.*|labels|(train|val|valid|test)[^a-z]*")
 
@@ -57,16 +56,11 @@ def detect(path: Path) -> str | None:
 
 def available(path: Path) -> tuple[str, ...]:
     """The splits that can be asked for."""
-    return ordered({split for split, _ in _need_files(path) if split}) or ("train", "val")
+    return splits_of(_need_files(path))
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split; the classes are a background and the categories in the order of their numbers.
 
@@ -83,33 +77,8 @@ def read(
     """
     if void is not None or colors is not None:
         raise ValueError("COCO annotations have no mask values: leave --void and --colors away")
-    root = root_of(path)
-    files = _need_files(path)
-    wanted = canonical(split)
-    own = {part for part, _ in files if part}
-    if wanted is not None and own and wanted not in own:
-        raise ValueError(f"{path} has no split {wanted!r}; there are: {', '.join(ordered(own))}")
-    chosen = [file for part, file in files if wanted is None or not own or part == wanted]
-    if len(chosen) > 1 and wanted is not None:
-        raise ValueError(f"{few(chosen)} are all {wanted!r}: name the one you mean instead of the folder")
-    notes = [f"COCO annotations in {few(file.relative_to(root) for file in chosen)}"]
-    records: list[Record] = []
-    named = None
-    for file in chosen:
-        source = _Source(file, root)
-        kept, said = source.classes(classes)
-        if named not in (None, kept):
-            raise ValueError(f"{file} has other categories than {chosen[0]}: open one split at a time")
-        named = kept
-        some, more = source.records(kept)
-        records += some
-        notes += said + more
-    assert named is not None
-    if wanted and not own:
-        names, note = hashed([record.name for record in records], wanted, root)
-        kept_names = set(names)
-        records, notes = [record for record in records if record.name in kept_names], [*notes, note]
-    return Dataset(named, tuple(records), wanted, "coco", tuple(notes), Objects(named))
+    found = read_files(path, _need_files(path), split, classes, _Source, "COCO annotations")
+    return Dataset(**found._asdict(), format="coco", truths=Objects(found.classes))
 
 
 def write(dataset: Dataset, path: Path) -> None:
@@ -140,8 +109,7 @@ class _Source(CocoJson):
                 named[key] = name
         self.named = dict(sorted(named.items()))
 
-    def classes(self, wanted: Classes | Sequence[str] | str | None) -> tuple[Classes, list[str]]:
-        """A background and the categories, or those of them that are wanted, and what was left out."""
+    def classes(self, wanted: GivenClasses) -> tuple[Classes, list[str]]:
         every, ours = list(self.named.values()), self.written()
         self.check(len(set(every)) == len(every), f"has categories of the same name: {few(every)}")
         if wanted is None and ours and [n for n in ours.names if n not in every] == [ours.names[ours.background or 0]]:
@@ -150,8 +118,7 @@ class _Source(CocoJson):
         left = [name for name in every if name not in chosen.names]
         return chosen, [f"annotations of {few(left)} are left out: they are not among the classes"] * bool(left)
 
-    def records(self, classes: Classes) -> tuple[list[Record], list[str]]:
-        """One for each picture, with the annotations of the classes that are kept."""
+    def records(self, classes: Classes) -> tuple[list[Record], list[Record], list[str]]:
         objects: dict[Any, list[dict[str, Any]]] = {key: [] for key in self.sizes()}
         boxes = 0
         for item in self.annotations:
@@ -179,10 +146,8 @@ class _Source(CocoJson):
         for item in self.images:
             image = paths[item["file_name"]]
             truth = {"size": [item["height"], item["width"]], "objects": objects[item["id"]]}
-            name = self.name(image)
-            records.append(Record(name, image, annotations=json.dumps(truth).encode()))
-        self.check(len({record.name for record in records}) == len(records), "names a picture twice")
-        return records, notes
+            records.append(Record.below(self.root, image, annotations=json.dumps(truth).encode()))
+        return records, [], notes
 
 
 def _files(path: Path) -> list[tuple[str | None, Path]]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..classes import Classes
+from .class_names import GivenClasses
 from .pairs import SPLITS
 from .picture_file import MAX_PIXELS
-from .records import few
+from .records import Record, few
+from .splits import checked, drawn, ordered
 
 KEYS = (b'"images"', b'"annotations"', b'"categories"')
 
@@ -92,9 +95,71 @@ class CocoJson:
             raise ValueError(f"{self.file} names pictures that are not in {folder}: {few(lost)}")
         return {name: folder / name for name in names}
 
-    def name(self, image: Path) -> str:
-        """What a picture is called: its path below the data set's folder, without the suffix."""
-        return image.relative_to(self.root).with_suffix("").as_posix()
+    def classes(self, wanted: GivenClasses) -> tuple[Classes, list[str]]:
+        """The classes of the truth, all or those that are wanted, and what to tell people."""
+        raise NotImplementedError
+
+    def records(self, classes: Classes) -> tuple[list[Record], list[Record], list[str]]:
+        """One for each picture with its truth of these classes, those without a truth, and what to tell people."""
+        raise NotImplementedError
+
+
+class Contents(NamedTuple):
+    """What the JSON files of a split hold: what a `Dataset` has under the same names."""
+
+    classes: Classes
+    records: tuple[Record, ...]
+    split: str | None
+    notes: tuple[str, ...]
+    alone: tuple[Record, ...]
+
+
+def splits_of(files: Sequence[tuple[str | None, Path]]) -> tuple[str, ...]:
+    """The splits that can be asked for, of files with the split of each."""
+    return ordered({split for split, _ in files if split}) or ("train", "val")
+
+
+def read_files(
+    path: Path,
+    files: Sequence[tuple[str | None, Path]],
+    split: str | None,
+    wanted: GivenClasses,
+    opened: Callable[[Path, Path], CocoJson],
+    called: str,
+) -> Contents:
+    """All of a split.
+
+    Args:
+        path: the data set's folder, or one JSON file.
+        files: its JSON files, with the split of each.
+        split: the one that is asked for, None for everything.
+        wanted: the categories to keep.
+        opened: a file and the data set's folder → what is in the file.
+        called: what the notes call the files.
+
+    Raises:
+        ValueError: there is no such split, several files are of it, or they differ in their categories.
+    """
+    root, own = root_of(path), {part for part, _ in files if part}
+    split = checked(split, own, path)
+    chosen = [file for part, file in files if split is None or not own or part == split]
+    if len(chosen) > 1 and split is not None:
+        raise ValueError(f"{few(chosen)} are all {split!r}: name the one you mean instead of the folder")
+    records, alone, notes = list[Record](), list[Record](), list[str]()
+    named = None
+    for file in chosen:
+        source = opened(file, root)
+        classes, said = source.classes(wanted)
+        if named not in (None, classes):
+            raise ValueError(f"{file} has other categories than {chosen[0]}: open one split at a time")
+        named = classes
+        some, without, more = source.records(classes)
+        source.check(len({record.name for record in some}) == len(some), "names a picture twice")
+        records, alone, notes = records + some, alone + without, notes + said + more
+    assert named is not None
+    kept, note = drawn(records, split, own, root)
+    notes = [f"{called} in {few(file.relative_to(root) for file in chosen)}", *notes, *note]
+    return Contents(named, kept, split, tuple(notes), tuple(alone))
 
 
 def check_below(name: str, what: str) -> None:

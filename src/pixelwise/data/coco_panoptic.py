@@ -17,15 +17,14 @@ import numpy as np
 import torch
 
 from ..classes import Classes, Color
-from ..ops.names import nearest
 from ..segmentation import Segmentation
-from .coco_json import KEYS, CocoJson, check_below, root_of, split_of
+from .class_names import GivenClasses, GivenColors, GivenVoid, subset
+from .coco_json import KEYS, CocoJson, check_below, read_files, split_of, splits_of
 from .image import read_values
 from .mask_folder import copy_image
 from .panoptic_annotations import PanopticAnnotations
 from .picture_file import Array, read_header
 from .records import Dataset, Fault, Record, counted, few, short_names
-from .splits import canonical, hashed, ordered
 
 _MOST = 1 << 24
 
@@ -141,16 +140,11 @@ def detect(path: Path) -> str | None:
 
 def available(path: Path) -> tuple[str, ...]:
     """The splits that can be asked for."""
-    return ordered({split for split, _ in _need_files(path) if split}) or ("train", "val")
+    return splits_of(_need_files(path))
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split; the classes are the categories in the order of their numbers, things and stuff.
 
@@ -167,34 +161,9 @@ def read(
     """
     if void is not None or colors is not None:
         raise ValueError("COCO panoptic names its segments itself: leave --void and --colors away")
-    root, files, wanted = root_of(path), _need_files(path), canonical(split)
-    own = {part for part, _ in files if part}
-    if wanted is not None and own and wanted not in own:
-        raise ValueError(f"{path} has no split {wanted!r}; there are: {', '.join(ordered(own))}")
-    chosen = [file for part, file in files if wanted is None or not own or part == wanted]
-    if len(chosen) > 1 and wanted is not None:
-        raise ValueError(f"{few(chosen)} are all {wanted!r}: name the one you mean instead of the folder")
-    notes = [f"COCO panoptic in {few(file.relative_to(root) for file in chosen)}"]
-    records: list[Record] = []
-    alone: list[Record] = []
-    named = None
-    for file in chosen:
-        source = _Source(file, root)
-        kept, said = source.classes(classes)
-        if named not in (None, kept):
-            raise ValueError(f"{file} has other categories than {chosen[0]}: open one split at a time")
-        named = kept
-        some, without = source.records(kept)
-        records, alone, notes = records + some, alone + without, notes + said
-    assert named is not None
-    if wanted and not own:
-        names, note = hashed([record.name for record in records], wanted, root)
-        kept_names = set(names)
-        records, notes = [record for record in records if record.name in kept_names], [*notes, note]
-    reader = Segments(named)
-    return Dataset(
-        named, tuple(records), wanted, "coco-panoptic", tuple(notes), reader, tuple(alone), faults=reader.faults
-    )
+    found = read_files(path, _need_files(path), split, classes, _Source, "COCO panoptic")
+    reader = Segments(found.classes)
+    return Dataset(**found._asdict(), format="coco-panoptic", truths=reader, faults=reader.faults)
 
 
 def write(dataset: Dataset, path: Path, info: Mapping[str, Any] | None = None) -> None:
@@ -227,8 +196,7 @@ class _Source(CocoJson):
             self.check(item.get("isthing") in (0, 1), f"does not say whether {name!r} is a thing (isthing: 0 or 1)")
             self.named[key] = item
 
-    def classes(self, wanted: Classes | Sequence[str] | str | None) -> tuple[Classes, list[str]]:
-        """The categories, or those of them that are wanted, and what to tell people."""
+    def classes(self, wanted: GivenClasses) -> tuple[Classes, list[str]]:
         names = [item["name"] for item in self.named.values()]
         self.check(len(set(names)) == len(names) > 0, f"has categories of the same name, or none: {few(names)}")
         things = [bool(item["isthing"]) for item in self.named.values()]
@@ -241,20 +209,12 @@ class _Source(CocoJson):
         notes = [f"approximate: {approximate}"] if isinstance(approximate, str) else []
         if wanted is None:
             return every, notes
-        if isinstance(wanted, Classes):
-            chosen = wanted
-        else:
-            picked = [name.strip() for name in (wanted.split(",") if isinstance(wanted, str) else wanted)]
-            unknown = next((name for name in picked if name not in names), None)
-            if unknown is not None:
-                raise ValueError(f"{self.file} has no category {unknown!r}; {nearest(unknown, names)}")
-            chosen = every.select([names.index(name) for name in picked])
+        chosen = wanted if isinstance(wanted, Classes) else subset(every, wanted, f"{self.file} has no category")
         left = [name for name in names if name not in chosen.names]
         void = [f"segments of {few(left)} are void: they are not among the classes"] if left else []
         return chosen, notes + void
 
-    def records(self, classes: Classes) -> tuple[list[Record], list[Record]]:
-        """One for each picture with a PNG, and those that have none."""
+    def records(self, classes: Classes) -> tuple[list[Record], list[Record], list[str]]:
         sizes, paths = self.sizes(), self.paths()
         segments: dict[Any, tuple[str, list[dict[str, Any]]]] = {}
         maps: set[str] = set()
@@ -275,10 +235,9 @@ class _Source(CocoJson):
             image = paths[item["file_name"]]
             name, infos = segments.get(item["id"], ("", []))
             truth = json.dumps({"size": sizes[item["id"]], "segments": infos}).encode()
-            record = Record(self.name(image), image, folder / name, truth)
+            record = Record.below(self.root, image, folder / name, truth)
             (records if name and (folder / name).is_file() else alone).append(record)
-        self.check(len({record.name for record in records}) == len(records), "names a picture twice")
-        return records, alone
+        return records, alone, []
 
     def _segment(self, found: Any, picture: object, classes: Classes) -> dict[str, Any]:
         """What is needed of one entry of segments_info; label None for a class that is not wanted."""

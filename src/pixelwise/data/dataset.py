@@ -12,6 +12,7 @@ from types import ModuleType
 from ..classes import Classes
 from ..ops.names import nearest
 from . import cityscapes, coco, coco_panoptic, label_map, mask_folder, shapes, voc, yolo
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .picture_file import SUFFIXES, missing
 from .records import Dataset as Dataset
 from .records import Record as Record
@@ -80,9 +81,9 @@ def read_dataset(
     *,
     split: str | None,
     format: str | None = None,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    classes: GivenClasses = None,
+    void: GivenVoid = None,
+    colors: GivenColors = None,
 ) -> Dataset:
     """As `open_dataset`, but where pictures have no mask the others are read, and these are named in `alone`."""
     path = Path(path)

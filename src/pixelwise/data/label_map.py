@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +10,16 @@ import numpy as np
 import torch
 
 from ..classes import Classes
-from ..ops.files import write_aside
+from ..ops.files import write_text
 from ..segmentation import Segmentation
 from . import class_names
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .image import read_values
-from .mask_folder import copy_image, found_pairs, without_masks, write_png
+from .mask_folder import copy_image, found_pairs, records_of, without_masks
 from .pairs import find_pairs
-from .picture_file import DEEP, Array, read_header
+from .picture_file import DEEP, Array, read_header, write_png
 from .records import Dataset, Record, short_names
-from .splits import canonical, choose, names
+from .splits import canonical, names
 
 VOID_ID = 65535
 """What `write` gives to pixels that belong to no segment."""
@@ -72,12 +72,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split, each object a segment of its own, the background another.
 
@@ -93,7 +88,7 @@ def read(
     if colors is not None:
         raise ValueError("label maps have numbers, no colours: leave --colors away, or state --format mask-folder")
     found = found_pairs(path)
-    chosen, note = choose(found, split)
+    records, note = records_of(found, split)
     known = class_names.stated(found.root, classes, void)
     if known.classes is None:
         named, said = class_names.two_classes("object", thing=True), "; name them with --classes"
@@ -109,15 +104,10 @@ def read(
     recognised = f"masks hold a number for each object: 0 is read as {nothing}, the others as "
     return Dataset(
         named,
-        tuple(Record(found.name(pair), pair.image, pair.mask) for pair in chosen),
+        records,
         canonical(split),
         "label-map",
-        (
-            found.layout,
-            f"{recognised}{' or '.join(map(repr, objects))}{said}",
-            *found.notes,
-            *((note,) if note else ()),
-        ),
+        (found.layout, f"{recognised}{' or '.join(map(repr, objects))}{said}", *found.notes, *note),
         LabelMaps(named, known.void),
         without_masks(found),
     )
@@ -137,10 +127,8 @@ def write(dataset: Dataset, path: Path) -> None:
         copy_image(dataset, i, path / "images" / name)
         write_map(dataset.truth(i), path / "masks" / f"{name}.png")
     if dataset.split:
-        with write_aside(path / f"{dataset.split}.txt") as aside:
-            aside.write_text("".join(f"{name}\n" for name in called), encoding="utf-8")
-    with write_aside(path / "classes.json") as aside:
-        class_names.write_classes(dataset.classes, (VOID_ID,), aside)
+        write_text(path / f"{dataset.split}.txt", "".join(f"{name}\n" for name in called))
+    class_names.write_classes(dataset.classes, (VOID_ID,), path / "classes.json")
 
 
 def write_map(truth: Segmentation, path: Path) -> None:
@@ -159,8 +147,7 @@ def write_map(truth: Segmentation, path: Path) -> None:
     write_png(path, numbers)
     if len(truth.classes) > 2 or truth.classes.background is None or crowd:
         named = {str(n): truth.classes.names[k] for n, k in labels.items()}
-        with write_aside(path.with_suffix(".json")) as aside:
-            aside.write_text(json.dumps({**named, **({"crowd": crowd} if crowd else {})}), encoding="utf-8")
+        write_text(path.with_suffix(".json"), json.dumps({**named, **({"crowd": crowd} if crowd else {})}))
 
 
 def without_overlap(truth: Segmentation) -> Segmentation:

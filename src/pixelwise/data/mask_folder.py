@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import cv2
-import numpy as np
-from PIL import Image
-from torch import Tensor
 
 from ..classes import VOID, Classes
 from ..ops.files import write_aside
 from ..segmentation import Segmentation
 from . import class_names, pairs, splits
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .mask_values import MaskValues, recognise
-from .picture_file import Array, read_palette
+from .picture_file import read_palette, write_png
 from .records import Dataset, Record, short_names
 
 
@@ -44,12 +40,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split with their class masks; what the values mean is learnt from the masks of all splits.
 
@@ -57,17 +48,17 @@ def read(
         ValueError: no pictures with masks, or masks whose values do not fit (see `mask_values.recognise`).
     """
     found = found_pairs(path)
-    chosen, note = splits.choose(found, split)
+    records, note = records_of(found, split)
     known = class_names.stated(found.root, classes, void, colors)
     values, notes = recognise([pair.mask for pair in found.pairs], known)
     if not known.classes and not values.colors:
         values = _with_palette(values, read_palette(found.pairs[0].mask))
     return Dataset(
         values.classes,
-        tuple(Record(found.name(pair), pair.image, pair.mask) for pair in chosen),
+        records,
         splits.canonical(split),
         "mask-folder",
-        (found.layout, *notes, *found.notes, *((note,) if note else ())),
+        (found.layout, *notes, *found.notes, *note),
         ClassMaps(values),
         without_masks(found),
         apart=False,
@@ -82,9 +73,8 @@ def write(dataset: Dataset, path: Path) -> None:
     below = dataset.split or ""
     for i, name in enumerate(short_names(dataset.records)):
         copy_image(dataset, i, path / "images" / below / name)
-        write_png(path / "masks" / below / f"{name}.png", dataset.truth(i).class_map())
-    with write_aside(path / "classes.json") as aside:
-        class_names.write_classes(dataset.classes, (VOID,), aside)
+        write_png(path / "masks" / below / f"{name}.png", dataset.truth(i).class_map().numpy())
+    class_names.write_classes(dataset.classes, (VOID,), path / "classes.json")
 
 
 def found_pairs(path: Path) -> pairs.Pairs:
@@ -96,6 +86,12 @@ def found_pairs(path: Path) -> pairs.Pairs:
             "train/ and val/ with images/ and masks/; a.jpg beside a.png; or train.txt, a picture and its mask a line"
         )
     return found
+
+
+def records_of(found: pairs.Pairs, split: str | None) -> tuple[tuple[Record, ...], tuple[str, ...]]:
+    """Those of a split, and a note of how they were split, where it was not by folders or lists."""
+    chosen, note = splits.choose(found, split)
+    return tuple(Record(found.name(pair), pair.image, pair.mask) for pair in chosen), (note,) if note else ()
 
 
 def without_masks(found: pairs.Pairs) -> tuple[Record, ...]:
@@ -110,22 +106,12 @@ def copy_image(dataset: Dataset, i: int, target: Path) -> str:
     """
     source = dataset.records[i].image
     target = target.with_name(target.name + source.suffix.lower())
-    with write_aside(target) as aside:
-        if source.is_file():
+    if source.is_file():
+        with write_aside(target) as aside:
             shutil.copyfile(source, aside)
-        else:
-            Image.fromarray(dataset.image(i).permute(1, 2, 0).numpy()).save(aside)
+    else:
+        write_png(target, dataset.image(i).permute(1, 2, 0).numpy())
     return target.name
-
-
-def write_png(path: Path, values: Tensor | Array) -> None:
-    """(H, W) of uint8 or uint16 as a grey PNG."""
-    array = values.cpu().numpy() if isinstance(values, Tensor) else values
-    whole, data = cv2.imencode(".png", np.ascontiguousarray(array))
-    if not whole:
-        raise ValueError(f"cannot make a PNG of {array.shape} {array.dtype} for {path}")
-    with write_aside(path) as aside:
-        aside.write_bytes(data.tobytes())
 
 
 def _with_palette(values: MaskValues, palette: Sequence[tuple[int, int, int]]) -> MaskValues:

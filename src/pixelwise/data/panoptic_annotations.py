@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..classes import Classes, Color
-from ..ops.files import write_aside
+from ..ops.files import write_text
 from ..segmentation import Segmentation
+from .picture_file import write_png
 
 WEIGHTS = (1, 256, 65536)
 """What red, green and blue count."""
@@ -85,7 +84,7 @@ class PanopticAnnotations:
                 "iscrowd": int(crowd[n]),
             }
             found.append(segment | ({"score": scores[n]} if self.scores else {}))
-        write_colors(self.folder / f"{stem}.png", table[ids.numpy()])
+        write_png(self.folder / f"{stem}.png", table[ids.numpy()])
         self._images[number] = {"id": number, "file_name": name, "width": width, "height": height}
         self._annotations.append({"image_id": number, "file_name": f"{stem}.png", "segments_info": found})
 
@@ -105,8 +104,7 @@ class PanopticAnnotations:
                 for number, name, thing, color in of_each
             ],
         }
-        with write_aside(path) as aside:
-            aside.write_text(json.dumps(whole, allow_nan=False), encoding="utf-8")
+        write_text(path, json.dumps(whole, allow_nan=False))
 
 
 def flattened(segments: Segmentation) -> Segmentation:
@@ -126,15 +124,6 @@ def flattened(segments: Segmentation) -> Segmentation:
         labels, scores = torch.cat([labels, labels.new_tensor([background])]), torch.cat([scores, scores.new_ones(1)])
         crowd = torch.cat([crowd, crowd.new_zeros(1)])
     return Segmentation(segments.classes, labels, scores, ids=ids, crowd=crowd)
-
-
-def write_colors(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """(H, W, 3) uint8 RGB as a PNG, exactly."""
-    whole, data = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]))
-    if not whole:
-        raise ValueError(f"cannot make a PNG of {pixels.shape} {pixels.dtype} for {path}")
-    with write_aside(path) as aside:
-        aside.write_bytes(data.tobytes())
 
 
 class _Colors:

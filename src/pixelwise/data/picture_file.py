@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +25,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from ..ops.files import write_bytes
 from ..ops.names import nearest
 
 Array = NDArray[Any]
@@ -100,6 +102,19 @@ def read_header(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
     path = Path(path)
     with open_file(path) as file:
         return _header(path, file, max_pixels)
+
+
+def write_png(path: Path, pixels: Array) -> None:
+    """(H, W) of uint8 or uint16 as a grey PNG, (H, W, 3) uint8 RGB as one in colours, exactly."""
+    whole, data = cv2.imencode(".png", np.ascontiguousarray(pixels if pixels.ndim == 2 else pixels[..., ::-1]))
+    if not whole:
+        raise ValueError(f"cannot make a PNG of {pixels.shape} {pixels.dtype} for {path}")
+    write_bytes(path, data.tobytes())
+
+
+def list_pictures(files: Iterable[Path]) -> list[Path]:
+    """Those of the files that are called as pictures are and not hidden, in the order of their paths."""
+    return sorted(file for file in files if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
 
 
 def missing(path: Path) -> FileNotFoundError:

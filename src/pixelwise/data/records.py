@@ -33,6 +33,11 @@ class Record:
     mask: Path | None = None
     annotations: bytes = b""
 
+    @classmethod
+    def below(cls, root: Path, image: Path, mask: Path | None = None, annotations: bytes = b"") -> Record:
+        """Of a picture below the data set's folder, which names it."""
+        return cls(image.relative_to(root).with_suffix("").as_posix(), image, mask, annotations)
+
 
 def read_picture(record: Record) -> Tensor:
     """(3, H, W) uint8 RGB: the picture of a record, from its file."""

@@ -7,7 +7,6 @@ its centre lies in, and through the hole of a ring one sees what is behind. Colo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,9 +19,10 @@ from torch import Tensor
 from ..classes import Classes
 from ..ops.names import nearest
 from ..segmentation import Segmentation
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .picture_file import Array
 from .records import Dataset, Record
-from .splits import canonical, hashed
+from .splits import canonical, drawn
 
 NAMES = ("ground", "circle", "square", "triangle", "ring")
 TRUTHS = ("instance", "panoptic", "semantic")
@@ -137,12 +137,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split: a fifth of them is "val", drawn by their names, the rest "train".
 
@@ -156,14 +151,9 @@ def read(
     """
     if classes is not None or void is not None or colors is not None:
         raise ValueError(f"{path} is made with its truth: leave --classes, --void and --colors away")
-    data = _wanted(path)
-    wanted = canonical(split)
-    records, notes = data.records, data.notes
-    if wanted is not None:
-        names, note = hashed([record.name for record in records], wanted, path)
-        chosen = set(names)
-        records, notes = tuple(record for record in records if record.name in chosen), (*notes, note)
-    return replace(data, records=records, split=wanted, notes=notes)
+    data, wanted = _wanted(path), canonical(split)
+    records, note = drawn(data.records, wanted, (), path)
+    return replace(data, records=records, split=wanted, notes=(*data.notes, *note))
 
 
 def _wanted(path: Path) -> Dataset:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from .pairs import SPLITS, Pair, Pairs, read_lines, text_files
-from .records import counted, few
+from .records import Record, counted, few
 
 VALIDATION_SHARE = 0.2
 """The share of the pictures that is kept for validation where the data have no splits of their own."""
@@ -24,6 +24,18 @@ def ordered(splits: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(splits, key=lambda name: (("train", "val", "test", name).index(name), name)))
 
 
+def checked(split: str | None, own: Collection[str], where: Path) -> str | None:
+    """A split by the name that it has here, if the data have splits of their `own` one of them.
+
+    Raises:
+        ValueError: there is no such split.
+    """
+    split = canonical(split)
+    if split is not None and own and split not in own:
+        raise ValueError(f"{where} has no split {split!r}; there are: {', '.join(ordered(own))}")
+    return split
+
+
 def choose(found: Pairs, split: str | None) -> tuple[tuple[Pair, ...], str | None]:
     """The pairs of one split, and what to tell people about how they were split.
 
@@ -33,16 +45,14 @@ def choose(found: Pairs, split: str | None) -> tuple[tuple[Pair, ...], str | Non
     Raises:
         ValueError: there is no such split.
     """
+    by_split = {} if split is None else _by_split(found)
+    split = checked(split, by_split, found.root)
     if split is None:
         return found.pairs, None
-    split = canonical(split) or split
-    by_split = _by_split(found)
-    if by_split is None:
+    if not by_split:
         called = {found.name(pair): pair for pair in found.pairs}
         chosen, note = hashed(list(called), split, found.root)
         return tuple(called[name] for name in chosen), note
-    if split not in by_split:
-        raise ValueError(f"{found.root} has no split {split!r}; there are: {', '.join(by_split)}")
     return by_split[split], None
 
 
@@ -60,21 +70,32 @@ def hashed(names: Sequence[str], split: str, root: Path) -> tuple[list[str], str
     return [name for name in names if (name in held_out) == (split == "val")], note
 
 
+def drawn(
+    records: Sequence[Record], split: str | None, own: Collection[str], root: Path
+) -> tuple[tuple[Record, ...], tuple[str, ...]]:
+    """The records of a split, drawn as `hashed` does, with its note; all where the data have splits of their `own`."""
+    if split is None or own:
+        return tuple(records), ()
+    names, note = hashed([record.name for record in records], split, root)
+    kept = set(names)
+    return tuple(record for record in records if record.name in kept), (note,)
+
+
 def names(found: Pairs) -> tuple[str, ...]:
     """The names of the splits that `choose` knows: train and val where the data have none of their own.
 
     A single picture is all train.
     """
-    return tuple(_by_split(found) or ("train", "val")[: len(found.pairs)])
+    return tuple(_by_split(found)) or ("train", "val")[: len(found.pairs)]
 
 
-def _by_split(found: Pairs) -> dict[str, tuple[Pair, ...]] | None:
+def _by_split(found: Pairs) -> dict[str, tuple[Pair, ...]]:
     groups: dict[str, list[Pair]] = defaultdict(list)
     for pair in found.pairs:
         if pair.split:
             groups[pair.split].append(pair)
     chosen = groups or _listed_splits(found)
-    return {name: tuple(chosen[name]) for name in ordered(chosen)} if chosen else None
+    return {name: tuple(chosen[name]) for name in ordered(chosen)}
 
 
 def _listed_splits(found: Pairs) -> dict[str, list[Pair]]:

@@ -7,7 +7,6 @@ areas where it shrinks) and the truth by the nearest pixel. Boxes need no care: 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..ops.names import nearest
 from ..ops.resize import Resizing
 from ..sample import Sample
 from ..segmentation import Segmentation
@@ -205,9 +205,7 @@ def augmentation(
         ValueError: for an unknown name, with the nearest one.
     """
     if name not in AUGMENTATIONS:
-        near = difflib.get_close_matches(name, AUGMENTATIONS, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"no augmentation is called {name!r}: {hint}there are: {', '.join(AUGMENTATIONS)}")
+        raise ValueError(f"no augmentation is called {name!r}: {nearest(name, AUGMENTATIONS)}")
     return Augmentation(size, **{"scale": scale, "resizing": resizing or Resizing(), **AUGMENTATIONS[name]})
 
 

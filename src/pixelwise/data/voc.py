@@ -13,36 +13,22 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..classes import VOID, Classes, Color
-from ..ops.files import write_aside
+from ..classes import VOID, Color
+from ..ops.files import write_aside, write_text
 from ..segmentation import Segmentation
 from . import class_names
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .image import read_values
+from .known_classes import known_classes
 from .label_map import rank, without_overlap
 from .mask_folder import copy_image
 from .mask_values import MaskValues, evenly, recognise, scan
 from .pairs import read_lines
-from .picture_file import SUFFIXES, Array
+from .picture_file import Array, list_pictures
 from .records import Dataset, Record, few, short_names
-from .splits import canonical, hashed, ordered
+from .splits import canonical, checked, hashed, ordered
 
-NAMES = (
-    *(
-        "background",
-        "aeroplane",
-        "bicycle",
-        "bird",
-        "boat",
-        "bottle",
-        "bus",
-        "car",
-        "cat",
-        "chair",
-        "cow",
-        "diningtable",
-    ),
-    *("dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
-)
+NAMES = known_classes("voc").names
 """The classes of the challenge, used where nothing beside the data names others."""
 
 _IMAGES, _CLASSES, _OBJECTS, _SETS = "JPEGImages", "SegmentationClass", "SegmentationObject", "ImageSets/Segmentation"
@@ -88,12 +74,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split: each object a segment where there are object masks, each class where there are none.
 
@@ -102,15 +83,15 @@ def read(
     root = _need_root(path)
     images = _by_stem(root / _IMAGES)
     masks = _by_stem(root / _CLASSES)
-    names, note = _names(root, canonical(split), masks)
+    names, note = _names(root, split, masks)
     lost = [name for name in names if name not in images or name not in masks]
     if lost:
         raise ValueError(f"{root}: these have no picture in {_IMAGES} or no mask in {_CLASSES}: {few(lost)}")
     known = class_names.stated(root, classes, void, colors)
     objects = (root / _OBJECTS).is_dir()
     if known.classes is None and not known.colors and _from_the_challenge(list(masks.values())):
-        challenge = class_names.make_classes(NAMES, colors=voc_palette()[: len(NAMES)])
-        known = replace(known, classes=challenge, source="those of the challenge, because no file names others")
+        why = "those of the challenge, because no file names others"
+        known = replace(known, classes=known_classes("voc"), source=why)
     values, notes = recognise(list(masks.values()), known)
     if objects and not any(values.classes.things):
         things = tuple(k != values.classes.background for k in range(len(values.classes)))
@@ -142,10 +123,8 @@ def write(dataset: Dataset, path: Path) -> None:
         if any(truth.classes.things):
             _write_palette(path / _OBJECTS / f"{name}.png", _objects(name, truth))
     if dataset.split:
-        with write_aside(path / _SETS / f"{dataset.split}.txt") as aside:
-            aside.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    with write_aside(path / "classes.json") as aside:
-        class_names.write_classes(dataset.classes, (VOID,), aside)
+        write_text(path / _SETS / f"{dataset.split}.txt", "".join(f"{name}\n" for name in names))
+    class_names.write_classes(dataset.classes, (VOID,), path / "classes.json")
 
 
 def voc_palette() -> list[Color]:
@@ -172,8 +151,7 @@ def _need_root(path: Path) -> Path:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    return {file.stem: file for file in files if not file.name.startswith(".")}
+    return {file.stem: file for file in list_pictures(folder.iterdir())}
 
 
 def _sets(root: Path) -> dict[str, list[str]]:
@@ -183,13 +161,10 @@ def _sets(root: Path) -> dict[str, list[str]]:
 
 def _names(root: Path, split: str | None, masks: Mapping[str, Path]) -> tuple[list[str], str | None]:
     sets = _sets(root)
+    split = checked(split, sets, root)
     if split is None:
         return list(masks), None
-    if not sets:
-        return hashed(list(masks), split, root)
-    if split not in sets:
-        raise ValueError(f"{root} has no split {split!r}; there are: {', '.join(ordered(sets))}")
-    return sets[split], None
+    return (sets[split], None) if sets else hashed(list(masks), split, root)
 
 
 def _from_the_challenge(masks: Sequence[Path]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,16 +19,17 @@ import yaml
 
 from ..classes import Classes
 from ..masks import Masks
-from ..ops.files import write_aside
+from ..ops.files import write_text
 from ..ops.masks import rasterise
 from ..ops.polygons import joined, trace
 from ..segmentation import Segmentation
 from . import class_names
+from .class_names import GivenClasses, GivenColors, GivenVoid
 from .mask_folder import copy_image
 from .pairs import read_lines
 from .picture_file import read_header
 from .records import Dataset, Record, counted, few, short_names
-from .splits import canonical, hashed, ordered
+from .splits import checked, drawn, ordered
 from .yolo_source import NO_LABELS, Source, find_yaml, label_of
 
 _LINE = re.compile(r"\s*\d+(\s+[-+.\deE]+){4,}\s*")
@@ -107,12 +108,7 @@ def available(path: Path) -> tuple[str, ...]:
 
 
 def read(
-    path: Path,
-    split: str | None,
-    *,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
     """The pictures of a split; the classes are a background and those that `data.yaml` names.
 
@@ -130,11 +126,10 @@ def read(
     """
     if void is not None or colors is not None:
         raise ValueError("YOLO labels have no mask values: leave --void and --colors away")
-    source, wanted = Source(path), canonical(split)
+    source = Source(path)
     every, chosen = source.classes(classes)
     found = source.splits
-    if wanted is not None and found and wanted not in found:
-        raise ValueError(f"{path} has no split {wanted!r}; there are: {', '.join(ordered(found))}")
+    wanted = checked(split, found, path)
     parts = [found[wanted]] if wanted in found else list(found.values()) or [source.undivided]
     records = [_record(source.root, image) for image in dict.fromkeys(image for part in parts for image in part)]
     if len({record.name for record in records}) < len(records):
@@ -152,12 +147,9 @@ def read(
         )
     left = [name for name in every if name not in chosen.names]
     notes += [f"objects of {few(left)} are left out: they are not among the classes"] * bool(left)
-    if wanted is not None and not found:
-        names, note = hashed([record.name for record in records], wanted, source.root)
-        kept = set(names)
-        records, notes = [record for record in records if record.name in kept], [*notes, note]
+    kept, note = drawn(records, wanted, found, source.root)
     numbers = tuple(chosen.names.index(name) if name in chosen.names else -1 for name in every)
-    return Dataset(chosen, tuple(records), wanted, "yolo", tuple(notes), Polygons(chosen, numbers))
+    return Dataset(chosen, kept, wanted, "yolo", (*notes, *note), Polygons(chosen, numbers))
 
 
 def write(dataset: Dataset, path: Path) -> None:
@@ -171,23 +163,20 @@ def write(dataset: Dataset, path: Path) -> None:
     below = dataset.split or ""
     for i, name in enumerate(short_names(dataset.records)):
         copy_image(dataset, i, path / "images" / below / name)
-        with write_aside(path / "labels" / below / f"{name}.txt") as aside:
-            aside.write_text("".join(f"{line}\n" for line in lines(dataset.truth(i))), encoding="utf-8")
+        write_text(path / "labels" / below / f"{name}.txt", "".join(f"{line}\n" for line in lines(dataset.truth(i))))
     splits = {
         split: f"images/{split}" for split in ("train", "val", "test", below) if (path / "images" / split).is_dir()
     }
     splits.pop("", None)
     write_names(dataset.classes, splits or {"train": "images"}, path)
-    with write_aside(path / "classes.json") as aside:
-        class_names.write_classes(dataset.classes, (), aside)
+    class_names.write_classes(dataset.classes, (), path / "classes.json")
 
 
 def write_names(classes: Classes, splits: Mapping[str, str], path: Path) -> None:
     """`data.yaml`: the folder of each split's pictures, and the names of the classes without the background."""
     names = [name for k, name in enumerate(classes.names) if k != classes.background]
     whole = {**splits, "names": dict(enumerate(names))}
-    with write_aside(path / "data.yaml") as aside:
-        aside.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_text(path / "data.yaml", yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
 
 
 def lines(segments: Segmentation) -> list[str]:
@@ -207,5 +196,4 @@ def lines(segments: Segmentation) -> list[str]:
 
 def _record(root: Path, image: Path) -> Record:
     label = label_of(root, image)
-    name = image.relative_to(root).with_suffix("").as_posix()
-    return Record(name, image, label if label.is_file() else None)
+    return Record.below(root, image, label if label.is_file() else None)

@@ -11,8 +11,9 @@ import yaml
 
 from ..classes import Classes
 from . import class_names
+from .class_names import GivenClasses
 from .pairs import SPLITS, read_lines
-from .picture_file import SUFFIXES
+from .picture_file import list_pictures
 from .records import few
 
 NO_LABELS = ("classes.txt", "notes.txt", "readme.txt")
@@ -53,7 +54,7 @@ class Source:
         if self.splits.get("train") and self.splits.get("train") == self.splits.get("val"):
             self.notes.append("train and val are the same pictures, as the file says: scores will be too good")
 
-    def classes(self, wanted: Classes | Sequence[str] | str | None) -> tuple[list[str], Classes]:
+    def classes(self, wanted: GivenClasses) -> tuple[list[str], Classes]:
         """The name of each number, and the classes of the truth."""
         every = self.names
         known = class_names.stated(self.root, wanted if every is None else None).classes
@@ -112,8 +113,7 @@ class Source:
 
     def _folder(self, folder: Path) -> list[Path]:
         """The pictures of a folder and those below it."""
-        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-        images = [file for file in files if not file.name.startswith(".")]
+        images = list_pictures(folder.rglob("*"))
         labels = label_of(self.root, folder / "any").parent
         if labels != folder and labels.is_dir():
             known = {label_of(self.root, image) for image in images}

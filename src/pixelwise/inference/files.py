@@ -19,15 +19,14 @@ from ..classes import MAX_CLASSES, Classes
 from ..data.annotations import Annotations
 from ..data.image import read_image
 from ..data.map_rows import palette
-from ..data.mask_folder import write_png
 from ..data.panoptic_annotations import PanopticAnnotations
-from ..data.picture_file import MAX_PIXELS, read_header
+from ..data.picture_file import MAX_PIXELS, read_header, write_png
 from ..data.rows import MAX_PIXELS_IN_ROWS, OnDisk
 from ..data.source import Picture, read_ahead
 from ..data.yolo import lines
 from ..drawing import draw
 from ..models.base import Model
-from ..ops.files import write_aside
+from ..ops.files import write_bytes, write_text
 from ..ops.names import nearest
 from ..segmentation import Segmentation
 from ..weights import checkpoint
@@ -146,7 +145,7 @@ def save(
         panoptic.add(name, result)
         panoptic.write(path.with_suffix(".json"))
     elif format == "yolo":
-        _write_text("".join(f"{line}\n" for line in lines(result)), path)
+        write_text(path, "".join(f"{line}\n" for line in lines(result)))
     elif format == "table":
         table.write(table.rows(name, result), path)
     elif image is None:
@@ -306,12 +305,7 @@ def _write_numbers(result: Segmentation, path: Path) -> None:
     """The label map, and beside it the class of each of its numbers."""
     found, names = table.number_map(result)
     write_png(path, found)
-    _write_text(json.dumps(names), path.with_suffix(".json"))
-
-
-def _write_text(text: str, path: Path) -> None:
-    with write_aside(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    write_text(path.with_suffix(".json"), json.dumps(names))
 
 
 def _write_image(picture: Image.Image, path: Path) -> None:
@@ -321,5 +315,4 @@ def _write_image(picture: Image.Image, path: Path) -> None:
     if kind is None:
         raise ValueError(f"{path}: pictures are written as .png, .jpg or .webp, not as {path.suffix or 'no suffix'!r}")
     picture.save(buffer, kind, quality=92)
-    with write_aside(path) as aside:
-        aside.write_bytes(buffer.getvalue())
+    write_bytes(path, buffer.getvalue())

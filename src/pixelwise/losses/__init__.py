@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import Tensor, nn
 
+from ..ops.names import nearest
 from .border import BorderCrossEntropy
 from .pixel import OHEM, ClassWeighted, CrossEntropy, Focal, SigmoidFocal
 from .region import Dice, Lovasz, Tversky
@@ -77,9 +77,7 @@ def criterion(name: str, weights: Tensor | None = None) -> nn.Module:
 
 def _make(name: str, weights: Tensor | None) -> nn.Module:
     if name not in LOSSES:
-        near = difflib.get_close_matches(name, LOSSES, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"there is no loss called {name!r}: {hint}there are: {', '.join(LOSSES)}")
+        raise ValueError(f"there is no loss called {name!r}: {nearest(name, LOSSES)}")
     make = LOSSES[name]
     weighted = isinstance(make, type) and issubclass(make, ClassWeighted)
     return make(weights=weights) if weighted else make()

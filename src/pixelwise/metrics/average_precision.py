@@ -25,10 +25,8 @@ from .overlaps import (
     mask_pairs,
     objects_of,
 )
-from .pictures import check_pair, of_all_processes
+from .pictures import PerPicture, Row, draw_intervals, rows_of
 from .ranking import NUMBERS, SIZES, Curves, Flags, Matches, Results, Truths, match, rank
-
-Row = dict[str, str | int | float]
 
 DEFINITIONS: Mapping[str, str] = {
     "mask AP": "average precision of COCO: precision read at 101 recalls, averaged over the recalls, over matches "
@@ -80,7 +78,7 @@ class Picture(NamedTuple):
     pairs: dict[str, Pairs]
 
 
-class AveragePrecision:
+class AveragePrecision(PerPicture[Picture]):
     """Objects found and true, added up over pictures, and over processes by `reduce`.
 
     Overlaps are computed as pictures come, from run lengths by faster-coco-eval; a picture then costs some 100 bytes an
@@ -90,10 +88,6 @@ class AveragePrecision:
         classes: what the labels mean; its background is no object.
         boundary: width of a boundary, in pixels or below 1 as a share of the picture's diagonal (0.02 in COCO and LVIS,
             0.005 in Cityscapes), for the boundary scores, which are left out when not given.
-
-    Attributes:
-        names: of the pictures, in the order in which they came.
-        pictures: what is kept of each.
     """
 
     MAIN_SCORE: ClassVar[str] = "mask AP"
@@ -104,86 +98,46 @@ class AveragePrecision:
             raise ValueError(
                 f"the width of a boundary is {boundary}: it is a share of the diagonal, such as 0.02, or in pixels"
             )
-        self.classes = classes
+        super().__init__(classes)
         self.boundary = boundary
-        self.names: list[str] = []
-        self.pictures: list[Picture] = []
-        self._kept: dict[str, Curves] = {}  # of the pictures so far
+        self._ranked: dict[str, tuple[int, Curves]] = {}  # by kind, of the first so many pictures
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """What is scored: "mask", "box" and, where asked, "boundary"."""
         return ("mask", "box") if self.boundary is None else ("mask", "box", "boundary")
 
-    def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
-        """Counts one picture; `name` is what reports call it.
-
-        Raises:
-            ValueError: for results of another size, or with another number of classes.
-        """
-        check_pair(found, truth, self.classes)
-        self.add(objects_of(found), objects_of(truth), name)
-
     def add(self, found: Objects, truth: Objects, name: str = "") -> None:
         """Counts a picture whose objects are run lengths already, in the order of `objects_of`."""
-        self._kept.clear()
-        found = best_of(found)
-        touch = Touch.of(found, truth)
-        pairs = {"mask": mask_pairs(found, truth, touch), "box": box_pairs(found, truth, touch)}
-        areas = {"mask": areas_of(found), "box": touch.found[:, 2] * touch.found[:, 3]}
-        if self.boundary is not None:
-            pairs["boundary"], areas["boundary"] = boundary_pairs(found, truth, touch, self.boundary), areas["mask"]
+        self.pictures.append(self._picture(found, truth))
         self.names.append(name)
-        self.pictures.append(
-            Picture(found.labels, found.scores, areas, truth.labels, areas_of(truth), truth.crowd, pairs)
-        )
-
-    def merge(self, other: AveragePrecision) -> None:
-        """Adds what another one has counted.
-
-        Raises:
-            ValueError: when it counted other classes, or other boundaries.
-        """
-        if (other.classes.names, other.boundary) != (self.classes.names, self.boundary):
-            raise ValueError("only average precisions of the same classes and the same boundary width add up")
-        self._kept.clear()
-        self.names += other.names
-        self.pictures += other.pictures
-
-    def reduce(self) -> None:
-        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
-        self._kept.clear()
-        self.names, self.pictures = of_all_processes(self.names, self.pictures)
 
     def scores(self) -> dict[str, float]:
         """The twelve scores of each kind, 0 to 1, as `DEFINITIONS` has them; nan where there is no such true object."""
         found: dict[str, float] = {}
         for kind in self.kinds:
-            found |= {f"{kind} {name}": value for name, value in _summary(self._curves(kind)).items()}
+            found |= _summary(self._curves(kind), kind)
         return found
 
     def per_class(self) -> list[Row]:
         """One row a class: "class", AP, AP50, AP75 and AR100 of each kind, the objects "true" (crowds left out) and
         "found" (at most 100 in a picture); nan for a class that is nowhere true."""
-        columns: dict[str, Sequence[str] | list[float] | list[int]] = {"class": self.classes.names}
+        columns: dict[str, NDArray[Any]] = {}
         for kind in self.kinds:
             curves = self._curves(kind)
             for name, chosen in HEADLINES.items():
-                columns[f"{kind} {name}"] = curves.precision[0, chosen].mean((0, 2)).tolist()
-            columns[f"{kind} AR100"] = curves.recall[0, ..., -1].mean(0).tolist()
+                columns[f"{kind} {name}"] = curves.precision[0, chosen].mean((0, 2))
+            columns[f"{kind} AR100"] = curves.recall[0, ..., -1].mean(0)
         true = [picture.true_labels[~picture.true_crowd] for picture in self.pictures]
         for name, labels in (("true", true), ("found", [picture.labels for picture in self.pictures])):
-            columns[name] = np.bincount(_joined(labels, np.int64), minlength=len(self.classes)).tolist()
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            columns[name] = np.bincount(_joined(labels, np.int64), minlength=len(self.classes))
+        return rows_of("class", self.classes.names, columns)
 
     def per_picture(self) -> list[Row]:
         """One row a picture: "name", and AP, AP50 and AP75 of the masks of this picture by itself, nan where there is
         no true object."""
-        rows: list[Row] = []
-        for name, picture in zip(self.names, self.pictures, strict=True):
-            alone = _headlines(rank(*_matched([picture], "mask"), len(self.classes)))
-            rows.append({"name": name, **{f"mask {score}": value for score, value in alone.items()}})
-        return rows
+        curves = (rank(*_matched([picture], "mask"), len(self.classes)) for picture in self.pictures)
+        return [{"name": name, **_headlines(alone, "mask")} for name, alone in zip(self.names, curves, strict=True)]
 
     def intervals(
         self, rng: np.random.Generator, draws: int = 200, level: float = 0.95
@@ -192,24 +146,36 @@ class AveragePrecision:
 
         The bootstrap over pictures: as many pictures as there are, drawn with replacement, `draws` times.
         """
-        pictures = len(self.pictures)
-        if not pictures:
-            return {}
         results, truths, matches = _matched(self.pictures, "mask")
         every = Matches(*(flags[:1] for flags in matches))
-        drawn: dict[str, list[float]] = {}
-        for _ in range(draws):
-            often = np.bincount(rng.integers(pictures, size=pictures), minlength=pictures)
-            for name, value in _headlines(rank(results, truths, every, len(self.classes), often)).items():
-                drawn.setdefault(f"mask {name}", []).append(value)
-        ends = (0.5 - level / 2, 0.5 + level / 2)
-        kept = {name: values for name, values in drawn.items() if np.isfinite(values).any()}
-        return {name: (low, high) for name, v in kept.items() for low, high in [np.nanquantile(v, ends).tolist()]}
+        return draw_intervals(
+            lambda often: _headlines(rank(results, truths, every, len(self.classes), often), "mask"),
+            len(self.pictures),
+            rng,
+            draws,
+            level,
+        )
+
+    def _count(self, found: Segmentation, truth: Segmentation) -> Picture:
+        return self._picture(objects_of(found), objects_of(truth))
+
+    def _picture(self, found: Objects, truth: Objects) -> Picture:
+        found = best_of(found)
+        touch = Touch.of(found, truth)
+        pairs = {"mask": mask_pairs(found, truth, touch), "box": box_pairs(found, truth, touch)}
+        areas = {"mask": areas_of(found), "box": touch.found[:, 2] * touch.found[:, 3]}
+        if self.boundary is not None:
+            pairs["boundary"], areas["boundary"] = boundary_pairs(found, truth, touch, self.boundary), areas["mask"]
+        return Picture(found.labels, found.scores, areas, truth.labels, areas_of(truth), truth.crowd, pairs)
+
+    def _terms(self) -> dict[str, object]:
+        return super()._terms() | {"boundary width": self.boundary}
 
     def _curves(self, kind: str) -> Curves:
-        if kind not in self._kept:
-            self._kept[kind] = rank(*_matched(self.pictures, kind), len(self.classes))
-        return self._kept[kind]
+        number = len(self.pictures)
+        if self._ranked.get(kind, (-1,))[0] != number:
+            self._ranked[kind] = number, rank(*_matched(self.pictures, kind), len(self.classes))
+        return self._ranked[kind][1]
 
 
 def _matched(pictures: Sequence[Picture], kind: str) -> tuple[Results, Truths, Matches]:
@@ -243,17 +209,17 @@ def _joined(arrays: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate([*arrays, np.zeros(0, dtype)])
 
 
-def _headlines(curves: Curves) -> dict[str, float]:
+def _headlines(curves: Curves, kind: str) -> dict[str, float]:
     """AP, AP50 and AP75 over all sizes."""
-    return {name: _mean(curves.precision[0, chosen]) for name, chosen in HEADLINES.items()}
+    return {f"{kind} {name}": _mean(curves.precision[0, chosen]) for name, chosen in HEADLINES.items()}
 
 
-def _summary(curves: Curves) -> dict[str, float]:
+def _summary(curves: Curves, kind: str) -> dict[str, float]:
     """COCO's twelve scores."""
     sizes = list(enumerate(SIZES))[1:]
-    found = _headlines(curves) | {f"AP {size}": _mean(curves.precision[a]) for a, size in sizes}
-    found |= {f"AR{number}": _mean(curves.recall[0, ..., m]) for m, number in enumerate(NUMBERS)}
-    return found | {f"AR {size}": _mean(curves.recall[a, ..., -1]) for a, size in sizes}
+    found = _headlines(curves, kind) | {f"{kind} AP {size}": _mean(curves.precision[a]) for a, size in sizes}
+    found |= {f"{kind} AR{number}": _mean(curves.recall[0, ..., m]) for m, number in enumerate(NUMBERS)}
+    return found | {f"{kind} AR {size}": _mean(curves.recall[a, ..., -1]) for a, size in sizes}
 
 
 def _mean(values: Floats) -> float:

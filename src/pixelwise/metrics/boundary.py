@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ..classes import VOID, Classes
 from ..ops.disk import disk
 from ..segmentation import Segmentation
-from .confusion import Counts, Values, bootstrap, divide, mean, means_over_pictures
-from .pictures import check_pair, of_all_processes
+from .confusion import Counts, Tallies, Values, divide, mean
+from .pictures import Row, rows_of
 
 DEFINITIONS: Mapping[str, str] = {
     "boundary F1": "of a class: harmonic mean of precision, the share of its found boundary pixels that lie within the "
@@ -32,19 +32,19 @@ DEFINITIONS: Mapping[str, str] = {
 NAME = "boundary F1"
 
 
-class BoundaryScore:
+class BoundaryScore(Tallies):
     """Boundary pixels that are right and that are found or true, by class, added up over pictures and processes.
 
     Attributes:
-        classes: what the indices mean.
         tolerance: how far off a boundary may lie and still be right, whole pixels (Euclidean), or below 1 a share of
             the picture's diagonal. The paper takes 0.0075: 4.5 pixels of 480x360.
-        names: of the pictures, in the order in which they came.
         pictures: (4, C) int64 each: found boundary pixels that are right, all found ones, true ones that were found,
             all true ones.
     """
 
     DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
+    COUNTS = 4
+    IMAGE_WISE = (NAME,)
 
     def __init__(self, classes: Classes, tolerance: float = 2) -> None:
         if not tolerance >= 0 or (tolerance > 1 and tolerance % 1):
@@ -52,21 +52,8 @@ class BoundaryScore:
                 f"the tolerance of the boundary score is {tolerance}: it is 0 or more whole pixels, or below 1 a share "
                 "of the picture's diagonal"
             )
-        self.classes = classes
+        super().__init__(classes)
         self.tolerance = tolerance
-        self.names: list[str] = []
-        self.pictures: list[Counts] = []
-
-    def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
-        """Counts one picture; `name` is what reports call it.
-
-        Raises:
-            ValueError: for results of another size, or with another number of classes.
-        """
-        check_pair(found, truth, self.classes)
-        counts = self.count(found.class_map().cpu().numpy(), truth.class_map().cpu().numpy())
-        self.names.append(name)
-        self.pictures.append(counts)
 
     def count(self, found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> Counts:
         """(4, C) int64: the counts of one picture, from (H, W) class maps; they are not added to this one."""
@@ -83,45 +70,18 @@ class BoundaryScore:
             counts[:, c] = [cv2.countNonZero(boundary) for boundary in both]
         return counts
 
-    def merge(self, other: BoundaryScore) -> None:
-        """Adds what another one has counted.
-
-        Raises:
-            ValueError: when it counted other classes, or with another tolerance.
-        """
-        if (other.classes.names, other.tolerance) != (self.classes.names, self.tolerance):
-            raise ValueError("only boundary scores of the same classes and the same tolerance add up")
-        self.names += other.names
-        self.pictures += other.pictures
-
-    def reduce(self) -> None:
-        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
-        self.names, self.pictures = of_all_processes(self.names, self.pictures)
-
-    def scores(self) -> dict[str, float]:
-        """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where there is no boundary at all."""
-        stacked = self._stacked()
-        alone = means_over_pictures(summarize(stacked), np.ones(len(stacked), np.int64), [NAME])
-        return {name: float(value) for name, value in (summarize(stacked.sum(0)) | alone).items()}
-
-    def per_class(self) -> list[dict[str, str | int | float]]:
+    def per_class(self) -> list[Row]:
         """One row a class: "class" and "boundary F1", nan where it has no boundary."""
-        values: list[float] = _f1(self._stacked().sum(0)).tolist()
-        return [{"class": name, NAME: value} for name, value in zip(self.classes.names, values, strict=True)]
+        return rows_of("class", self.classes.names, {NAME: _f1(self._total())})
 
-    def per_picture(self) -> list[dict[str, str | float]]:
-        """One row a picture: "name" and "boundary F1" of this picture by itself, nan where it has no boundary."""
-        values: list[float] = summarize(self._stacked())[NAME].tolist()
-        return [{"name": name, NAME: value} for name, value in zip(self.names, values, strict=True)]
+    def _count(self, found: Segmentation, truth: Segmentation) -> Counts:
+        return self.count(found.class_map().cpu().numpy(), truth.class_map().cpu().numpy())
 
-    def intervals(
-        self, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
-    ) -> dict[str, tuple[float, float]]:
-        """For each score the interval in which it lies for `level` of the data sets drawn from these pictures."""
-        return bootstrap(self._stacked(), rng, draws, level, summarize=summarize, image_wise=(NAME,))
+    def _summarize(self, counts: NDArray[Any]) -> dict[str, Values]:
+        return summarize(counts)
 
-    def _stacked(self) -> Counts:
-        return np.stack(self.pictures) if self.pictures else np.zeros((0, 4, len(self.classes)), np.int64)
+    def _terms(self) -> dict[str, object]:
+        return super()._terms() | {"tolerance": self.tolerance}
 
 
 def summarize(counts: NDArray[Any]) -> dict[str, Values]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ..classes import VOID, Classes
 from ..segmentation import Segmentation
-from .pictures import of_all_processes
+from .pictures import PerPicture, Row, check_sizes, draw_intervals, of_all_processes, rows_of
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -41,25 +42,69 @@ STRIPE = 1 << 24
 """So many pixels are counted at once: float32, in which OpenCV hands out its counts, is exact up to here."""
 
 
-class ConfusionMatrix:
+class Tallies(PerPicture[NDArray[Any]]):
+    """A metric that keeps K counts of each class of every picture; all scores follow from their sums.
+
+    Attributes:
+        pictures: (K, C) each.
+    """
+
+    COUNTS: ClassVar[int]
+    """K."""
+
+    IMAGE_WISE: ClassVar[Sequence[str]] = ()
+    """The scores whose mean over the pictures is given too."""
+
+    def scores(self) -> dict[str, float]:
+        """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where nothing of the kind was counted."""
+        alone = self._summarize(self._stacked())
+        image_wise = means_over_pictures(alone, np.ones(len(self.pictures), np.int64), self.IMAGE_WISE)
+        return {name: float(value) for name, value in (self._summarize(self._total()) | image_wise).items()}
+
+    def per_picture(self) -> list[Row]:
+        """One row a picture: "name" and the scores of this picture by itself, nan where it has nothing of the kind."""
+        return rows_of("name", self.names, self._summarize(self._stacked()))
+
+    def intervals(
+        self, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
+    ) -> dict[str, tuple[float, float]]:
+        """For each score the interval in which it lies for `level` of the data sets drawn from these pictures.
+
+        The bootstrap over pictures: as many pictures as there are, drawn with replacement, `draws` times.
+        """
+        stacked = self._stacked()
+        return bootstrap(stacked, rng, draws, level, summarize=self._summarize, image_wise=self.IMAGE_WISE)
+
+    def _summarize(self, counts: NDArray[Any]) -> dict[str, Values]:
+        """(…, K, C) counts → the scores over all classes, (…) each."""
+        raise NotImplementedError
+
+    def _stacked(self) -> NDArray[Any]:
+        """(pictures, K, C)."""
+        return np.array(self.pictures).reshape(-1, self.COUNTS, len(self.classes))
+
+    def _total(self) -> NDArray[Any]:
+        """(K, C)."""
+        return np.asarray(self._stacked().sum(0))
+
+
+class ConfusionMatrix(Tallies):
     """Pixels by true and by found class, added up over pictures, and over processes by `reduce`.
 
     Attributes:
-        classes: what the indices mean.
         matrix: (C, C + 1) int64; [i, j] counts the pixels of class i found as j; the last column those found as void.
-        names: of the pictures, in the order in which they came.
         pictures: (3, C) int64 each: for each class the pixels found right, those true, those found. All scores follow
             from these, so a picture costs 24 C bytes.
     """
 
     MAIN_SCORE: ClassVar[str] = "mIoU"
     DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
+    COUNTS = 3
+    IMAGE_WISE = IMAGE_WISE
 
     def __init__(self, classes: Classes) -> None:
-        self.classes = classes
+        super().__init__(classes)
         self.matrix: Counts = np.zeros((len(classes), len(classes) + 1), np.int64)
-        self.names: list[str] = []
-        self.pictures: list[Counts] = []
 
     def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
         """Counts one picture; `name` is what reports call it.
@@ -83,11 +128,7 @@ class ConfusionMatrix:
         """
         number = len(self.classes)
         found, truth = _bytes("result", found), _bytes("truth", truth)
-        if found.shape != truth.shape:
-            raise ValueError(
-                f"the result is {found.shape[-1]}x{found.shape[0]}, the truth {truth.shape[-1]}x{truth.shape[0]}: "
-                "results must have the size of the original picture"
-            )
+        check_sizes(found.shape, truth.shape)
         table = joint_histogram(truth, found)
         for what, rows in (("truth", table), ("result", table[:number].T)):
             outside = number + np.flatnonzero(rows[number:VOID].any(1))
@@ -98,63 +139,26 @@ class ConfusionMatrix:
                 )
         return np.hstack([table[:number, :number], table[:number, VOID:]])
 
-    def merge(self, other: ConfusionMatrix) -> None:
-        """Adds what another one has counted.
-
-        Raises:
-            ValueError: when it counted other classes.
-        """
-        if other.classes.names != self.classes.names:
-            raise ValueError(
-                f"only counts of the same classes add up: one has {', '.join(self.classes.names)}, "
-                f"the other {', '.join(other.classes.names)}"
-            )
+    def merge(self, other: Self) -> None:
+        super().merge(other)
         self.matrix += other.matrix
-        self.names += other.names
-        self.pictures += other.pictures
 
     def reduce(self) -> None:
-        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing.
+        super().reduce()
+        self.matrix = np.sum(of_all_processes([self.matrix])[0], 0)
 
-        Every process then holds the same. A picture that two processes counted counts twice.
-        """
-        matrices, self.names, self.pictures = of_all_processes([self.matrix], self.names, self.pictures)
-        self.matrix = sum(matrices, np.zeros_like(self.matrix))
-
-    def scores(self) -> dict[str, float]:
-        """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where not a single pixel was counted."""
-        alone = summarize(self._stacked())
-        image_wise = means_over_pictures(alone, np.ones(len(self.pictures), np.int64), IMAGE_WISE)
-        return {name: float(value) for name, value in (summarize(tally(self.matrix)) | image_wise).items()}
-
-    def per_class(self) -> list[dict[str, str | int | float]]:
+    def per_class(self) -> list[Row]:
         """One row a class: "class", "IoU", "Dice", "pixel accuracy" (nan if undefined), pixels "true" and "found"."""
-        both, true, found = tally(self.matrix)
-        columns = zip(
-            self.classes.names, *map(np.ndarray.tolist, (*_ratios(both, true, found), true, found)), strict=True
-        )
-        return [
-            dict(zip(("class", "IoU", "Dice", "pixel accuracy", "true", "found"), row, strict=True)) for row in columns
-        ]
+        both, true, found = self._total()
+        iou, dice, accuracy = _ratios(both, true, found)
+        columns = {"IoU": iou, "Dice": dice, "pixel accuracy": accuracy, "true": true, "found": found}
+        return rows_of("class", self.classes.names, columns)
 
-    def per_picture(self) -> list[dict[str, str | float]]:
-        """One row a picture: "name" and the scores of this picture by itself, nan where all of it is void."""
-        table = summarize(self._stacked())
-        return [
-            {"name": name, **{score: float(table[score][k]) for score in table}} for k, name in enumerate(self.names)
-        ]
+    def _summarize(self, counts: NDArray[Any]) -> dict[str, Values]:
+        return summarize(counts)
 
-    def intervals(
-        self, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
-    ) -> dict[str, tuple[float, float]]:
-        """For each score the interval in which it lies for `level` of the data sets drawn from these pictures.
-
-        The bootstrap over pictures: as many pictures as there are, drawn with replacement, `draws` times.
-        """
-        return bootstrap(self._stacked(), rng, draws, level)
-
-    def _stacked(self) -> Counts:
-        return np.stack(self.pictures) if self.pictures else np.zeros((0, 3, len(self.classes)), np.int64)
+    def _total(self) -> Counts:
+        return tally(self.matrix)
 
 
 def tally(matrix: Counts) -> Counts:
@@ -188,30 +192,19 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of all scores, image-wise ones included, over pictures drawn with replacement.
 
-    A score that is undefined in all that is drawn has none.
-
     Args:
         tallies: (pictures, K, C), counts that add up over pictures.
-        rng: where the draws come from.
-        draws: number of data sets drawn.
-        level: share of them whose score lies inside.
+        rng, draws, level: as of `draw_intervals`.
         summarize: (…, K, C) → the scores, (…) each.
         image_wise: the scores whose mean over the pictures is wanted too.
     """
-    pictures = len(tallies)
-    if not pictures:
-        return {}
-    flat = tallies.reshape(pictures, -1).astype(np.float64)
+    flat = tallies.reshape(-1, math.prod(tallies.shape[1:])).astype(np.float64)
     alone = summarize(tallies)
-    drawn: dict[str, list[float]] = {}
-    for _ in range(draws):
-        often = np.bincount(rng.integers(pictures, size=pictures), minlength=pictures)
-        total = summarize((often @ flat).reshape(tallies.shape[1:]))
-        for name, value in (total | means_over_pictures(alone, often, image_wise)).items():
-            drawn.setdefault(name, []).append(float(value))
-    ends = (0.5 - level / 2, 0.5 + level / 2)
-    kept = {name: values for name, values in drawn.items() if np.isfinite(values).any()}
-    return {name: (low, high) for name, v in kept.items() for low, high in [np.nanquantile(v, ends).tolist()]}
+
+    def scores(often: Counts) -> dict[str, Values]:
+        return summarize((often @ flat).reshape(tallies.shape[1:])) | means_over_pictures(alone, often, image_wise)
+
+    return draw_intervals(scores, len(tallies), rng, draws, level)
 
 
 def joint_histogram(truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> Counts:

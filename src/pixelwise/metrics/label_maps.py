@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from ..classes import Classes
 from ..segmentation import Segmentation
-from .confusion import Counts, Values, bootstrap, divide, mean, means_over_pictures
-from .pictures import check_pair, of_all_processes
+from .confusion import Counts, Tallies, Values, divide, mean
+from .pictures import Row, rows_of
 from .ranking import THRESHOLDS
 
 DEFINITIONS: Mapping[str, str] = {
@@ -37,87 +36,31 @@ DEFINITIONS: Mapping[str, str] = {
 }
 """What each score means, for reports."""
 
-IMAGE_WISE = ("label AP", "label AP50", "AJI")
-"""The scores whose mean over the pictures is given too."""
 
-
-class LabelMapScore:
+class LabelMapScore(Tallies):
     """Objects matched, true and found, by class, added up over pictures and processes.
 
     Pixels that no segment covers, and those of the background class, are no object.
 
     Attributes:
-        classes: what the labels mean.
-        names: of the pictures, in the order in which they came.
         pictures: (14, C) int64 each: the objects matched at each of the ten thresholds; those true, those found; the
             pixels of the intersections and of the unions of the AJI.
     """
 
     MAIN_SCORE: ClassVar[str] = "label AP"
     DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
+    COUNTS = len(THRESHOLDS) + 4
+    IMAGE_WISE = ("label AP", "label AP50", "AJI")
 
-    def __init__(self, classes: Classes) -> None:
-        self.classes = classes
-        self.names: list[str] = []
-        self.pictures: list[Counts] = []
-
-    def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
-        """Counts one picture; `name` is what reports call it.
-
-        Raises:
-            ValueError: for results of another size, or with another number of classes.
-        """
-        check_pair(found, truth, self.classes)
-        counts = _count(found, truth, len(self.classes))
-        self.names.append(name)
-        self.pictures.append(counts)
-
-    def merge(self, other: LabelMapScore) -> None:
-        """Adds what another one has counted.
-
-        Raises:
-            ValueError: when it counted other classes.
-        """
-        if other.classes.names != self.classes.names:
-            raise ValueError("only scores of the same classes add up")
-        self.names += other.names
-        self.pictures += other.pictures
-
-    def reduce(self) -> None:
-        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
-        self.names, self.pictures = of_all_processes(self.names, self.pictures)
-
-    def scores(self) -> dict[str, float]:
-        """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where there is no object at all."""
-        stacked = self._stacked()
-        alone = means_over_pictures(summarize(stacked), np.ones(len(stacked), np.int64), IMAGE_WISE)
-        return {name: float(value) for name, value in (summarize(stacked.sum(0)) | alone).items()}
-
-    def per_class(self) -> list[dict[str, str | int | float]]:
+    def per_class(self) -> list[Row]:
         """One row a class: "class" and the scores, nan for one without objects."""
-        counts = self._stacked().sum(0)
-        rows: list[dict[str, str | int | float]] = []
-        for k, name in enumerate(self.classes.names):
-            alone = {score: float(value) for score, value in summarize(counts[:, k : k + 1]).items()}
-            rows.append({"class": name, **alone})
-        return rows
+        return rows_of("class", self.classes.names, summarize(self._total().T[..., None]))
 
-    def per_picture(self) -> list[dict[str, str | float]]:
-        """One row a picture: "name" and the scores of this picture by itself, nan where there is no object."""
-        table = summarize(self._stacked())
-        return [
-            {"name": name, **{score: float(table[score][k]) for score in table}} for k, name in enumerate(self.names)
-        ]
+    def _count(self, found: Segmentation, truth: Segmentation) -> Counts:
+        return _count(found, truth, len(self.classes))
 
-    def intervals(
-        self, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
-    ) -> dict[str, tuple[float, float]]:
-        """For each score the interval in which it lies for `level` of the data sets drawn from these pictures."""
-        return bootstrap(self._stacked(), rng, draws, level, summarize=summarize, image_wise=IMAGE_WISE)
-
-    def _stacked(self) -> Counts:
-        rows = len(THRESHOLDS) + 4
-        return np.stack(self.pictures) if self.pictures else np.zeros((0, rows, len(self.classes)), np.int64)
+    def _summarize(self, counts: NDArray[Any]) -> dict[str, Values]:
+        return summarize(counts)
 
 
 def summarize(counts: NDArray[Any]) -> dict[str, Values]:

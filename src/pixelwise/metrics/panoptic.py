@@ -16,8 +16,7 @@ from .confusion import DEFINITIONS as OF_PIXELS
 from .confusion import ConfusionMatrix
 from .panoptic_quality import DEFINITIONS as OF_SEGMENTS
 from .panoptic_quality import PanopticQuality
-
-Row = dict[str, str | int | float]
+from .pictures import Row
 
 
 class Panoptic:

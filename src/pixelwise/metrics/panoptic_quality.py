@@ -12,10 +12,9 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..classes import Classes
 from ..segmentation import Segmentation
-from .confusion import Counts, Values, bootstrap, divide, mean
-from .pictures import check_pair, of_all_processes
+from .confusion import Counts, Tallies, Values, divide, mean
+from .pictures import Row, rows_of
 
 Integers = NDArray[np.int64]
 
@@ -54,91 +53,37 @@ FEW = 1 << 22
 """The largest table of all pairs of segments; those of more segments are sorted instead."""
 
 
-class PanopticQuality:
+class PanopticQuality(Tallies):
     """Segments matched, missed and found in vain, by class, added up over pictures, and over processes by `reduce`.
 
+    Where segments are `masks` that overlap, the better scored one keeps the pixels; pixels that no mask covers are one
+    segment of the background if the classes have one, and void otherwise.
+
     Attributes:
-        classes: what the labels mean, and which of them are things.
-        names: of the pictures, in the order in which they came.
         pictures: (4, C) float64 each: the sum of the IoU of the matched segments, their number (TP), the segments that
             were found in vain (FP), and those that were missed (FN).
     """
 
     MAIN_SCORE: ClassVar[str] = "PQ"
     DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
+    COUNTS = 4
 
-    def __init__(self, classes: Classes) -> None:
-        self.classes = classes
-        self.names: list[str] = []
-        self.pictures: list[Values] = []
-
-    def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
-        """Counts one picture; `name` is what reports call it.
-
-        Where segments are `masks` that overlap, the better scored one keeps the pixels; pixels that no mask covers are
-        one segment of the background if the classes have one, and void otherwise.
-
-        Raises:
-            ValueError: for results of another size, or with another number of classes.
-        """
-        check_pair(found, truth, self.classes)
-        counts = _count(found, truth, len(self.classes))
-        self.names.append(name)
-        self.pictures.append(counts)
-
-    def merge(self, other: PanopticQuality) -> None:
-        """Adds what another one has counted.
-
-        Raises:
-            ValueError: when it counted other classes, or takes others for things.
-        """
-        if (other.classes.names, other.classes.things) != (self.classes.names, self.classes.things):
-            raise ValueError("only panoptic qualities of the same classes add up, with the same ones as things")
-        self.names += other.names
-        self.pictures += other.pictures
-
-    def reduce(self) -> None:
-        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
-        self.names, self.pictures = of_all_processes(self.names, self.pictures)
-
-    def scores(self) -> dict[str, float]:
-        """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where there is no such segment at all."""
-        return {name: float(value) for name, value in self._summarize(self._stacked().sum(0)).items()}
-
-    def per_class(self) -> list[dict[str, str | int | float]]:
+    def per_class(self) -> list[Row]:
         """One row a class: "class", "PQ", "SQ", "RQ", the loose form (nan for one without segments), and the segments
         "matched", "true" and "found"."""
-        counts = self._stacked().sum(0)
+        counts = self._total()
         _, matched, vain, missed = counts.astype(np.int64)
-        columns = {"class": self.classes.names} | {name: values.tolist() for name, values in qualities(counts).items()}
-        columns |= {
-            "matched": matched.tolist(),
-            "true": (matched + missed).tolist(),
-            "found": (matched + vain).tolist(),
-        }
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        columns = qualities(counts) | {"matched": matched, "true": matched + missed, "found": matched + vain}
+        return rows_of("class", self.classes.names, columns)
 
-    def per_picture(self) -> list[dict[str, str | float]]:
-        """One row a picture: "name" and the scores of this picture by itself, nan where there is no such segment."""
-        table = self._summarize(self._stacked())
-        return [
-            {"name": name, **{score: float(table[score][k]) for score in table}} for k, name in enumerate(self.names)
-        ]
-
-    def intervals(
-        self, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
-    ) -> dict[str, tuple[float, float]]:
-        """For each score the interval in which it lies for `level` of the data sets drawn from these pictures.
-
-        The bootstrap over pictures: as many pictures as there are, drawn with replacement, `draws` times.
-        """
-        return bootstrap(self._stacked(), rng, draws, level, summarize=self._summarize, image_wise=())
+    def _count(self, found: Segmentation, truth: Segmentation) -> Values:
+        return _count(found, truth, len(self.classes))
 
     def _summarize(self, counts: NDArray[Any]) -> dict[str, Values]:
         return summarize(counts, np.array(self.classes.things))
 
-    def _stacked(self) -> Values:
-        return np.stack(self.pictures) if self.pictures else np.zeros((0, 4, len(self.classes)))
+    def _terms(self) -> dict[str, object]:
+        return super()._terms() | {"ones as things": self.classes.things}
 
 
 def qualities(counts: NDArray[Any]) -> dict[str, Values]:

@@ -2,12 +2,106 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Self, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..classes import Classes
 from ..segmentation import Segmentation
+
+Kept = TypeVar("Kept")
+Row = dict[str, str | int | float]
+
+
+class PerPicture(Generic[Kept]):
+    """A metric that keeps something of every picture, and so adds up over pictures and processes.
+
+    Attributes:
+        classes: what the labels mean.
+        names: of the pictures, in the order in which they came.
+        pictures: what is kept of each.
+    """
+
+    def __init__(self, classes: Classes) -> None:
+        self.classes = classes
+        self.names: list[str] = []
+        self.pictures: list[Kept] = []
+
+    def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
+        """Counts one picture; `name` is what reports call it.
+
+        Raises:
+            ValueError: for results of another size, or with another number of classes.
+        """
+        check_pair(found, truth, self.classes)
+        self.pictures.append(self._count(found, truth))
+        self.names.append(name)
+
+    def merge(self, other: Self) -> None:
+        """Adds what another one has counted.
+
+        Raises:
+            ValueError: when it counted something else: other classes, or by another argument of the metric.
+        """
+        mine, others = self._terms(), other._terms()
+        for what in mine:
+            if mine[what] != others[what]:
+                same = " and ".join(f"the same {term}" for term in mine)
+                raise ValueError(f"only counts of {same} add up, not of {what} {mine[what]} and {others[what]}")
+        self.names += other.names
+        self.pictures += other.pictures
+
+    def reduce(self) -> None:
+        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing.
+
+        Every process then holds the same. A picture that two processes counted counts twice.
+        """
+        self.names, self.pictures = of_all_processes(self.names, self.pictures)
+
+    def _count(self, found: Segmentation, truth: Segmentation) -> Kept:
+        """What is kept of a picture."""
+        raise NotImplementedError
+
+    def _terms(self) -> dict[str, object]:
+        """What must be equal where counts are to add up, by its name in words."""
+        return {"classes": self.classes.names}
+
+
+def rows_of(what: str, names: Sequence[str], columns: Mapping[str, NDArray[Any]]) -> list[Row]:
+    """(N,) columns → N rows, which begin with `what`: the name of a class or a picture."""
+    values = zip(names, *(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip((what, *columns), row, strict=True)) for row in values]
+
+
+def draw_intervals(
+    scores: Callable[[NDArray[np.int64]], Mapping[str, Any]],
+    pictures: int,
+    rng: np.random.Generator,
+    draws: int,
+    level: float,
+) -> dict[str, tuple[float, float]]:
+    """The bootstrap: percentile intervals of scores over data sets drawn, with replacement, from so many pictures.
+
+    A score that is undefined in all that is drawn has none.
+
+    Args:
+        scores: how often each picture was drawn, (pictures,) → the scores of that data set.
+        pictures: as many are drawn as there are.
+        rng: where the draws come from.
+        draws: number of data sets drawn.
+        level: share of them whose score lies inside.
+    """
+    drawn: dict[str, list[float]] = {}
+    for _ in range(draws if pictures else 0):
+        often = np.bincount(rng.integers(pictures, size=pictures), minlength=pictures)
+        for name, value in scores(often).items():
+            drawn.setdefault(name, []).append(float(value))
+    ends = (0.5 - level / 2, 0.5 + level / 2)
+    kept = {name: values for name, values in drawn.items() if np.isfinite(values).any()}
+    return {name: (low, high) for name, v in kept.items() for low, high in [np.nanquantile(v, ends).tolist()]}
 
 
 def check_pair(found: Segmentation, truth: Segmentation, classes: Classes) -> None:
@@ -16,14 +110,19 @@ def check_pair(found: Segmentation, truth: Segmentation, classes: Classes) -> No
     Raises:
         ValueError: for results of another size, or with another number of classes.
     """
-    if found.size != truth.size:
-        raise ValueError(
-            f"the result is {found.size[1]}x{found.size[0]}, the truth {truth.size[1]}x{truth.size[0]}: "
-            "results must have the size of the original picture"
-        )
+    check_sizes(found.size, truth.size)
     for what, given in (("result", found), ("truth", truth)):
         if len(given.classes) != len(classes):
             raise ValueError(f"the {what} has {len(given.classes)} classes, but {len(classes)} are counted")
+
+
+def check_sizes(found: tuple[int, ...], truth: tuple[int, ...]) -> None:
+    """That a result is as high and wide as the truth; a ValueError if not."""
+    if found != truth:
+        raise ValueError(
+            f"the result is {found[1]}x{found[0]}, the truth {truth[1]}x{truth[0]}: "
+            "results must have the size of the original picture"
+        )
 
 
 def of_all_processes(*lists: list[Any]) -> tuple[list[Any], ...]:

@@ -28,3 +28,15 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror or error}") from error
     finally:
         aside.unlink(missing_ok=True) if path.parent.is_dir() else None
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """A whole text file in UTF-8; errors as of `write_aside`."""
+    with write_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """A whole file; errors as of `write_aside`."""
+    with write_aside(path) as aside:
+        aside.write_bytes(data)

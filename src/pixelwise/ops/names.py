@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from difflib import get_close_matches
+from typing import Any
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -14,3 +16,15 @@ def nearest(name: str, names: Iterable[str]) -> str:
         return f"did you mean {' or '.join(map(repr, close))}?"
     shown = ", ".join(known[:40]) or "none"
     return f"there are: {shown}{', …' if len(known) > 40 else ''}"
+
+
+def check_keys(record: Iterable[object], kind: type[Any], lacks: str) -> None:
+    """That a dataclass has a field for each key.
+
+    Raises:
+        ValueError: it has none; the error begins with `lacks`, as "a CRF has no key", and names the nearest field.
+    """
+    names = [field.name for field in fields(kind)]
+    for key in record:
+        if key not in names:
+            raise ValueError(f"{lacks} {key!r}: {nearest(str(key), names)}")

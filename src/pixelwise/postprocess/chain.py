@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..masks import Masks
-from ..ops.names import nearest
+from ..ops.names import check_keys
 from ..segmentation import Segmentation
 from .components import drop_map, drop_mask, keep_map, keep_mask, merge_map, merge_masks
 from .crf import CRF
@@ -185,10 +185,7 @@ class Chain:
         Raises:
             TypeError, ValueError: for a key that there is not, naming the nearest one; for a value that makes no sense.
         """
-        names = [field.name for field in fields(cls)]
-        for key in record:
-            if key not in names:
-                raise ValueError(f"postprocessing has no step {key!r}: {nearest(str(key), names)}")
+        check_keys(record, cls, "postprocessing has no step")
         crf = record.get("crf")
         return cls(**{**record, "crf": CRF.from_dict(crf) if isinstance(crf, Mapping) else crf})
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ops.names import nearest
+from ..ops.names import check_keys, nearest
 from ..ops.permutohedral import NORMALIZATIONS, Lattice
 from .mean_field import Kernel, build_lattices, check_pictures, mean_field
 
@@ -80,10 +80,7 @@ class CRF:
         Raises:
             ValueError: for a key that it does not have, naming the nearest one; for a value that is no number.
         """
-        names = [field.name for field in fields(cls)]
-        for key in record:
-            if key not in names:
-                raise ValueError(f"a CRF has no key {key!r}: {nearest(str(key), names)}")
+        check_keys(record, cls, "a CRF has no key")
         return cls(**record)
 
     @classmethod

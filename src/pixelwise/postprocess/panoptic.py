@@ -7,7 +7,7 @@ stuff that the panoptic API's script added.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..classes import MAX_CLASSES, Classes, palette
-from ..ops.names import nearest
+from ..ops.names import check_keys, nearest
 from ..segmentation import Segmentation
 
 NO_SEGMENTS = ("background", "things")
@@ -144,10 +144,7 @@ class Merging:
         Raises:
             ValueError: for a key that there is not, naming the nearest one; for a value that makes no sense.
         """
-        names = [field.name for field in fields(cls)]
-        for key in record:
-            if key not in names:
-                raise ValueError(f"merging has no rule {key!r}: {nearest(str(key), names)}")
+        check_keys(record, cls, "merging has no rule")
         return cls(**record)
 
     @classmethod

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..ops.files import write_aside
+from ..ops.files import write_text
 from .checkpoint import LOG, METRICS
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -55,13 +55,8 @@ class Journal:
         table = csv.DictWriter(text, names, lineterminator="\n")
         table.writeheader()
         table.writerows({name: f"{value:.7g}" for name, value in row.items()} for row in rows)
-        with write_aside(self.folder / METRICS) as aside:
-            aside.write_text(text.getvalue(), encoding="utf-8")
-        with write_aside(self.folder / "curves.svg") as aside:
-            aside.write_text(
-                curves(rows, CURVES),
-                encoding="utf-8",
-            )
+        write_text(self.folder / METRICS, text.getvalue())
+        write_text(self.folder / "curves.svg", curves(rows, CURVES))
 
     def close(self) -> None:
         """End the progress bar."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..ops.files import write_aside
-from ..ops.names import nearest
+from ..ops.files import write_text
+from ..ops.names import check_keys, nearest
 from .options import choose, coerce, demand, option
 from .recipes import file_of, recipes
 from .schedule import SCHEDULES, drops
@@ -121,12 +120,7 @@ class Recipe:
         Raises:
             ValueError: for a key that no recipe has, naming the nearest one; for a value of the wrong type.
         """
-        names = [f.name for f in fields(cls)]
-        for key in record:
-            if key not in names:
-                near = get_close_matches(str(key), names, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
-                raise ValueError(f"a recipe has no key {key!r}: {hint}")
+        check_keys(record, cls, "a recipe has no key")
         if "data" not in record:
             raise ValueError("the recipe does not say which data to train on: give data")
         return cls(**record)
@@ -159,8 +153,7 @@ class Recipe:
         """Write every key, the defaults too, with its meaning."""
         values = {key: json.dumps(value, ensure_ascii=False) for key, value in self.to_dict().items()}
         lines = [f"{f'{f.name}: {values[f.name]}':40s}  # {f.metadata['help']}\n" for f in fields(self)]
-        with write_aside(Path(path)) as aside:
-            aside.write_text("".join(lines), encoding="utf-8")
+        write_text(Path(path), "".join(lines))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from safetensors.torch import save as to_bytes
 from ..classes import Classes
 from ..models.base import Model
 from ..models.merged import Merged
-from ..ops.files import write_aside
+from ..ops.files import write_bytes
 from ..ops.resize import Resizing
 from ..postprocess.chain import Chain
 from ..postprocess.panoptic import Merging
@@ -51,8 +51,7 @@ def save(model: Model, path: str | os.PathLike[str], record: Mapping[str, Any] |
         raise ValueError(f"record has {', '.join(repeated)}, which the checkpoint says itself: leave it out")
     metadata = {KEY: json.dumps({**own, **(record or {})})}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with write_aside(path) as aside:
-        aside.write_bytes(to_bytes(tensors, metadata))
+    write_bytes(path, to_bytes(tensors, metadata))
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -112,8 +111,7 @@ def set_postprocess(path: str | os.PathLike[str], chain: Chain) -> None:
     path = best if best.is_file() else Path(path)
     record = {**load(path).record, "postprocess": chain.to_dict()}
     tensors, metadata = read_safetensors(path)
-    with write_aside(path) as aside:
-        aside.write_bytes(to_bytes(tensors, {**metadata, KEY: json.dumps(record)}))
+    write_bytes(path, to_bytes(tensors, {**metadata, KEY: json.dumps(record)}))
 
 
 def _make(record: Mapping[str, Any]) -> Model:
