@@ -114,7 +114,7 @@ def test_chosen_classes(folder):
     assert yolo.read(path, None, classes="nothing,dog,cat").truth(0).labels.tolist() == [2, 1]
     with pytest.raises(ValueError, match=r"data\.yaml has no category 'dgo'; did you mean 'dog'"):
         yolo.read(path, None, classes="dgo")
-    with pytest.raises(ValueError, match="leave --void and --colors away"):
+    with pytest.raises(ValueError, match="leave --void and --colors out"):
         yolo.read(path, None, void=3)
 
 

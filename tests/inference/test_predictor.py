@@ -228,9 +228,9 @@ def test_panoptic_models_take_whole_pictures():
     class Panoptic(Squares):
         task = "panoptic"
 
-    with pytest.raises(TypeError, match="Panoptic does panoptic segmentation: .* leave tile away"):
+    with pytest.raises(TypeError, match="Panoptic does panoptic segmentation: .* leave tile out"):
         Predictor(Panoptic(2), tile=64)
-    with pytest.raises(TypeError, match="leave it away"):
+    with pytest.raises(TypeError, match="leave it out"):
         Predictor(Panoptic(2), score=0.5)
     assert len(Predictor(Panoptic(2))(noise(20, 20), score=0.95)) == 2, "segments of a panoptic map are all needed"
 

@@ -82,7 +82,7 @@ def read(
             pictures and categories that it does not have. What a single polygon or run length has wrong, `truth` says.
     """
     if void is not None or colors is not None:
-        raise ValueError("COCO annotations have no mask values: leave --void and --colors away")
+        raise ValueError("COCO annotations have no mask values: leave --void and --colors out")
     root = root_of(path)
     files = _need_files(path)
     wanted = canonical(split)

@@ -166,7 +166,7 @@ def read(
             pictures and categories that it does not have. What a single PNG has wrong, `truth` says.
     """
     if void is not None or colors is not None:
-        raise ValueError("COCO panoptic names its segments itself: leave --void and --colors away")
+        raise ValueError("COCO panoptic names its segments itself: leave --void and --colors out")
     root, files, wanted = root_of(path), _need_files(path), canonical(split)
     own = {part for part, _ in files if part}
     if wanted is not None and own and wanted not in own:

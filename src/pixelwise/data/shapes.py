@@ -155,7 +155,7 @@ def read(
         ValueError: for an argument that `shapes` has not, or a value outside its range.
     """
     if classes is not None or void is not None or colors is not None:
-        raise ValueError(f"{path} is made with its truth: leave --classes, --void and --colors away")
+        raise ValueError(f"{path} is made with its truth: leave --classes, --void and --colors out")
     data = _wanted(path)
     wanted = canonical(split)
     records, notes = data.records, data.notes

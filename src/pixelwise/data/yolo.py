@@ -129,7 +129,7 @@ def read(
             has no picture. What a single text has wrong, `truth` says, with its line.
     """
     if void is not None or colors is not None:
-        raise ValueError("YOLO labels have no mask values: leave --void and --colors away")
+        raise ValueError("YOLO labels have no mask values: leave --void and --colors out")
     source, wanted = Source(path), canonical(split)
     every, chosen = source.classes(classes)
     found = source.splits

@@ -131,9 +131,9 @@ class Predictor:
         if self.postprocess and model.task == "panoptic" and not isinstance(model, Merged):
             raise TypeError(f"{what}: its maps cannot be cleaned, only class maps and objects can; leave that out")
         if self.tile is not None and not isinstance(model, SemanticModel | Merged) and model.task != "instance":
-            raise TypeError(f"{what}: its pictures cannot be cut into tiles, leave tile away")
+            raise TypeError(f"{what}: its pictures cannot be cut into tiles, leave tile out")
         if self.score is not None and model.task != "instance":
-            raise TypeError(f"{what}: score is for instance models, whose objects are sure or not, leave it away")
+            raise TypeError(f"{what}: score is for instance models, whose objects are sure or not, leave it out")
         if self.score is not None and not 0 <= self.score <= 1:
             raise ValueError(f"score is {self.score}: it is how sure an object is at least, 0 (all of them) to 1")
 
