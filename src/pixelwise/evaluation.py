@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from .classes import Classes
 from .data.objects import as_objects
-from .data.records import Dataset, counted
+from .data.records import Dataset, counted, few
 from .data.source import read_ahead
 from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .inference.predictor import FAILURES, Predictor
@@ -222,13 +222,17 @@ def common_classes(model: Classes, data: Classes) -> Classes:
         return data
     if set(model.names) == set(data.names):
         return model
-    only = [sorted(set(a.names) - set(b.names)) for a, b in ((model, data), (data, model))]
+    only = [[name for name in a.names if name not in b.names] for a, b in ((model, data), (data, model))]
+    names = f"--classes {','.join(model.names[:5])}{',…' * (len(model) > 5)}"
+    if not only[0]:
+        advice = f"of COCO, YOLO and Cityscapes data the model's are kept with {names}"
+    elif len(model) == len(data):
+        advice = f"if masks mean the same by other names, give them the model's in the order of their values, {names}"
+    else:
+        advice = "it can be scored once it is trained on these data: pixelwise train --weights MODEL --data DATA"
     raise ValueError(
-        f"the model tells {len(model)} classes apart ({', '.join(model.names)}), "
-        f"the data set {len(data)} ({', '.join(data.names)}); "
-        f"only the model has {', '.join(only[0]) or 'none'}, only the data have {', '.join(only[1]) or 'none'}: "
-        f"give the data set the names of the model, --classes {','.join(model.names)} (classes=… in Python), "
-        "in the order of the values in its masks"
+        f"the model tells {len(model)} classes apart, the data {len(data)}; only the model has "
+        f"{few(only[0]) or 'none'}; only the data have {few(only[1]) or 'none'}: {advice}"
     )
 
 
