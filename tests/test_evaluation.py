@@ -131,7 +131,10 @@ def evaluate_swapped(data: Dataset) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("ac", "2 classes apart, the data 4; only the model has none; only the data have b, d: of COCO.* --classes a,c$"),
+        (
+            "ac",
+            "2 classes apart, the data 4; only the model has none; only the data have b, d: of COCO.* --classes a,c$",
+        ),
         ("abxy", "only the model has x, y; only the data have c, d: if masks mean the same .* --classes a,b,x,y$"),
         ("abcdefghijkl", r"has e, f, g, h, i, … \(8 in all\); .* have none: .* trained on these data: pixelwise train"),
     ],
@@ -181,7 +184,27 @@ def test_what_is_written(data, tmp_path):
 def test_the_table_lines_up(data):
     lines = evaluate(Reading(), data, progress=False).table().splitlines()
     assert lines[0].split() == ["class", "IoU", "Dice", "pixel", "accuracy", "true", "found"]
-    assert len({len(line) for line in lines[:5]}) == 1
+    assert len({len(line) for line in lines[:4]}) == 1
+    assert lines[4:6] == ["classes that are neither true nor found: d", ""]
+
+
+def test_what_is_not_there_is_no_row_and_what_is_undefined_a_dash(data, tmp_path):
+    result = evaluate(Reading(), data, progress=False)
+    objects = replace(
+        result,
+        classes=Classes(NAMES, background=0),
+        scores={**result.scores, "mask AP large": math.nan},
+        per_class=[
+            {"class": name, "mask AP": math.nan, "found": number}
+            for name, number in zip(NAMES, (0, 2, 0, 0), strict=True)
+        ],
+    )
+    _, row, absent, *rest = objects.table().splitlines()
+    assert (row.split(), absent) == (["b", "–", "2"], "classes that are neither true nor found: c, d")
+    assert ["mask", "AP", "large", "–"] in [line.split() for line in rest]
+    page = objects.write(tmp_path / "out").read_text("utf-8")
+    assert "nan" not in page and absent in page
+    assert "a,nan,0" in (tmp_path / "out" / "per_class.csv").read_text()
 
 
 def test_a_class_that_is_hardly_found_is_named(data):

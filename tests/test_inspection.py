@@ -187,6 +187,18 @@ def test_pictures_without_objects_and_classes_that_are_missing(good, tmp_path):
     assert "no pixel in val is ring" in only(found, "absent").text
 
 
+def test_classes_that_do_not_occur_share_a_line(good, tmp_path):
+    reading = {**READING, "classes": f"{READING['classes']},{','.join(f'rare {k}' for k in range(7))}"}
+    found = inspect(good, tmp_path / "out", reading=reading, imgsz=64)
+    line = "classes that do not occur: rare 0, rare 1, rare 2, rare 3, rare 4, … (7 in all)"
+    assert line in found.table().splitlines()
+    page = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert line in page
+    for text in (found.table(), page):
+        assert "rare 6" not in text
+    assert len(found.classes) == 10
+
+
 def test_tiny_objects_and_small_pictures(good, tmp_path):
     cv2.imwrite(str(good / "masks/val/p4.png"), blobs(specks=6))
     found = inspect(good, tmp_path / "out", reading=READING, imgsz=100)

@@ -28,7 +28,7 @@ from .metrics import metrics_of
 from .metrics.pictures import of_all_processes
 from .models.base import Model
 from .ops.files import write_aside
-from .pages import Page
+from .pages import Page, rounded
 from .sample import Sample
 from .segmentation import Segmentation
 
@@ -75,7 +75,8 @@ class Evaluation:
 
     def table(self) -> str:
         """The scores for a terminal."""
-        lines = [columns([list(self.per_class[0]), *(list(row.values()) for row in self.per_class)]), ""]
+        lines = [columns([list(self.per_class[0]), *(list(row.values()) for row in self._present())])]
+        lines += [*self._absent(), ""]
         rows = [[name, value, _interval(self.intervals.get(name))] for name, value in self.scores.items()]
         lines += [columns([["", "score", "95 % interval"], *rows]), "", self._summary()]
         lines += [f"{row['class']} was hardly found: IoU {float(row['IoU']):.4f}" for row in self._hardly_found()]
@@ -142,6 +143,18 @@ class Evaluation:
         """The classes that the model misses; those that the data lack, and objects, have no pixel accuracy (nan)."""
         return [row for row in self.per_class if float(row.get("pixel accuracy", math.nan)) < HARDLY]
 
+    def _present(self) -> list[Row]:
+        """The classes that are true or were found somewhere."""
+        return [row for row in self.per_class if any(map(_is_something, list(row.values())[1:]))]
+
+    def _absent(self) -> list[str]:
+        """A line that names the others, if there are any; of objects the background is none."""
+        present = {row["class"] for row in self._present()}
+        names = [
+            name for k, name in enumerate(self.classes.names) if name not in present and k != self.classes.background
+        ]
+        return [f"classes that are neither true nor found: {few(names)}"] * bool(names)
+
     def _summary(self) -> str:
         number, failed = len(self.dataset), len(self.failures)
         return f"{counted(number, 'picture')}, {failed} failed" + (
@@ -154,7 +167,9 @@ class Evaluation:
             page.findings(("error", f"{name}: {reason}") for name, reason in self.failures)
         rows = [(name, value, _interval(self.intervals.get(name))) for name, value in self.scores.items()]
         page.heading("Scores").table(("score", "value", "95 % interval, bootstrap over pictures"), rows)
-        page.heading("Classes").table(list(self.per_class[0]), [list(row.values()) for row in self.per_class])
+        page.heading("Classes").table(list(self.per_class[0]), [list(row.values()) for row in self._present()])
+        for line in self._absent():
+            page.text(line)
         if worst:
             page.heading("The worst pictures").text("The picture, what is true, what was found, what is wrong.")
             page.pictures(worst)
@@ -300,13 +315,18 @@ def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
     return add_legend(sheet(list(views.values()), len(views), captions=list(views), side=side), entries)
 
 
+def _is_something(value: str | float) -> bool:
+    """Whether a score is defined, or a number of objects above none."""
+    return not math.isnan(value) if isinstance(value, float) else bool(value)
+
+
 def _interval(ends: tuple[float, float] | None) -> str:
     return "" if ends is None or math.isnan(ends[0]) else f"{ends[0]:.4f} to {ends[1]:.4f}"
 
 
 def columns(rows: Sequence[Sequence[object]]) -> str:
-    """Lines of aligned columns: the first to the left, the others to the right."""
-    cells = [[f"{value:.4f}" if isinstance(value, float) else str(value) for value in row] for row in rows]
+    """Lines of aligned columns: the first to the left, the others to the right; what is undefined is a dash."""
+    cells = [[rounded(value, ".4f") for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
