@@ -180,6 +180,18 @@ def test_models_name_counts_any_method(model, capsys):
     assert "height first" in wrong(capsys, "models", "unet", "--size", "64xx")
 
 
+def test_models_counts_a_panoptic_method_for_the_classes_of_coco(capsys):
+    coco = "panoptic_fpn_resnet50_1x.detectron2-coco"
+    for said in (
+        [coco],
+        ["panoptic_fpn"],
+        ["panoptic_fpn", "--num-classes", "133", "--arguments", f"things={[*range(80)]}"],
+    ):
+        assert main(["models", *said, "--summary", "--size", "64"]) == 0
+        assert "panoptic_fpn: 46,031,467 parameters" in capsys.readouterr().out
+    assert "things=" in wrong(capsys, "models", "panoptic_fpn", "--num-classes", "3")
+
+
 def test_recipes_are_listed_and_shown(capsys):
     assert main(["recipes"]) == 0
     assert "pspnet-voc" in capsys.readouterr().out

@@ -98,11 +98,16 @@ def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
     """A model made for being counted: no memory behind its tensors."""
     import torch
 
+    from ..data.known_classes import known_classes
+    from ..models import MODELS
     from ..weights.presets import create
 
-    number = {} if "classes" in arguments else {"num_classes": options.num_classes}
+    arguments = {**arguments, **_arguments(options)}
+    if MODELS[name].task == "panoptic" and options.num_classes is None and "things" not in arguments:
+        arguments = {"classes": known_classes("coco-panoptic"), **arguments}
+    number = {} if "classes" in arguments else {"num_classes": options.num_classes or 21}
     with torch.device("meta"):
-        return create(name, **number, **arguments, **_arguments(options))
+        return create(name, **number, **arguments)
 
 
 def recipes(options: Namespace) -> int:
