@@ -164,7 +164,7 @@ def test_what_is_written(data, tmp_path):
     page = result.write(tmp_path / "out")
     assert page == tmp_path / "out" / "index.html"
     text = page.read_text("utf-8")
-    for part in ("mIoU", "worked", "data:image/", "over the whole data set"):
+    for part in ("mIoU", "worked", "data:image/", "over the whole data set", "by their class alone"):
         assert part in text
 
     def refuse(constant: str) -> None:

@@ -35,6 +35,13 @@ from .segmentation import Segmentation
 WORST = 6
 """So many of the worst pictures are drawn."""
 
+VIEWS = (
+    "The picture, what is true, what was found, and the wrong pixels: false alarm where a class was found on true "
+    "background, missed where a true class was found as background, confused where it was found as another one. Pixels "
+    "are compared by their class alone: two objects of a class that were found as one are no wrong pixels."
+)
+"""What is seen of the worst pictures."""
+
 HARDLY = 0.01
 """A class of whose pixels a smaller share is found than this (its IoU is lower still) is said to be hardly found."""
 
@@ -126,7 +133,7 @@ class Evaluation:
 
     def worst(self, number: int = WORST) -> list[tuple[Pixels, str]]:
         """The worst pictures by their main score, those that failed left out: the picture, what is true, what was
-        found, and the errors; with a caption each."""
+        found, and the wrong pixels; with a caption each."""
         failed = {name for name, _ in self.failures}
         rows = [row for row in self.per_picture if row["name"] not in failed and not math.isnan(float(row[self.main]))]
         rows.sort(key=lambda row: float(row[self.main]))
@@ -171,7 +178,7 @@ class Evaluation:
         for line in self._absent():
             page.text(line)
         if worst:
-            page.heading("The worst pictures").text("The picture, what is true, what was found, what is wrong.")
+            page.heading("The worst pictures").text(VIEWS)
             page.pictures(worst)
         page.heading("What the scores mean").table(("score", "definition"), list(self.definitions.items()))
         return page
@@ -295,7 +302,7 @@ def _count_as_missed(metrics: Sequence[Any], dataset: Dataset, i: int, classes: 
 
 
 def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
-    """Picture, truth, found and errors, with one legend."""
+    """Picture, truth, found and wrong pixels, with one legend."""
     truth = sample.truth
     assert truth is not None
     found = replace(predictor(sample.image), classes=truth.classes)
@@ -304,7 +311,7 @@ def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
         "picture": pixels,
         "true": draw(pixels, truth, labels=False, legend=False),
         "found": draw(pixels, found, labels=False, legend=False),
-        "errors": errors(pixels, found, truth, legend=False),
+        "wrong pixels": errors(pixels, found, truth, legend=False),
     }
     classes = truth.classes
     present = sorted({*truth.labels.tolist(), *found.labels.tolist()} - {classes.background})
