@@ -195,16 +195,16 @@ def test_what_is_not_there_is_no_row_and_what_is_undefined_a_dash(data, tmp_path
         classes=Classes(NAMES, background=0),
         scores={**result.scores, "mask AP large": math.nan},
         per_class=[
-            {"class": name, "mask AP": math.nan, "found": number}
+            {"class": name, "mask AP": math.nan, "true": 0, "found": number}
             for name, number in zip(NAMES, (0, 2, 0, 0), strict=True)
         ],
     )
     _, row, absent, *rest = objects.table().splitlines()
-    assert (row.split(), absent) == (["b", "–", "2"], "classes that are neither true nor found: c, d")
+    assert (row.split(), absent) == (["b", "–", "0", "2"], "classes that are neither true nor found: c, d")
     assert ["mask", "AP", "large", "–"] in [line.split() for line in rest]
     page = objects.write(tmp_path / "out").read_text("utf-8")
     assert "nan" not in page and absent in page
-    assert "a,nan,0" in (tmp_path / "out" / "per_class.csv").read_text()
+    assert "a,nan,0,0" in (tmp_path / "out" / "per_class.csv").read_text()
 
 
 def test_a_class_that_is_hardly_found_is_named(data):

@@ -152,7 +152,7 @@ class Evaluation:
 
     def _present(self) -> list[Row]:
         """The classes that are true or were found somewhere."""
-        return [row for row in self.per_class if any(map(_is_something, list(row.values())[1:]))]
+        return [row for row in self.per_class if row["true"] or row["found"]]
 
     def _absent(self) -> list[str]:
         """A line that names the others, if there are any; of objects the background is none."""
@@ -206,7 +206,9 @@ def evaluate(
             be scored, for data that tell no objects apart where the model finds such.
     """
     if not isinstance(dataset, Dataset):
-        raise TypeError(f"evaluate takes a data set, pixelwise.open_dataset(path, split='val'), not {dataset!r}")
+        raise TypeError(
+            f"evaluate takes a data set, pixelwise.open_dataset(path, split='val'), not {type(dataset).__name__}"
+        )
     if not len(dataset):
         raise ValueError("the data set has no pictures: there is nothing to score")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
@@ -320,11 +322,6 @@ def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
     entries += [(FALSE_ALARM, "false alarm"), (MISSED, "missed")] if classes.background is not None else []
     side = min(384, max(192, *pixels.shape[:2]))
     return add_legend(sheet(list(views.values()), len(views), captions=list(views), side=side), entries)
-
-
-def _is_something(value: str | float) -> bool:
-    """Whether a score is defined, or a number of objects above none."""
-    return not math.isnan(value) if isinstance(value, float) else bool(value)
 
 
 def _interval(ends: tuple[float, float] | None) -> str:

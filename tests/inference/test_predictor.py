@@ -202,6 +202,8 @@ def test_objects_less_sure_than_the_score_are_left_out():
         predict(Squares(2), image, score=30)
     with pytest.raises(TypeError, match="Small does semantic segmentation: score is for instance models"):
         predict(Small(), image, score=0.5)
+    with pytest.raises(TypeError, match="^solov2 does instance segmentation"):
+        Predictor(pixelwise.create("solov2", num_classes=2, backbone="resnet18"), flip=True)
 
 
 def test_objects_are_cleaned():

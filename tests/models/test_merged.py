@@ -203,7 +203,7 @@ def test_it_is_not_trained(two):
 
 def test_the_two_must_be_a_semantic_and_an_instance_model(two):
     semantic, instance = two
-    with pytest.raises(TypeError, match="the semantic model of the two is a Quarters, which does instance"):
+    with pytest.raises(TypeError, match="the semantic model of the two is quarters, which does instance"):
         pixelwise.merge(instance, semantic)
     with pytest.raises(TypeError, match="is a str, which is no model"):
         pixelwise.merge(semantic, "mask_rcnn.safetensors")

@@ -105,9 +105,9 @@ def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
     arguments = {**arguments, **_arguments(options)}
     if MODELS[name].task == "panoptic" and options.num_classes is None and "things" not in arguments:
         arguments = {"classes": known_classes("coco-panoptic"), **arguments}
-    number = {} if "classes" in arguments else {"num_classes": options.num_classes or 21}
+    number = None if "classes" in arguments else options.num_classes or 21
     with torch.device("meta"):
-        return create(name, **number, **arguments)
+        return create(name, num_classes=number, **arguments)
 
 
 def recipes(options: Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -80,13 +81,15 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not is_pickle(path):
         return unwrapped(read_safetensors(path)[0], str(path))
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        whole = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a hostile file makes PyTorch raise
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        what = f"holds {found[1]}, more than tensors" if found else "holds more than tensors, or is cut short"
         raise ValueError(
-            f"{path} holds more than tensors, or is cut short; it is not opened, since a pickle can run any program. "
-            f"Save its state_dict() alone, best as safetensors ({type(error).__name__}: {str(error)[:120]})"
+            f"{path} {what}; it is not opened, since a pickle can run any program. Save its state_dict() alone, best "
+            "as safetensors"
         ) from None
-    return unwrapped(found, str(path))
+    return unwrapped(whole, str(path))
 
 
 def unwrapped(found: Any, name: str) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def fill_backbones(model: Model, source: str | os.PathLike[str] | Literal[True] 
     for module in backbones:
         if module.normalize().to_dict() != model.normalize.to_dict():
             raise ValueError(
-                f"{type(model).__name__} gives its own backbone pixels that ImageNet weights have not learnt from: "
+                f"{model.method} gives its own backbone pixels that ImageNet weights have not learnt from: "
                 "name a backbone of timm (resnet101), or begin without ImageNet (pretrained: none)"
             )
         load_pretrained(module, source)

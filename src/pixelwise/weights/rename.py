@@ -72,7 +72,7 @@ def fitting(model: Model, layout: str) -> Table:
     tables = [table for table in LAYOUTS[layout] if table.architecture == model.architecture]
     if not tables:
         raise ValueError(
-            f"the layout {layout!r} is not that of {model.architecture or type(model).__name__}. "
+            f"the layout {layout!r} is not that of {model.method}. "
             f"These weights fit {'; or '.join(table.made_by for table in LAYOUTS[layout])}"
         )
     defaults = inspect.signature(MODELS[model.architecture]).parameters
