@@ -126,6 +126,11 @@ def test_why_data_cannot_be_opened_is_told_beside_what_is_broken(good, tmp_path)
     assert "3 names (a, b, c), but the masks hold 2 values (0 and 255)" in found.table()
 
 
+def test_shapes_that_are_wished_for_wrongly(tmp_path):
+    with pytest.raises(ValueError, match="write shapes:number=10$"):
+        inspect("shapes:10", tmp_path / "out")
+
+
 def test_one_picture_is_one_picture(tmp_path):
     save(tmp_path / "data", "train", "p0.png", scene(0), blobs())
     found = inspect(tmp_path / "data", tmp_path / "out", reading=READING, imgsz=100)

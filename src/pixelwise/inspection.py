@@ -148,7 +148,7 @@ def inspect(
 
 def _unopened(data: Dataset | str | os.PathLike[str], error: ValueError, page: Page, file: Path) -> Inspection:
     """What is wrong with the files of data that cannot be opened, and why they cannot; the error where all are fine."""
-    found = tuple(broken([] if isinstance(data, Dataset) else survey_files(Path(data))))
+    found = () if isinstance(data, Dataset) or not Path(data).exists() else tuple(broken(survey_files(Path(data))))
     if not found:
         raise error
     if str(error) not in [one.text for one in found]:

@@ -169,9 +169,12 @@ def read(
 def _wanted(path: Path) -> Dataset:
     given: dict[str, int | str] = {"number": 200, "size": 128, "seed": 0, "least": 1, "most": 8, "truth": "instance"}
     for part in str(path).removeprefix(PREFIX).split(","):
-        key, _, value = part.strip().partition("=")
+        key, said, value = part.strip().partition("=")
         if not part.strip():
             continue
+        if not said and key not in given:
+            example = f"number={key if key.isdigit() else 200}"
+            raise ValueError(f"{path}: shapes are told names and values, {', '.join(given)}: write {PREFIX}{example}")
         if key not in given:
             raise ValueError(f"{path}: shapes have no {key!r}; {nearest(key, given)}")
         if key != "truth" and not (value.isascii() and value.isdigit()):

@@ -43,9 +43,7 @@ class Merged(Model):
     def __init__(self, semantic: SemanticModel, instance: InstanceModel, merging: Merging) -> None:
         for name, model, kind in (("semantic", semantic, SemanticModel), ("instance", instance, InstanceModel)):
             if not isinstance(model, kind):
-                given = (
-                    f"{model.method}, which does {model.task} segmentation" if isinstance(model, Model) else "no model"
-                )
+                given = f"{model.method}, for {model.task} segmentation" if isinstance(model, Model) else "no model"
                 raise TypeError(f"the {name} model of the two is {given}")
         classes = join_classes(semantic.classes, instance.classes)
         super().__init__(len(classes))
