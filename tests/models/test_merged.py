@@ -154,7 +154,7 @@ def test_saved_and_loaded_it_says_the_same(two, pictures, tmp_path, mode):
     [
         (lambda record: record["parts"].pop("instance"), "instance"),
         (lambda record: record["parts"].update(third=record["parts"]["semantic"]), "third"),
-        (lambda record: record["parts"].update(instance=record["parts"]["semantic"]), "does semantic segmentation"),
+        (lambda record: record["parts"].update(instance=record["parts"]["semantic"]), "for semantic segmentation"),
         (lambda record: record.update(parts=[1]), "does not fit"),
         (lambda record: record["arguments"].pop("merging"), "merging"),
         (lambda record: record["arguments"]["merging"].update(scor=1), "score"),
