@@ -68,7 +68,7 @@ def create(
     for key in given:
         if key not in accepted:
             raise ValueError(f"{name} has no argument {key!r}: {nearest(key, accepted)}")
-        _check_kind(f"{key} of {name}", given[key], parameters[key].default)
+        _check_kind(f"the argument {key} of {name}", given[key], parameters[key].default)
     if "things" in accepted:
         classes, given = _countable(name, classes, given)
     model = MODELS[name](len(classes), **given)
