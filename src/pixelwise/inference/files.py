@@ -149,9 +149,7 @@ def save(
         panoptic.add(name, result)
         panoptic.write(path.with_suffix(".json"))
     elif format == "yolo":
-        texts = Texts()
-        texts.add(result, path)
-        texts.warn()
+        _write_polygons(result, path)
     elif format == "table":
         table.write(table.rows(name, result), path)
     elif image is None:
@@ -311,6 +309,12 @@ def _write_numbers(result: Segmentation, path: Path) -> None:
     found, names = table.number_map(result)
     write_png(path, found)
     _write_text(json.dumps(names), path.with_suffix(".json"))
+
+
+def _write_polygons(result: Segmentation, path: Path) -> None:
+    texts = Texts()
+    texts.add(result, path)
+    texts.warn()
 
 
 def _write_text(text: str, path: Path) -> None:
