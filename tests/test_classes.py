@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
+import numpy as np
 import pytest
 
 from pixelwise.classes import SAFE_COLORS, Classes, palette
@@ -11,7 +13,17 @@ def test_defaults_are_told_apart():
     classes = Classes(("background", "cell", "wall"), background=0)
     assert classes.colors == ((0, 0, 0), *SAFE_COLORS[:2])
     assert classes.things == (False,) * 3
-    assert len(set(palette(150))) == 150
+    assert len(set(palette(600))) == 600
+
+
+def test_default_colors_are_far_apart():
+    """In CIELAB: two of the seven safe ones, both blue, are 26.6 apart; all others of the first twenty are farther."""
+    colors = np.float32(palette(20))
+    lab = cv2.cvtColor(colors[None] / 255, cv2.COLOR_RGB2LAB)[0]
+    distances = np.linalg.norm(lab[:, None] - lab, axis=2) + 999 * np.eye(20)
+    assert distances.min() == pytest.approx(26.6, abs=0.1)
+    assert distances[len(SAFE_COLORS) :].min() > 35
+    assert palette(20)[:11] == palette(11)
 
 
 def test_round_trip_through_plain_values():

@@ -135,6 +135,25 @@ def test_evaluate_reads_the_masks_as_the_training_did(tmp_path, cells, capsys):
     assert "cell" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--lr", "x", "--lr is 'x': it must be a number"),
+        ("--encoder-lr", "0", "--encoder-lr is 0.0: it must be above 0"),
+        ("--arguments", "width", "--arguments is 'width': it must be names"),
+        ("--arguments", "width=abc", "the argument width of unet is 'abc'"),
+        ("--workers", "-1", "--workers is -1: it must be 0 or more"),
+    ],
+)
+def test_what_was_typed_is_blamed_and_not_the_recipe(flag, value, message, tmp_path, cells, capsys):
+    for recipe in ([], ["--recipe", "unet-medical"]):
+        said = wrong(capsys, "train", *recipe, "--data", str(cells), "--out", str(tmp_path / "run"), flag, value)
+        assert f"pixelwise train: {message}" in said
+    (tmp_path / "recipe.yaml").write_text(f"data: {cells}\nlr: x\n")
+    said = wrong(capsys, "train", "--recipe", str(tmp_path / "recipe.yaml"), "--epochs", "3")
+    assert f"{tmp_path / 'recipe.yaml'}: lr is 'x'" in said
+
+
 def test_a_misspelt_recipe_key_is_named(tmp_path, cells, capsys):
     (tmp_path / "recipe.yaml").write_text(f"data: {cells}\nepoch: 3\n")
     assert "'epochs'" in wrong(capsys, "train", "--recipe", str(tmp_path / "recipe.yaml"))
@@ -178,6 +197,18 @@ def test_models_name_counts_any_method(model, capsys):
     assert main(["models", "panoptic_fpn_resnet50_1x.detectron2-coco", "--summary", "--size", "64x96"]) == 0
     assert "github.com/milesial" in capsys.readouterr().out
     assert "height first" in wrong(capsys, "models", "unet", "--size", "64xx")
+
+
+def test_models_counts_a_panoptic_method_for_the_classes_of_coco(capsys):
+    coco = "panoptic_fpn_resnet50_1x.detectron2-coco"
+    for said in (
+        [coco],
+        ["panoptic_fpn"],
+        ["panoptic_fpn", "--num-classes", "133", "--arguments", f"things={[*range(80)]}"],
+    ):
+        assert main(["models", *said, "--summary", "--size", "64"]) == 0
+        assert "panoptic_fpn: 46,031,467 parameters" in capsys.readouterr().out
+    assert "things=" in wrong(capsys, "models", "panoptic_fpn", "--num-classes", "3")
 
 
 def test_recipes_are_listed_and_shown(capsys):

@@ -115,6 +115,18 @@ def test_objects_are_named_where_there_is_room():
     assert (draw(GREY, semantic) == draw(GREY, semantic, labels=False)).all()
 
 
+def test_a_label_stands_at_the_pixels_of_its_object_and_not_at_a_corner_of_its_box():
+    """A slope that falls to the left, in a box whose upper left corner is bare, and a speck far away from it."""
+    picture, mask = np.full((240, 320, 3), 100, np.uint8), np.zeros((1, 240, 320), bool)
+    for y in range(100, 200):
+        mask[0, y, 260 - y : 300 - y] = True
+    mask[0, 20:26, 10:16] = True
+    result = Segmentation(CELLS, torch.tensor([1]), masks=torch.from_numpy(mask))
+    named = (draw(picture, result, legend=False) != draw(picture, result, labels=False, legend=False)).any(2)
+    rows, columns = named.nonzero()
+    assert (rows.max() + 1, columns.min()) == (100, 160)
+
+
 def test_letters_grow_with_the_picture():
     heights = []
     for size in ((300, 400), (1200, 1600)):

@@ -128,11 +128,20 @@ def evaluate_swapped(data: Dataset) -> dict[str, float]:
     return {name: both[name] / either[name] for name in NAMES if either[name]}
 
 
-def test_other_classes_are_refused_and_named(data):
-    with pytest.raises(ValueError, match=r"--classes a,b,x \(classes="):
-        evaluate(Reading(("a", "b", "x")), data, progress=False)
-    with pytest.raises(ValueError, match=r"3 classes apart \(a, b, x\).*4 \(a, b, c, d\).*the model has x.*have c, d"):
-        evaluate(Reading(("a", "b", "x")), data, progress=False)
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            "ac",
+            "2 classes apart, the data 4; only the model has none; only the data have b, d: of COCO.* --classes a,c$",
+        ),
+        ("abxy", "only the model has x, y; only the data have c, d: if masks mean the same .* --classes a,b,x,y$"),
+        ("abcdefghijkl", r"has e, f, g, h, i, … \(8 in all\); .* have none: .* trained on these data: pixelwise train"),
+    ],
+)
+def test_other_classes_are_refused_and_what_helps_is_said(data, names, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(Reading(tuple(names)), data, progress=False)
 
 
 def test_a_model_without_names_takes_those_of_the_data(data):
@@ -155,7 +164,7 @@ def test_what_is_written(data, tmp_path):
     page = result.write(tmp_path / "out")
     assert page == tmp_path / "out" / "index.html"
     text = page.read_text("utf-8")
-    for part in ("mIoU", "worked", "data:image/", "over the whole data set"):
+    for part in ("mIoU", "worked", "data:image/", "over the whole data set", "by their class alone"):
         assert part in text
 
     def refuse(constant: str) -> None:
@@ -175,7 +184,27 @@ def test_what_is_written(data, tmp_path):
 def test_the_table_lines_up(data):
     lines = evaluate(Reading(), data, progress=False).table().splitlines()
     assert lines[0].split() == ["class", "IoU", "Dice", "pixel", "accuracy", "true", "found"]
-    assert len({len(line) for line in lines[:5]}) == 1
+    assert len({len(line) for line in lines[:4]}) == 1
+    assert lines[4:6] == ["classes that are neither true nor found: d", ""]
+
+
+def test_what_is_not_there_is_no_row_and_what_is_undefined_a_dash(data, tmp_path):
+    result = evaluate(Reading(), data, progress=False)
+    objects = replace(
+        result,
+        classes=Classes(NAMES, background=0),
+        scores={**result.scores, "mask AP large": math.nan},
+        per_class=[
+            {"class": name, "mask AP": math.nan, "true": 0, "found": number}
+            for name, number in zip(NAMES, (0, 2, 0, 0), strict=True)
+        ],
+    )
+    _, row, absent, *rest = objects.table().splitlines()
+    assert (row.split(), absent) == (["b", "–", "0", "2"], "classes that are neither true nor found: c, d")
+    assert ["mask", "AP", "large", "–"] in [line.split() for line in rest]
+    page = objects.write(tmp_path / "out").read_text("utf-8")
+    assert "nan" not in page and absent in page
+    assert "a,nan,0,0" in (tmp_path / "out" / "per_class.csv").read_text()
 
 
 def test_a_class_that_is_hardly_found_is_named(data):

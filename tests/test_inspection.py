@@ -126,6 +126,11 @@ def test_why_data_cannot_be_opened_is_told_beside_what_is_broken(good, tmp_path)
     assert "3 names (a, b, c), but the masks hold 2 values (0 and 255)" in found.table()
 
 
+def test_shapes_that_are_wished_for_wrongly(tmp_path):
+    with pytest.raises(ValueError, match="write shapes:number=10$"):
+        inspect("shapes:10", tmp_path / "out")
+
+
 def test_one_picture_is_one_picture(tmp_path):
     save(tmp_path / "data", "train", "p0.png", scene(0), blobs())
     found = inspect(tmp_path / "data", tmp_path / "out", reading=READING, imgsz=100)
@@ -185,6 +190,18 @@ def test_pictures_without_objects_and_classes_that_are_missing(good, tmp_path):
     assert "empty" in only(found, "empty").pictures[0]
     assert "void" in only(found, "void").pictures[0]
     assert "no pixel in val is ring" in only(found, "absent").text
+
+
+def test_classes_that_do_not_occur_share_a_line(good, tmp_path):
+    reading = {**READING, "classes": f"{READING['classes']},{','.join(f'rare {k}' for k in range(7))}"}
+    found = inspect(good, tmp_path / "out", reading=reading, imgsz=64)
+    line = "classes that do not occur: rare 0, rare 1, rare 2, rare 3, rare 4, … (7 in all)"
+    assert line in found.table().splitlines()
+    page = (tmp_path / "out" / "index.html").read_text("utf-8")
+    assert line in page
+    for text in (found.table(), page):
+        assert "rare 6" not in text
+    assert len(found.classes) == 10
 
 
 def test_tiny_objects_and_small_pictures(good, tmp_path):

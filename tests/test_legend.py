@@ -72,7 +72,7 @@ def boxes_of(labels: list[Label], size: tuple[int, int] = (200, 300)) -> list[tu
 def test_labels_stand_at_their_objects_inside_the_picture_and_apart():
     """Four objects in one place, two in corners; the last one finds no room."""
     boxes = [(100, 60, 180, 120)] * 5 + [(0, 0, 90, 40), (220, 170, 300, 200)]
-    labels = [Label(box, (f"cell {n}",), (50 + n, 100, 150)) for n, box in enumerate(boxes)]
+    labels = [Label(box, (box[0], box[0]), (f"cell {n}",), (50 + n, 100, 150)) for n, box in enumerate(boxes)]
     found = boxes_of(labels)
     assert len(found) == 6
     for n, (x1, y1, x2, y2) in enumerate(found):
@@ -84,11 +84,11 @@ def test_labels_stand_at_their_objects_inside_the_picture_and_apart():
 def test_small_objects_have_shorter_labels_or_none():
     sides = (60, 30, 10)
     labels = [
-        Label((100 * n, 100, 100 * n + s, 100 + s), ("nucleus 0.93", "0.93"), (50 + n, 100, 150))
+        Label((100 * n, 100, 100 * n + s, 100 + s), (100 * n, 100 * n), ("nucleus 0.93", "0.93"), (50 + n, 100, 150))
         for n, s in enumerate(sides)
     ]
     found = boxes_of(labels)
     assert len(found) == 2
     assert found[0][2] - found[0][0] > 2 * (found[1][2] - found[1][0]) > 30
     assert boxes_of([], (4, 4)) == []
-    assert boxes_of([Label((0, 0, 2, 5000), ("cell",), (50, 60, 70))], (5000, 2)) == []
+    assert boxes_of([Label((0, 0, 2, 5000), (0, 0), ("cell",), (50, 60, 70))], (5000, 2)) == []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 Color = tuple[int, int, int]
@@ -27,13 +27,26 @@ SAFE_COLORS: tuple[Color, ...] = (
 )
 
 
+@cache
 def palette(number: int) -> tuple[Color, ...]:
-    """`number` colours (RGB, 0 to 255): seven that colour-blind people tell apart, then hues a golden angle apart."""
-    more = (
-        colorsys.hsv_to_rgb(k * 0.618034 % 1, 0.55 + 0.4 * (k % 2), 0.95 - 0.25 * (k % 3))
-        for k in range(number - len(SAFE_COLORS))
-    )
-    return (SAFE_COLORS + tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in more))[:number]
+    """`number` colours (RGB, 0 to 255): seven that colour-blind people tell apart, then each as far as can be from all
+    before it, from black and from white, in CIELAB; none is very dark, very light or grey."""
+    import cv2
+    import numpy as np
+
+    steps = np.arange(0, 256, 15)
+    colors = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)
+    colors = np.concatenate([SAFE_COLORS, [(0, 0, 0), (255, 255, 255)], colors])
+    lab = cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
+    fine = (abs(lab[:, 0] - 65) < 25) & (np.hypot(lab[:, 1], lab[:, 2]) > 20)
+    chosen, taken = list(SAFE_COLORS), len(SAFE_COLORS) + 2
+    distances = np.linalg.norm(lab[:, None] - lab[None, :taken], axis=2).min(1) * fine
+    while len(chosen) < number:
+        farthest = distances.argmax()
+        r, g, b = colors[farthest].tolist()
+        chosen.append((r, g, b))
+        distances = np.minimum(distances, np.linalg.norm(lab - lab[farthest], axis=1))
+    return tuple(chosen[:number])
 
 
 @dataclass(frozen=True)

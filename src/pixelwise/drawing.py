@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from .classes import VOID, Color
 from .data.source import Picture, picture
@@ -238,16 +239,26 @@ def _labels(result: Segmentation, shades: np.ndarray[Any, Any]) -> list[Label]:
     if not _apart(result):
         return []
     classes, scores, labels = result.classes, result.scores.tolist(), result.labels.tolist()
-    boxes = result.boxes().long().tolist()
-    found = []
+    masks, found = result.as_masks(), []
     for n in sorted(range(len(result)), key=lambda n: -scores[n]):
         if result.masks is not None or classes.things[labels[n]]:
             name, score = classes.names[labels[n]], f"{scores[n]:.2f}"
             texts = (name,) if min(scores) == 1 else (f"{name} {score}", score)
-            x1, y1, x2, y2 = boxes[n]
             r, g, b = shades[n + 1].tolist()
-            found.append(Label((x1, y1, x2, y2), texts, (r, g, b)))
+            found.append(Label(*_largest_part(*masks.crop(n)), texts, (r, g, b)))
     return found
+
+
+def _largest_part(mask: Tensor, corner: tuple[int, int]) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
+    """Of the largest connected part of a mask: its box, and where its first and its last row begin."""
+    number, parts, stats, _ = cv2.connectedComponentsWithStats(mask.cpu().numpy().astype(np.uint8), connectivity=8)
+    if number < 2:
+        return (0, 0, 0, 0), (0, 0)
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    x, y, width, height = stats[largest, :4].tolist()
+    first, last = (int((parts[row] == largest).argmax()) for row in (y, y + height - 1))
+    left, top = corner
+    return (left + x, top + y, left + x + width, top + y + height), (left + first, left + last)
 
 
 def _apart(result: Segmentation) -> bool:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from .classes import Classes
 from .data.objects import as_objects
-from .data.records import Dataset, counted
+from .data.records import Dataset, counted, few
 from .data.source import read_ahead
 from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .inference.predictor import FAILURES, Predictor
@@ -28,12 +28,19 @@ from .metrics import metrics_of
 from .metrics.pictures import Row, of_all_processes
 from .models.base import Model
 from .ops.files import write_aside, write_bytes, write_text
-from .pages import Page
+from .pages import Page, rounded
 from .sample import Sample
 from .segmentation import Segmentation
 
 WORST = 6
 """So many of the worst pictures are drawn."""
+
+VIEWS = (
+    "The picture, what is true, what was found, and the wrong pixels: false alarm where a class was found on true "
+    "background, missed where a true class was found as background, confused where it was found as another one. Pixels "
+    "are compared by their class alone: two objects of a class that were found as one are no wrong pixels."
+)
+"""What is seen of the worst pictures."""
 
 HARDLY = 0.01
 """A class of whose pixels a smaller share is found than this (its IoU is lower still) is said to be hardly found."""
@@ -73,7 +80,8 @@ class Evaluation:
 
     def table(self) -> str:
         """The scores for a terminal."""
-        lines = [columns([list(self.per_class[0]), *(list(row.values()) for row in self.per_class)]), ""]
+        lines = [columns([list(self.per_class[0]), *(list(row.values()) for row in self._present())])]
+        lines += [*self._absent(), ""]
         rows = [[name, value, _interval(self.intervals.get(name))] for name, value in self.scores.items()]
         lines += [columns([["", "score", "95 % interval"], *rows]), "", self._summary()]
         lines += [f"{row['class']} was hardly found: IoU {float(row['IoU']):.4f}" for row in self._hardly_found()]
@@ -122,7 +130,7 @@ class Evaluation:
 
     def worst(self, number: int = WORST) -> list[tuple[Pixels, str]]:
         """The worst pictures by their main score, those that failed left out: the picture, what is true, what was
-        found, and the errors; with a caption each."""
+        found, and the wrong pixels; with a caption each."""
         failed = {name for name, _ in self.failures}
         rows = [row for row in self.per_picture if row["name"] not in failed and not math.isnan(float(row[self.main]))]
         rows.sort(key=lambda row: float(row[self.main]))
@@ -139,6 +147,18 @@ class Evaluation:
         """The classes that the model misses; those that the data lack, and objects, have no pixel accuracy (nan)."""
         return [row for row in self.per_class if float(row.get("pixel accuracy", math.nan)) < HARDLY]
 
+    def _present(self) -> list[Row]:
+        """The classes that are true or were found somewhere."""
+        return [row for row in self.per_class if row["true"] or row["found"]]
+
+    def _absent(self) -> list[str]:
+        """A line that names the others, if there are any; of objects the background is none."""
+        present = {row["class"] for row in self._present()}
+        names = [
+            name for k, name in enumerate(self.classes.names) if name not in present and k != self.classes.background
+        ]
+        return [f"classes that are neither true nor found: {few(names)}"] * bool(names)
+
     def _summary(self) -> str:
         number, failed = len(self.dataset), len(self.failures)
         return f"{counted(number, 'picture')}, {failed} failed" + (
@@ -151,9 +171,11 @@ class Evaluation:
             page.findings(("error", f"{name}: {reason}") for name, reason in self.failures)
         rows = [(name, value, _interval(self.intervals.get(name))) for name, value in self.scores.items()]
         page.heading("Scores").table(("score", "value", "95 % interval, bootstrap over pictures"), rows)
-        page.heading("Classes").table(list(self.per_class[0]), [list(row.values()) for row in self.per_class])
+        page.heading("Classes").table(list(self.per_class[0]), [list(row.values()) for row in self._present()])
+        for line in self._absent():
+            page.text(line)
         if worst:
-            page.heading("The worst pictures").text("The picture, what is true, what was found, what is wrong.")
+            page.heading("The worst pictures").text(VIEWS)
             page.pictures(worst)
         page.heading("What the scores mean").table(("score", "definition"), list(self.definitions.items()))
         return page
@@ -181,7 +203,9 @@ def evaluate(
             be scored, for data that tell no objects apart where the model finds such.
     """
     if not isinstance(dataset, Dataset):
-        raise TypeError(f"evaluate takes a data set, pixelwise.open_dataset(path, split='val'), not {dataset!r}")
+        raise TypeError(
+            f"evaluate takes a data set, pixelwise.open_dataset(path, split='val'), not {type(dataset).__name__}"
+        )
     if not len(dataset):
         raise ValueError("the data set has no pictures: there is nothing to score")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
@@ -219,13 +243,17 @@ def common_classes(model: Classes, data: Classes) -> Classes:
         return data
     if set(model.names) == set(data.names):
         return model
-    only = [sorted(set(a.names) - set(b.names)) for a, b in ((model, data), (data, model))]
+    only = [[name for name in a.names if name not in b.names] for a, b in ((model, data), (data, model))]
+    names = f"--classes {','.join(model.names[:5])}{',…' * (len(model) > 5)}"
+    if not only[0]:
+        advice = f"of COCO, YOLO and Cityscapes data the model's are kept with {names}"
+    elif len(model) == len(data):
+        advice = f"if masks mean the same by other names, give them the model's in the order of their values, {names}"
+    else:
+        advice = "it can be scored once it is trained on these data: pixelwise train --weights MODEL --data DATA"
     raise ValueError(
-        f"the model tells {len(model)} classes apart ({', '.join(model.names)}), "
-        f"the data set {len(data)} ({', '.join(data.names)}); "
-        f"only the model has {', '.join(only[0]) or 'none'}, only the data have {', '.join(only[1]) or 'none'}: "
-        f"give the data set the names of the model, --classes {','.join(model.names)} (classes=… in Python), "
-        "in the order of the values in its masks"
+        f"the model tells {len(model)} classes apart, the data {len(data)}; only the model has "
+        f"{few(only[0]) or 'none'}; only the data have {few(only[1]) or 'none'}: {advice}"
     )
 
 
@@ -273,7 +301,7 @@ def _count_as_missed(metrics: Sequence[Any], dataset: Dataset, i: int, classes: 
 
 
 def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
-    """Picture, truth, found and errors, with one legend."""
+    """Picture, truth, found and wrong pixels, with one legend."""
     truth = sample.truth
     assert truth is not None
     found = replace(predictor(sample.image), classes=truth.classes)
@@ -282,7 +310,7 @@ def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
         "picture": pixels,
         "true": draw(pixels, truth, labels=False, legend=False),
         "found": draw(pixels, found, labels=False, legend=False),
-        "errors": errors(pixels, found, truth, legend=False),
+        "wrong pixels": errors(pixels, found, truth, legend=False),
     }
     classes = truth.classes
     present = sorted({*truth.labels.tolist(), *found.labels.tolist()} - {classes.background})
@@ -298,8 +326,8 @@ def _interval(ends: tuple[float, float] | None) -> str:
 
 
 def columns(rows: Sequence[Sequence[object]]) -> str:
-    """Lines of aligned columns: the first to the left, the others to the right."""
-    cells = [[f"{value:.4f}" if isinstance(value, float) else str(value) for value in row] for row in rows]
+    """Lines of aligned columns: the first to the left, the others to the right; what is undefined is a dash."""
+    cells = [[rounded(value, ".4f") for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()

@@ -14,7 +14,7 @@ import numpy as np
 from .classes import Classes
 from .data.dataset import available_splits, read_dataset
 from .data.findings import Finding, broken, findings
-from .data.records import Dataset, counted
+from .data.records import Dataset, counted, few
 from .data.survey import Look, alike_across_splits, areas, survey, survey_files
 from .data.transforms import Augmentation, augmentation, resized
 from .drawing import draw
@@ -66,17 +66,27 @@ class Inspection:
 
     def table(self) -> str:
         """The same for a terminal."""
-        width = max((len(str(row["class"])) for row in self.classes), default=5)
+        width = max((len(str(row["class"])) for row in self._present()), default=5)
         lines = []
         if self.classes:
             lines = [_numbers(self.pictures), "", f"{'class':{width}}  pixels  pictures  objects  median area"]
-        for row in self.classes:
+        for row in self._present():
             lines.append(
                 f"{row['class']:{width}}  {row['pixels']:6.1%}  {row['pictures']:8}  {row['objects']:7}  "
                 f"{row['median area']:11}"
             )
+        lines += self._absent()
         lines += [*([""] if lines else []), *(f"{finding.level}: {finding.text}" for finding in self.findings)]
         return "\n".join([*lines, "" if self.findings else "nothing is wrong", f"see {self.page}"])
+
+    def _present(self) -> list[Mapping[str, str | int | float]]:
+        """The classes that occur."""
+        return [row for row in self.classes if row["pictures"] or row["objects"]]
+
+    def _absent(self) -> list[str]:
+        """A line that names the others, if there are any."""
+        names = [row["class"] for row in self.classes if row not in self._present()]
+        return [f"classes that do not occur: {few(names)}"] * bool(names)
 
 
 def inspect(
@@ -138,7 +148,7 @@ def inspect(
 
 def _unopened(data: Dataset | str | os.PathLike[str], error: ValueError, page: Page, file: Path) -> Inspection:
     """What is wrong with the files of data that cannot be opened, and why they cannot; the error where all are fine."""
-    found = tuple(broken([] if isinstance(data, Dataset) else survey_files(Path(data))))
+    found = () if isinstance(data, Dataset) or not Path(data).exists() else tuple(broken(survey_files(Path(data))))
     if not found:
         raise error
     if str(error) not in [one.text for one in found]:
@@ -182,7 +192,9 @@ def _class_rows(classes: Classes, looks: list[Look]) -> tuple[Mapping[str, str |
 def _add_tables(page: Page, result: Inspection, looks: list[Look]) -> None:
     page.heading("Classes")
     header = ("class", "pixels", "pictures that hold it", "objects", "median area")
-    page.table(header, [[row["class"], f"{row['pixels']:.2%}", *list(row.values())[2:]] for row in result.classes])
+    page.table(header, [[row["class"], f"{row['pixels']:.2%}", *list(row.values())[2:]] for row in result._present()])
+    for line in result._absent():
+        page.text(line)
     page.heading("Objects, by area in pixels")
     page.text("Objects are the countable ones; where nothing is countable, the connected parts of each class.")
     rows: list[list[object]] = []

@@ -33,12 +33,14 @@ class Label:
     """Words at an object.
 
     Attributes:
-        box: of the object, x1 y1 x2 y2, pixels.
+        box: of the object, or of the largest of its parts, x1 y1 x2 y2, pixels.
+        columns: where the first and the last row of its pixels begin.
         texts: what may be said of it, the best first; there is not always room for it.
         color: of the ground that the words stand on.
     """
 
     box: tuple[int, int, int, int]
+    columns: tuple[int, int]
     texts: tuple[str, ...]
     color: Color
 
@@ -93,7 +95,7 @@ def add_caption(picture: Pixels, text: str) -> Pixels:
 def add_labels(picture: Pixels, labels: Sequence[Label]) -> Pixels:
     """The picture with a label at each object where there is room: the first that is asked for gets it.
 
-    A label stands above, in or below the box of its object, inside the picture, and on no other label. It takes no more
+    A label stands on, in or below the pixels of its object, inside the picture, and on no other label. It takes no more
     than `COVERED` of the box's area, so that small objects have a shorter one, or none.
     """
     if not labels:
@@ -110,13 +112,14 @@ def add_labels(picture: Pixels, labels: Sequence[Label]) -> Pixels:
             wide = math.ceil(font.getlength(text)) + 2 * gap
             if wide * high > COVERED * (x2 - x1) * (y2 - y1) or wide > width:
                 continue
-            x = min(x1, width - wide)
-            places = [np.array([x, y, x + wide, y + high]) for y in (y1 - high, y1, y2, y2 - high)]
+            first, last = (min(column, width - wide) for column in label.columns)
+            corners = ((first, y1 - high), (first, y1), (last, y2), (last, y2 - high))
+            places = [np.array([x, y, x + wide, y + high]) for x, y in corners]
             free = (p for p in places if p[1] >= 0 and p[3] <= height and not _overlaps(p, taken).any())
             if (place := next(free, None)) is not None:
                 draw.rectangle((*place[:2].tolist(), *(place[2:] - 1).tolist()), fill=label.color)
                 ink = INK if np.dot(label.color, (0.299, 0.587, 0.114)) > 110 else PAPER
-                draw.text((x + gap, place[1] + high / 2), text, fill=ink, font=font, anchor="lm")
+                draw.text((place[0] + gap, place[1] + high / 2), text, fill=ink, font=font, anchor="lm")
                 taken = np.vstack([taken, place])
                 break
     return np.asarray(canvas)

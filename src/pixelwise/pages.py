@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -49,10 +50,10 @@ class Page:
         return self._add(f"<p>{html.escape(text)}</p>")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Page:
-        """A table; numbers stand right, with four significant digits."""
+        """A table; numbers stand right, with four significant digits, a dash for what is undefined (nan)."""
         rows = [list(row) for row in rows]
         right = [bool(rows) and all(isinstance(row[k], int | float) for row in rows) for k in range(len(header))]
-        cells = [[("th", name) for name in header]] + [[("td", _number(value)) for value in row] for row in rows]
+        cells = [[("th", name) for name in header]] + [[("td", rounded(value)) for value in row] for row in rows]
         lines = (
             "".join(
                 f"<{tag}{' class=n' * n}>{html.escape(text)}</{tag}>" for (tag, text), n in zip(row, right, strict=True)
@@ -92,8 +93,11 @@ class Page:
         return self
 
 
-def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def rounded(value: object, digits: str = ".4g") -> str:
+    """A number as people read it, a dash where it is undefined (nan); anything else as it is."""
+    if not isinstance(value, float):
+        return str(value)
+    return "–" if math.isnan(value) else format(value, digits)
 
 
 def _figure(picture: np.ndarray, caption: str) -> str:

@@ -121,7 +121,7 @@ def summarize(model: Model, size: tuple[int, int] = (512, 512)) -> Summary:
     layers = [replace(a, multiply_adds=b.multiply_adds) for a, b in zip(seen, counted, strict=True)]
     parameters = list(model.parameters())
     return Summary(
-        name=model.architecture or type(model).__name__,
+        name=model.method,
         size=size,
         parameters=sum(p.numel() for p in parameters),
         trainable=sum(p.numel() for p in parameters if p.requires_grad),

@@ -104,7 +104,7 @@ def test_chosen_classes(root):
     assert open_dataset(root, split="train", classes=data.classes).truth(0) == data.truth(0)
     with pytest.raises(ValueError, match="no class 'cars'; did you mean 'car'"):
         cityscapes.read(root, "train", classes="cars")
-    with pytest.raises(ValueError, match="leave --void and --colors away"):
+    with pytest.raises(ValueError, match="leave --void and --colors out"):
         cityscapes.read(root, "train", void=0)
 
 

@@ -243,7 +243,7 @@ def test_a_category_called_background(folder):
 
 
 def test_void_and_colours_mean_nothing_here(folder):
-    with pytest.raises(ValueError, match="leave --void and --colors away"):
+    with pytest.raises(ValueError, match="leave --void and --colors out"):
         coco.read(folder(), None, void=3)
 
 

@@ -156,7 +156,7 @@ def test_chosen_classes(folder):
     assert coco_panoptic.read(path, None, classes=data.classes).truth(0).labels.tolist() == [0]
     with pytest.raises(ValueError, match="no category 'skye'; did you mean 'sky'"):
         coco_panoptic.read(path, None, classes="skye")
-    with pytest.raises(ValueError, match="leave --void and --colors away"):
+    with pytest.raises(ValueError, match="leave --void and --colors out"):
         coco_panoptic.read(path, None, void=3)
 
 

@@ -141,7 +141,8 @@ def test_as_text_with_splits():
     ("text", "what"),
     [
         ("shapes:nubmer=4", "shapes have no 'nubmer'; did you mean 'number'"),
-        ("shapes:200", "shapes have no '200'"),
+        ("shapes:20", "shapes:20: .* names and values, number, size, .*: write shapes:number=20$"),
+        ("shapes:few,size=8", "write shapes:number=200$"),
         ("shapes:size=big", "size is 'big': it is a whole number"),
         ("shapes:size=-3", "size is '-3': it is a whole number"),
         ("shapes:size=0", "size of the shapes is 0: it is a whole number from 1 to"),

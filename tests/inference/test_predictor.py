@@ -202,6 +202,8 @@ def test_objects_less_sure_than_the_score_are_left_out():
         predict(Squares(2), image, score=30)
     with pytest.raises(TypeError, match="Small does semantic segmentation: score is for instance models"):
         predict(Small(), image, score=0.5)
+    with pytest.raises(TypeError, match="^solov2 does instance segmentation"):
+        Predictor(pixelwise.create("solov2", num_classes=2, backbone="resnet18"), flip=True)
 
 
 def test_objects_are_cleaned():
@@ -228,9 +230,9 @@ def test_panoptic_models_take_whole_pictures():
     class Panoptic(Squares):
         task = "panoptic"
 
-    with pytest.raises(TypeError, match="Panoptic does panoptic segmentation: .* leave tile away"):
+    with pytest.raises(TypeError, match="Panoptic does panoptic segmentation: .* leave tile out"):
         Predictor(Panoptic(2), tile=64)
-    with pytest.raises(TypeError, match="leave it away"):
+    with pytest.raises(TypeError, match="leave it out"):
         Predictor(Panoptic(2), score=0.5)
     assert len(Predictor(Panoptic(2))(noise(20, 20), score=0.95)) == 2, "segments of a panoptic map are all needed"
 

@@ -154,7 +154,7 @@ def test_arguments_that_cannot_be():
     for arguments, message in (
         ({"width": 0}, "width is 0"),
         ({"backbone": "resnet18", "learned": True}, "are for the paper's own VGG16"),
-        ({"backbone": "vit_tiny_patch16_224"}, "needs 2 different ones"),
+        ({"backbone": "vit_tiny_patch16_224"}, "strides 16: wanted are 2 different"),
     ):
         with pytest.raises(ValueError, match=message):
             pixelwise.create("fcn16s", num_classes=2, **arguments)

@@ -154,7 +154,7 @@ def test_saved_and_loaded_it_says_the_same(two, pictures, tmp_path, mode):
     [
         (lambda record: record["parts"].pop("instance"), "instance"),
         (lambda record: record["parts"].update(third=record["parts"]["semantic"]), "third"),
-        (lambda record: record["parts"].update(instance=record["parts"]["semantic"]), "does semantic segmentation"),
+        (lambda record: record["parts"].update(instance=record["parts"]["semantic"]), "for semantic segmentation"),
         (lambda record: record.update(parts=[1]), "does not fit"),
         (lambda record: record["arguments"].pop("merging"), "merging"),
         (lambda record: record["arguments"]["merging"].update(scor=1), "score"),
@@ -203,9 +203,9 @@ def test_it_is_not_trained(two):
 
 def test_the_two_must_be_a_semantic_and_an_instance_model(two):
     semantic, instance = two
-    with pytest.raises(TypeError, match="the semantic model of the two is a Quarters, which does instance"):
+    with pytest.raises(TypeError, match="the semantic model of the two is quarters, for instance segmentation"):
         pixelwise.merge(instance, semantic)
-    with pytest.raises(TypeError, match="is a str, which is no model"):
+    with pytest.raises(TypeError, match="the instance model of the two is no model$"):
         pixelwise.merge(semantic, "mask_rcnn.safetensors")
     with pytest.raises(ValueError, match="detectron2"):
         pixelwise.merge(semantic, instance, "detectron")

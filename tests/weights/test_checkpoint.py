@@ -98,7 +98,7 @@ def test_a_truncated_file(path, length):
 def test_a_pickle_posing_as_a_checkpoint(model, path):
     for archive in (True, False):
         torch.save(model.state_dict(), path, _use_new_zipfile_serialization=archive)
-        with pytest.raises(ValueError, match=r"is a pickle.*not opened.*load_weights"):
+        with pytest.raises(ValueError, match=r"is a pickle.*not opened.*pixelwise convert"):
             pixelwise.load(path)
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from filling import picture, sixteen, state_dict
+from safetensors.torch import save_file
 
 import pixelwise
 from pixelwise.layers.normalize import Normalize
+from pixelwise.weights.rename import recognised
 
 RECORDS = sorted((Path(__file__).parents[1] / "golden").glob("parity_*.json"))
 MILESIAL = next(path for path in RECORDS if path.stem == "parity_milesial_transposed")
@@ -44,6 +46,27 @@ def test_the_outputs_are_those_of_the_library(path):
             assert logits.shape[-2:] == (height, width)
             found = [value for one in (logits, *auxiliary)[: len(wanted) // 16] for value in sixteen(one)]
             assert found == pytest.approx(wanted, rel=0, abs=1e-5 * max(1, *map(abs, wanted)))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem.removeprefix("parity_"))
+def test_whose_weights_these_are(path):
+    record = json.loads(path.read_text("utf-8"))
+    layout, table = recognised(state_dict(record["shapes"])) or ("", None)
+    assert (layout, table and table.architecture) == (record["layout"], record["create"]["name"])
+
+
+def test_weights_of_another_method_are_named(padded, tmp_path):
+    smp = theirs(next(path for path in RECORDS if path.stem == "parity_smp_resnet18"))
+    with pytest.raises(
+        ValueError, match="holds unet in the layout 'smp', but unet_padded .* from the layout 'milesial'"
+    ):
+        pixelwise.load_weights(padded, smp, "milesial")
+    save_file(smp, tmp_path / "smp.safetensors")
+    with pytest.raises(ValueError, match=r"convert \S+smp\.safetensors --layout smp --model unet --out"):
+        pixelwise.load(tmp_path / "smp.safetensors")
+    pixelwise.save(padded, tmp_path / "ours.safetensors")
+    with pytest.raises(ValueError, match=r"ours\.safetensors is a checkpoint of pixelwise"):
+        pixelwise.load_weights(padded, tmp_path / "ours.safetensors", "milesial")
 
 
 def test_a_tensor_without_a_place_is_an_error(padded):
@@ -81,9 +104,11 @@ def test_older_files_have_no_counters(padded):
 
 def test_the_wrong_model_layout_and_file(padded, tmp_path):
     with pytest.raises(ValueError, match="did you mean 'milesial'"):
-        pixelwise.load_weights(padded, {}, "milesal")
-    with pytest.raises(ValueError, match=r"not that of unet_padded.*create\('unet', backbone"):
+        pixelwise.load_weights(padded, theirs(MILESIAL), "milesal")
+    with pytest.raises(ValueError, match="holds unet_padded in the layout 'milesial', .* from the layout 'smp'"):
         pixelwise.load_weights(padded, theirs(MILESIAL), "smp")
+    with pytest.raises(ValueError, match=r"not that of unet_padded.*create\('unet', backbone"):
+        pixelwise.load_weights(padded, {"nobody's": torch.zeros(1)}, "smp")
     with pytest.raises(ValueError, match="holds no tensors"):
         pixelwise.load_weights(padded, {"epoch": 3}, "milesial")
     torch.save(theirs(MILESIAL), tmp_path / "carvana.pth")
@@ -94,7 +119,10 @@ def test_the_wrong_model_layout_and_file(padded, tmp_path):
 def test_a_pickle_that_runs_a_program_is_refused(padded, tmp_path):
     (tmp_path / "evil.pth").write_bytes(b"cos\nsystem\n(S'touch " + str(tmp_path / "owned").encode() + b"'\ntR.")
     torch.save({"state_dict": {}, "run": Path(tmp_path)}, tmp_path / "more.pth")
-    for name in ("evil.pth", "more.pth"):
-        with pytest.raises(ValueError, match=r"evil.pth|more than tensors"):
+    for name, said in (
+        ("evil.pth", "not a whole safetensors"),
+        ("more.pth", r"holds pathlib\S*, more than tensors; .* safetensors$"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}.* {said}"):
             pixelwise.load_weights(padded, tmp_path / name, "milesial")
     assert not (tmp_path / "owned").exists()

@@ -31,7 +31,7 @@ def models(verb: ArgumentParser) -> None:
     verb.add_argument("name", nargs="?", metavar="NAME", help="a method, a published checkpoint or a file of weights")
     verb.add_argument("--summary", action="store_true", help="layers, parameters, multiply-adds and receptive field")
     verb.add_argument("--size", default="512", help="of the picture that is counted for: 512 or 512x1024, height first")
-    verb.add_argument("--num-classes", type=int, default=21, help="default: %(default)s")
+    verb.add_argument("--num-classes", type=int, help="default: 21; of a panoptic method the classes of COCO panoptic")
     _made(verb)
     _json(verb, "summary")
 

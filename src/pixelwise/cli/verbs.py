@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from ..training.options import mapping
+from ..training.options import Misfit, mapping
 from ..training.recipe import Machine, Recipe
 
 if TYPE_CHECKING:
@@ -98,11 +98,16 @@ def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
     """A model made for being counted: no memory behind its tensors."""
     import torch
 
+    from ..data.known_classes import known_classes
+    from ..models import MODELS
     from ..weights.presets import create
 
-    number = {} if "classes" in arguments else {"num_classes": options.num_classes}
+    arguments = {**arguments, **_arguments(options)}
+    if MODELS[name].task == "panoptic" and options.num_classes is None and "things" not in arguments:
+        arguments = {"classes": known_classes("coco-panoptic"), **arguments}
+    number = None if "classes" in arguments else options.num_classes or 21
     with torch.device("meta"):
-        return create(name, **number, **arguments, **_arguments(options))
+        return create(name, num_classes=number, **arguments)
 
 
 def recipes(options: Namespace) -> int:
@@ -128,12 +133,15 @@ def train(options: Namespace) -> int:
     from ..training.run import train
 
     given = {key: value for key, value in vars(options).items() if value is not None}
-    machine = Machine(**{f.name: given[f.name] for f in dataclasses.fields(Machine) if f.name in given})
     changes = {f.name: given[f.name] for f in dataclasses.fields(Recipe) if f.name in given}
     if not (options.recipe or options.resume or "data" in changes):
         raise ValueError("nothing to train on: give --data FOLDER, or --recipe FILE")
     file = options.recipe or (claim_folder(options.out, resume=True) / RECIPE if options.resume else None)
-    recipe = Recipe.from_yaml(file, changes) if file else Recipe.from_dict(changes)
+    try:
+        machine = Machine(**{f.name: given[f.name] for f in dataclasses.fields(Machine) if f.name in given})
+        recipe = Recipe.from_yaml(file, changes) if file else Recipe.from_dict(changes)
+    except Misfit as error:
+        raise ValueError(f"--{error.name.replace('_', '-')} {error.text}") from None
     done = train(recipe, machine=machine, out=options.out, resume=options.resume)
     print(f"best weights: {done.best}\nnext: pixelwise evaluate --model {done.folder} --data {recipe.data}")
     return DONE

@@ -94,7 +94,7 @@ def read(
         ValueError: no such folders, no maps in them, an unknown split or class.
     """
     if void is not None or colors is not None:
-        raise ValueError("the numbers of Cityscapes are known: leave --void and --colors away")
+        raise ValueError("the numbers of Cityscapes are known: leave --void and --colors out")
     root = _need_root(path)
     there, own = _images(root), _splits(root)
     wanted = checked(split, own, root)

@@ -76,7 +76,7 @@ def read(
             pictures and categories that it does not have. What a single polygon or run length has wrong, `truth` says.
     """
     if void is not None or colors is not None:
-        raise ValueError("COCO annotations have no mask values: leave --void and --colors away")
+        raise ValueError("COCO annotations have no mask values: leave --void and --colors out")
     found = read_files(path, _need_files(path), split, classes, _Source, "COCO annotations")
     return Dataset(**found._asdict(), format="coco", truths=Objects(found.classes))
 

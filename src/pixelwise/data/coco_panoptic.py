@@ -160,7 +160,7 @@ def read(
             pictures and categories that it does not have. What a single PNG has wrong, `truth` says.
     """
     if void is not None or colors is not None:
-        raise ValueError("COCO panoptic names its segments itself: leave --void and --colors away")
+        raise ValueError("COCO panoptic names its segments itself: leave --void and --colors out")
     found = read_files(path, _need_files(path), split, classes, _Source, "COCO panoptic")
     reader = Segments(found.classes)
     return Dataset(**found._asdict(), format="coco-panoptic", truths=reader, faults=reader.faults)

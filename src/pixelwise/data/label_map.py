@@ -86,7 +86,7 @@ def read(
         colors: must be None.
     """
     if colors is not None:
-        raise ValueError("label maps have numbers, no colours: leave --colors away, or state --format mask-folder")
+        raise ValueError("label maps have numbers, no colours: leave --colors out, or state --format mask-folder")
     found = found_pairs(path)
     records, note = records_of(found, split)
     known = class_names.stated(found.root, classes, void)

@@ -150,7 +150,7 @@ def read(
         ValueError: for an argument that `shapes` has not, or a value outside its range.
     """
     if classes is not None or void is not None or colors is not None:
-        raise ValueError(f"{path} is made with its truth: leave --classes, --void and --colors away")
+        raise ValueError(f"{path} is made with its truth: leave --classes, --void and --colors out")
     data, wanted = _wanted(path), canonical(split)
     records, note = drawn(data.records, wanted, (), path)
     return replace(data, records=records, split=wanted, notes=(*data.notes, *note))
@@ -159,9 +159,12 @@ def read(
 def _wanted(path: Path) -> Dataset:
     given: dict[str, int | str] = {"number": 200, "size": 128, "seed": 0, "least": 1, "most": 8, "truth": "instance"}
     for part in str(path).removeprefix(PREFIX).split(","):
-        key, _, value = part.strip().partition("=")
+        key, said, value = part.strip().partition("=")
         if not part.strip():
             continue
+        if not said and key not in given:
+            example = f"number={key if key.isdigit() else 200}"
+            raise ValueError(f"{path}: shapes are told names and values, {', '.join(given)}: write {PREFIX}{example}")
         if key not in given:
             raise ValueError(f"{path}: shapes have no {key!r}; {nearest(key, given)}")
         if key != "truth" and not (value.isascii() and value.isdigit()):

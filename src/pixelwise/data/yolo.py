@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import yaml
 
 from ..classes import Classes
 from ..masks import Masks
-from ..ops.files import write_text
+from ..ops.files import write_aside, write_text
 from ..ops.masks import rasterise
 from ..ops.polygons import joined, trace
 from ..segmentation import Segmentation
@@ -125,7 +126,7 @@ def read(
             has no picture. What a single text has wrong, `truth` says, with its line.
     """
     if void is not None or colors is not None:
-        raise ValueError("YOLO labels have no mask values: leave --void and --colors away")
+        raise ValueError("YOLO labels have no mask values: leave --void and --colors out")
     source = Source(path)
     every, chosen = source.classes(classes)
     found = source.splits
@@ -157,13 +158,15 @@ def write(dataset: Dataset, path: Path) -> None:
     `classes.json`, which only pixelwise reads.
 
     Every segment but the background becomes one polygon along the edges of its pixels, so that reading it gives the
-    same mask. Crowds and void pixels cannot be told in this format: they become background. Without a split all is
+    same mask. Crowds and void pixels cannot be told in this format: they become background. A warning counts the
+    objects that are left out, and those whose parts and holes are one polygon. Without a split all is
     "train", and validation has to be added to `data.yaml` by hand.
     """
-    below = dataset.split or ""
+    below, texts = dataset.split or "", Texts()
     for i, name in enumerate(short_names(dataset.records)):
         copy_image(dataset, i, path / "images" / below / name)
-        write_text(path / "labels" / below / f"{name}.txt", "".join(f"{line}\n" for line in lines(dataset.truth(i))))
+        texts.add(dataset.truth(i), path / "labels" / below / f"{name}.txt")
+    texts.warn()
     splits = {
         split: f"images/{split}" for split in ("train", "val", "test", below) if (path / "images" / split).is_dir()
     }
@@ -179,19 +182,53 @@ def write_names(classes: Classes, splits: Mapping[str, str], path: Path) -> None
     write_text(path / "data.yaml", yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
 
 
-def lines(segments: Segmentation) -> list[str]:
-    """A line for each segment but the background, crowds and those of no pixel; classes are counted without it."""
-    height, width = segments.size
-    background, masks = segments.classes.background, segments.as_masks()
-    found = []
-    for n, label in enumerate(segments.labels.tolist()):
-        crop, (left, top) = masks.crop(n)
-        ring = [] if label == background or segments.crowd[n] else joined(trace(crop))
-        if ring:
-            number = label - (background is not None and label > background)
-            shares = (f"{(x + left) / width:.6g} {(y + top) / height:.6g}" for x, y in ring)
-            found.append(" ".join([str(number), *shares]))
-    return found
+class Texts:
+    """Writes polygons, a text for each picture, and counts the objects that the format cannot hold as they are."""
+
+    def __init__(self) -> None:
+        self._left_out, self._joined = list[Path](), list[Path]()  # the text of each such object
+
+    def add(self, segments: Segmentation, path: Path) -> None:
+        """Writes a line for each segment but the background, crowds and those of no pixel.
+
+        The numbers of the classes do not count the background.
+        """
+        height, width = segments.size
+        background, masks = segments.classes.background, segments.as_masks()
+        with write_aside(path) as aside, aside.open("w", encoding="utf-8") as file:
+            for n, label in enumerate(segments.labels.tolist()):
+                if label == background:
+                    continue
+                crop, (left, top) = masks.crop(n)
+                rings = [] if segments.crowd[n] else trace(crop)
+                self._left_out += [path] * (not rings)
+                self._joined += [path] * (len(rings) > 1)
+                if rings:
+                    number = label - (background is not None and label > background)
+                    shares = (f"{(x + left) / width:.6g} {(y + top) / height:.6g}" for x, y in joined(rings))
+                    file.write(" ".join([str(number), *shares]) + "\n")
+
+    def notes(self) -> list[str]:
+        """What became of these objects, in sentences for people; empty where there were none."""
+        told = (
+            (self._left_out, "without a pixel, or a crowd, is", "without a pixel, or crowds, are", "left out"),
+            (
+                self._joined,
+                "of several parts, or with holes, is",
+                "of several parts, or with holes, are",
+                "one polygon",
+            ),
+        )
+        return [
+            f"{counted(len(paths), f'object {one}', f'objects {many}')} {what} in YOLO's texts; the first in {paths[0]}"
+            for paths, one, many, what in told
+            if paths
+        ]
+
+    def warn(self) -> None:
+        """A warning for each note, at the line that called what writes."""
+        for note in self.notes():
+            warnings.warn(note, stacklevel=3)
 
 
 def _record(root: Path, image: Path) -> Record:

@@ -107,7 +107,7 @@ class Source:
         return [image for image in images if image is not None]
 
     def _find(self, bases: Sequence[Path], said: str) -> Path | None:
-        """A path inside the data; `../` at its beginning is left away where that helps, as Roboflow's files need it."""
+        """A path inside the data; `../` at its beginning is left out where that helps, as Roboflow's files need it."""
         places = [base / text for text in (said, re.sub(r"^(\.\./)+", "", said)) for base in bases]
         return next((place for place in places if self._holds(place) and place.exists()), None)
 

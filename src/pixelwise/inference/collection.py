@@ -8,12 +8,12 @@ from pathlib import Path
 from ..classes import Classes
 from ..data.annotations import Annotations
 from ..data.panoptic_annotations import PanopticAnnotations
-from ..data.yolo import write_names
+from ..data.yolo import Texts, write_names
 from ..segmentation import Segmentation
 from . import table
 
-JOINT = ("coco", "coco-panoptic", "table")
-"""The formats of which all pictures share one file."""
+COLLECTED = ("coco", "coco-panoptic", "table", "yolo")
+"""The formats of which all pictures share a file."""
 
 
 class Collection:
@@ -22,13 +22,14 @@ class Collection:
 
     Args:
         classes: of all results.
-        formats: those wanted; others than those of `JOINT` and "yolo" have no such file.
-        out: the folder; the PNGs of "coco-panoptic" are written below it when a picture is added.
+        formats: those wanted; others than those of `COLLECTED` have no such file.
+        out: the folder; the PNGs of "coco-panoptic" and the texts of "yolo" are written when a picture is added.
     """
 
     def __init__(self, classes: Classes, formats: Sequence[str], out: Path) -> None:
         self.classes, self.formats, self.out = classes, formats, out
         self._annotations, self._rows = Annotations(classes, scores=True), list[table.Row]()
+        self._texts = Texts()
         self._panoptic = PanopticAnnotations(classes, out / "coco-panoptic", scores=True)
 
     def add(self, name: str, result: Segmentation) -> None:
@@ -39,6 +40,12 @@ class Collection:
             self._annotations.add(name, result)
         if "table" in self.formats:
             self._rows += table.rows(name, result)
+        if "yolo" in self.formats:
+            self._texts.add(result, self.out / "yolo" / "labels" / Path(name).with_suffix(".txt"))
+
+    def notes(self) -> tuple[str, ...]:
+        """What the formats could not hold as it is, in sentences for people."""
+        return tuple(self._texts.notes())
 
     def write(self) -> None:
         """All of them.

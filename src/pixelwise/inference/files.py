@@ -23,7 +23,7 @@ from ..data.panoptic_annotations import PanopticAnnotations
 from ..data.picture_file import MAX_PIXELS, read_header, write_png
 from ..data.rows import MAX_PIXELS_IN_ROWS, OnDisk
 from ..data.source import Picture, read_ahead
-from ..data.yolo import lines
+from ..data.yolo import Texts
 from ..drawing import draw
 from ..models.base import Model
 from ..ops.files import write_bytes, write_text
@@ -31,7 +31,7 @@ from ..ops.names import nearest
 from ..segmentation import Segmentation
 from ..weights import checkpoint
 from . import table
-from .collection import JOINT, Collection
+from .collection import COLLECTED, Collection
 from .large import LARGE, predict_large
 from .predictor import FAILURES, Predictor
 from .progress import shown
@@ -78,18 +78,21 @@ class Predicted:
         failed: the others, each with the reason.
         out: the folder.
         masks: what was left out of folders, as the mask of the picture beside it.
+        notes: what the formats could not hold as it is, in sentences for people.
     """
 
     done: tuple[Path, ...]
     failed: tuple[tuple[Path, str], ...]
     out: Path
     masks: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """A line for the whole, one for the masks that were left out, and one for each failure."""
+        """A line for the whole, one for the masks that were left out, the notes, and a line for each failure."""
         lines = [f"{len(self.done)} of {len(self.done) + len(self.failed)} pictures done, results in {self.out}"]
         if self.masks:
             lines.append(f"{len(self.masks)} masks beside pictures left out, such as {self.masks[0]}")
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines + [f"failed: {_told(path, reason)}" for path, reason in self.failed])
 
 
@@ -114,8 +117,8 @@ def save(
               a JSON file beside it names the class of each number. Of objects that overlap the surest is seen.
             - "coco": JSON, run lengths with scores; of a semantic result one annotation a class, background none.
             - "coco-panoptic": JSON, and a folder of that name with a PNG of the picture's name; any suffix is .json.
-            - "yolo": a text of polygons, a line for each object, as YOLO is trained on; it has no scores. The numbers
-              of the classes do not count the background.
+            - "yolo": a text of polygons, a line for each object, without scores; its numbers do not count the
+              background, and a warning says what it cannot hold as it is.
             - "table": CSV, a row for each object (`table.HEADER`); of a semantic result a row a class.
         image: the picture, for "overlay"; its path, for its name in "coco", "coco-panoptic" and "table".
 
@@ -145,7 +148,7 @@ def save(
         panoptic.add(name, result)
         panoptic.write(path.with_suffix(".json"))
     elif format == "yolo":
-        write_text(path, "".join(f"{line}\n" for line in lines(result)))
+        _write_polygons(result, path)
     elif format == "table":
         table.write(table.rows(name, result), path)
     elif image is None:
@@ -219,7 +222,7 @@ def predict_files(
             continue
         done.append(path)
     collected.write()
-    return Predicted(tuple(done), tuple(failed), out, masks)
+    return Predicted(tuple(done), tuple(failed), out, masks, collected.notes())
 
 
 def _told(path: Path, reason: str) -> str:
@@ -267,9 +270,8 @@ def _predict_in_rows(
 def _save_each(result: Segmentation, image: Tensor, out: Path, name: str, formats: Sequence[str]) -> None:
     for format in formats:
         suffix = ".png" if format == "overlay" and max(image.shape) > JPEG_SIDE else FORMATS[format]
-        folder = out / "yolo" / "labels" if format == "yolo" else out / format
-        if format not in JOINT:
-            save(result, folder / f"{name}{suffix}", format, image=image)
+        if format not in COLLECTED:
+            save(result, out / format / f"{name}{suffix}", format, image=image)
 
 
 def _check_formats(formats: Sequence[str], classes: Classes) -> None:
@@ -306,6 +308,12 @@ def _write_numbers(result: Segmentation, path: Path) -> None:
     found, names = table.number_map(result)
     write_png(path, found)
     write_text(path.with_suffix(".json"), json.dumps(names))
+
+
+def _write_polygons(result: Segmentation, path: Path) -> None:
+    texts = Texts()
+    texts.add(result, path)
+    texts.warn()
 
 
 def _write_image(picture: Image.Image, path: Path) -> None:

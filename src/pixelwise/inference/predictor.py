@@ -124,16 +124,16 @@ class Predictor:
 
     def _check_task(self, model: Model) -> None:
         """Whether a model of its task can do what is asked for."""
-        what = f"{type(model).__name__} does {model.task} segmentation"
+        what = f"{model.method} does {model.task} segmentation"
         views_or_crf = self.views != (View(),) or self.postprocess.crf is not None
         if not isinstance(model, SemanticModel | Merged) and views_or_crf:
             raise TypeError(f"{what} and has no class probabilities: flip, scales and the CRF are for semantic models")
         if self.postprocess and model.task == "panoptic" and not isinstance(model, Merged):
             raise TypeError(f"{what}: its maps cannot be cleaned, only class maps and objects can; leave that out")
         if self.tile is not None and not isinstance(model, SemanticModel | Merged) and model.task != "instance":
-            raise TypeError(f"{what}: its pictures cannot be cut into tiles, leave tile away")
+            raise TypeError(f"{what}: its pictures cannot be cut into tiles, leave tile out")
         if self.score is not None and model.task != "instance":
-            raise TypeError(f"{what}: score is for instance models, whose objects are sure or not, leave it away")
+            raise TypeError(f"{what}: score is for instance models, whose objects are sure or not, leave it out")
         if self.score is not None and not 0 <= self.score <= 1:
             raise ValueError(f"score is {self.score}: it is how sure an object is at least, 0 (all of them) to 1")
 
@@ -170,7 +170,7 @@ class Predictor:
             TypeError: when the model has no class probabilities.
         """
         if not isinstance(self.model, SemanticModel):
-            raise TypeError(f"{type(self.model).__name__} does {self.model.task} segmentation: it has no probabilities")
+            raise TypeError(f"{self.model.method} does {self.model.task} segmentation: it has no probabilities")
         with _evaluating(self.model):
             if self.postprocess.crf is None:
                 return torch.cat([band.cpu() for band in self._bands(InMemory(picture(source)))], 1)
@@ -185,9 +185,7 @@ class Predictor:
             ValueError: when results are to be postprocessed, which takes whole pictures.
         """
         if not isinstance(self.model, SemanticModel):
-            raise TypeError(
-                f"{type(self.model).__name__} does {self.model.task} segmentation, which takes whole pictures"
-            )
+            raise TypeError(f"{self.model.method} does {self.model.task} segmentation, which takes whole pictures")
         if self.postprocess:
             raise ValueError(
                 f"the picture is {source.size[1]}x{source.size[0]}, too large to be held whole, which postprocessing "

@@ -49,6 +49,11 @@ class Model(nn.Module):
         self.arguments: Mapping[str, Any] = {}
         self.record: Mapping[str, Any] = {}
 
+    @property
+    def method(self) -> str:
+        """What people call it: the name that `pixelwise.create` knows it by, or that of its class."""
+        return self.architecture or type(self).__name__
+
     def forward(self, images: Tensor) -> Any:
         """(B, 3, H, W) float32 RGB in [0, 1] → the Outputs that the model's file declares."""
         raise TypeError(f"{type(self).__name__} has no forward: a model's file defines it")

@@ -175,8 +175,7 @@ class FCN(SemanticModel):
         last = {stride: k for k, stride in enumerate(backbone.strides)}
         if len(last) < self.maps:
             raise ValueError(
-                f"{backbone.name} has maps of the strides {', '.join(map(str, last))}: {type(self).__name__} needs "
-                f"{self.maps} different ones"
+                f"{backbone.name} has maps of the strides {', '.join(map(str, last))}: wanted are {self.maps} different"
             )
         return tuple(last[stride] for stride in sorted(last, reverse=True)[: self.maps])
 

@@ -43,8 +43,8 @@ class Merged(Model):
     def __init__(self, semantic: SemanticModel, instance: InstanceModel, merging: Merging) -> None:
         for name, model, kind in (("semantic", semantic, SemanticModel), ("instance", instance, InstanceModel)):
             if not isinstance(model, kind):
-                does = f"does {model.task} segmentation" if isinstance(model, Model) else "is no model"
-                raise TypeError(f"the {name} model of the two is a {type(model).__name__}, which {does}")
+                given = f"{model.method}, for {model.task} segmentation" if isinstance(model, Model) else "no model"
+                raise TypeError(f"the {name} model of the two is {given}")
         classes = join_classes(semantic.classes, instance.classes)
         super().__init__(len(classes))
         self.classes, self.architecture, self.arguments = classes, "merged", {"merging": merging.to_dict()}

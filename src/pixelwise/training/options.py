@@ -12,6 +12,19 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import yaml
 
 
+class Misfit(ValueError):
+    """A field has a value that it cannot have.
+
+    Attributes:
+        name: of the field.
+        text: what it is and what it must be, to be said after the name.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(f"{name} {text}")
+        self.name, self.text = name, text
+
+
 def option(default: Any, help: str) -> Any:
     """A field with its meaning."""
     return field(default=default, metadata={"help": help})
@@ -23,25 +36,25 @@ def coerce(options: object) -> None:
     "8" → 8, "0.5,2" → (0.5, 2.0), 256 → (256,), "none" → None, "stride=8,heads=[1, 2]" → {"stride": 8, "heads": [1, 2]}
 
     Raises:
-        ValueError: for a value that cannot be turned into it.
+        Misfit: for a value that cannot be turned into it.
     """
     for name, kind in get_type_hints(type(options)).items():
         object.__setattr__(options, name, _convert(name, getattr(options, name), kind))
 
 
 def choose(options: object, name: str, choices: Sequence[str]) -> None:
-    """Raise a ValueError, with the nearest choice, where the field is none of them."""
+    """Raise a Misfit, with the nearest choice, where the field is none of them."""
     value = getattr(options, name)
     if value not in choices:
         near = get_close_matches(value, choices, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(choices)}{hint}")
+        raise Misfit(name, f"is {value!r}: it must be one of {', '.join(choices)}{hint}")
 
 
 def demand(options: object, name: str, holds: bool, wanted: str) -> None:
-    """Raise a ValueError that says what is wanted, unless it holds."""
+    """Raise a Misfit that says what is wanted, unless it holds."""
     if not holds:
-        raise ValueError(f"{name} is {getattr(options, name)!r}: it must be {wanted}")
+        raise Misfit(name, f"is {getattr(options, name)!r}: it must be {wanted}")
 
 
 def _convert(name: str, value: Any, kind: Any) -> Any:
@@ -64,14 +77,14 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
         return kind(value)
     except (TypeError, ValueError, OverflowError):
         want = {int: "a whole number", float: "a number", str: "text"}[kind]
-        raise ValueError(f"{name} is {value!r}: it must be {want}") from None
+        raise Misfit(name, f"is {value!r}: it must be {want}") from None
 
 
 def mapping(name: str, value: Any) -> dict[str, Any]:
     """Names and plain values, of a mapping or of text like `stride=8,heads=[1, 2],deep=true,width=none`.
 
     Raises:
-        ValueError: for anything else; begins with the name.
+        Misfit: for anything else.
     """
     found = {} if value is None else value
     if isinstance(value, str):
@@ -82,7 +95,7 @@ def mapping(name: str, value: Any) -> dict[str, Any]:
         if found and None in found.values():  # a name alone
             found = None
     if not isinstance(found, Mapping) or not all(isinstance(k, str) and _is_plain(v) for k, v in found.items()):
-        raise ValueError(f"{name} is {value!r}: it must be names and values, like output_stride=8,auxiliary=true")
+        raise Misfit(name, f"is {value!r}: it must be names and values, like output_stride=8,auxiliary=true")
     return {key: None if v == "none" else list(v) if isinstance(v, tuple) else v for key, v in found.items()}
 
 

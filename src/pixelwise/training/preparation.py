@@ -15,7 +15,7 @@ from ..classes import Classes
 from ..data.dataset import available_splits, open_dataset
 from ..data.loader import Plan, class_counts, rare_class_weights, training_batches
 from ..data.objects import as_objects, check_panoptic
-from ..data.records import Dataset
+from ..data.records import Dataset, few
 from ..data.transforms import augmentation
 from ..losses import criterion
 from ..losses.balance import class_weights
@@ -240,9 +240,9 @@ def begin_from(path: str, recipe: Recipe, classes: Classes) -> tuple[Model, list
         )
     left = [name for name in new if name not in fits or (".head." in f".{name}" and not same)]
     model.load_state_dict({name: value for name, value in old.items() if name in fits - set(left)}, strict=False)
-    knows, has = (", ".join(names) for names in (start.classes.names, classes.names))
+    knows, has = (few(names) for names in (start.classes.names, classes.names))
     why = f"{path} is a {start.architecture}" if same else f"{path} knows {knows}, the data have {has}"
-    return model, [f"{why}: these weights start anew: {', '.join(left)}"] if left else []
+    return model, [f"{why}: these weights start anew: {few(left)}"] if left else []
 
 
 def balance(model: Model, recipe: Recipe, pictures: Dataset) -> torch.Tensor | None:

@@ -12,7 +12,7 @@ import yaml
 
 from ..ops.files import write_text
 from ..ops.names import check_keys, nearest
-from .options import choose, coerce, demand, option
+from .options import Misfit, choose, coerce, demand, option
 from .recipes import file_of, recipes
 from .schedule import SCHEDULES, drops
 
@@ -127,7 +127,14 @@ class Recipe:
 
     @classmethod
     def from_yaml(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> Recipe:
-        """The recipe in a YAML file of one level, or the shipped one of that name, with some keys changed."""
+        """The recipe in a YAML file of one level, or the shipped one of that name, with some keys changed.
+
+        Raises:
+            FileNotFoundError: there is neither such a file nor such a recipe.
+            Misfit: a change has a value that its key cannot have.
+            ValueError: the file is wrong, which is named.
+        """
+        changes = changes or {}
         path = file_of(path)
         try:
             record = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -141,8 +148,10 @@ class Recipe:
         if not isinstance(record, dict):
             raise ValueError(f"{path} must hold lines like `epochs: 60`, not {type(record).__name__}")
         try:
-            return cls.from_dict({**record, **(changes or {})})
+            return cls.from_dict({**record, **changes})
         except ValueError as error:
+            if isinstance(error, Misfit) and error.name in changes:
+                raise
             raise ValueError(f"{path}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,15 +19,13 @@ from ..ops.files import write_bytes
 from ..ops.resize import Resizing
 from ..postprocess.chain import Chain
 from ..postprocess.panoptic import Merging
-from .files import existing, read_safetensors
+from .files import KEY, existing, read_safetensors
 from .presets import create, published
 from .published import PRESETS
+from .rename import recognised
 
 FORMAT_VERSION = 1
 """Raised when an older pixelwise could no longer read what a newer one writes."""
-
-KEY = "pixelwise"
-"""Under which the record stands, as JSON, in the metadata of the file."""
 
 BEST = "best.safetensors"
 """The checkpoint that is taken of a run's folder."""
@@ -76,9 +74,12 @@ def load(path: str | os.PathLike[str]) -> Model:
     except ValueError:
         record = None
     if not isinstance(record, dict):
+        layout, table = recognised(tensors) or ("LAYOUT", None)
+        what, method = (f", but {table.architecture} of {layout}", table.architecture) if table else ("", "METHOD")
         raise ValueError(
-            f"{path} is a safetensors file that pixelwise did not write: make the model with pixelwise.create and fill "
-            "it with pixelwise.load_weights(model, path, layout=…)"
+            f"{path} is a safetensors file that pixelwise did not write{what}: make a checkpoint of it, "
+            f"pixelwise convert {path} --layout {layout} --model {method} --out model.safetensors, or fill a model "
+            "with it, pixelwise.load_weights(model, path, layout=…)"
         )
     if record.get("format_version") != FORMAT_VERSION:
         raise ValueError(

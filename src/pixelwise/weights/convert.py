@@ -15,7 +15,7 @@ from ..models import MODELS
 from .checkpoint import save
 from .files import read_state_dict
 from .presets import create
-from .rename import fitting, load_weights
+from .rename import fitting, load_weights, whose
 
 
 def convert(
@@ -56,7 +56,8 @@ def convert(
             f"{model} tells things from stuff, and its weights do not say which classes are which: give the classes "
             "with their things, as those of COCO, coco-panoptic"
         )
-    number = len(classes) if classes and tells_things else count_classes(theirs, layout, model, given)
+    with whose(theirs, os.fspath(source), model, layout):
+        number = len(classes) if classes and tells_things else count_classes(theirs, layout, model, given)
     if number == 1:
         raise ValueError(
             f"{os.fspath(source)} has one output, the sigmoid of one class against everything else: models here choose "
@@ -64,10 +65,8 @@ def convert(
         )
     classes = classes or Classes.numbered(number)
     made = create(model, classes=classes, **given)
-    try:
+    with whose(theirs, os.fspath(source), model, layout):
         unused = load_weights(made, theirs, layout)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(source)}: {error}") from None
     save(made, out, {"converted": {"from": Path(source).name, "layout": layout}})
     return unused
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+KEY = "pixelwise"
+"""Under which our own checkpoints have their record, as JSON, in the metadata of the file."""
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which of these names training scripts hide the weights in a checkpoint."""
@@ -57,7 +61,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if is_pickle(path):
         raise ValueError(
             f"{path} is a pickle, not a safetensors file, and is not opened: a pickle can run any program. "
-            "A state dict of PyTorch can be read with pixelwise.load_weights(model, path, layout=…)"
+            "A state dict of PyTorch becomes a checkpoint by pixelwise convert FILE --layout LAYOUT --model METHOD"
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -78,15 +82,23 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = existing(path)
     if not is_pickle(path):
-        return unwrapped(read_safetensors(path)[0], str(path))
+        tensors, metadata = read_safetensors(path)
+        if KEY in metadata:
+            raise ValueError(
+                f"{path} is a checkpoint of pixelwise and no other library's: it is used as it is (--model), and a "
+                "training begins from it (--weights)"
+            )
+        return unwrapped(tensors, str(path))
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        whole = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a hostile file makes PyTorch raise
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        what = f"holds {found[1]}, more than tensors" if found else "holds more than tensors, or is cut short"
         raise ValueError(
-            f"{path} holds more than tensors, or is cut short; it is not opened, since a pickle can run any program. "
-            f"Save its state_dict() alone, best as safetensors ({type(error).__name__}: {str(error)[:120]})"
+            f"{path} {what}; it is not opened, since a pickle can run any program. Save its state_dict() alone, best "
+            "as safetensors"
         ) from None
-    return unwrapped(found, str(path))
+    return unwrapped(whole, str(path))
 
 
 def unwrapped(found: Any, name: str) -> dict[str, Any]:

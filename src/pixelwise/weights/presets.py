@@ -68,7 +68,7 @@ def create(
     for key in given:
         if key not in accepted:
             raise ValueError(f"{name} has no argument {key!r}: {nearest(key, accepted)}")
-        _check_kind(f"{key} of {name}", given[key], parameters[key].default)
+        _check_kind(f"the argument {key} of {name}", given[key], parameters[key].default)
     if "things" in accepted:
         classes, given = _countable(name, classes, given)
     model = MODELS[name](len(classes), **given)
@@ -121,7 +121,7 @@ def fill_backbones(model: Model, source: str | os.PathLike[str] | Literal[True] 
     for module in backbones:
         if module.normalize().to_dict() != model.normalize.to_dict():
             raise ValueError(
-                f"{type(model).__name__} gives its own backbone pixels that ImageNet weights have not learnt from: "
+                f"{model.method} gives its own backbone pixels that ImageNet weights have not learnt from: "
                 "name a backbone of timm (resnet101), or begin without ImageNet (pretrained: none)"
             )
         load_pretrained(module, source)

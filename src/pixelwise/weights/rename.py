@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ..models import MODELS
@@ -50,14 +51,34 @@ def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any
     {'mask_values': 'the grey values of their masks, not a weight'}
     """
     name = "the state dict" if isinstance(source, Mapping) else os.fspath(existing(source))
-    table = fitting(model, layout)
     theirs = unwrapped(source, name) if isinstance(source, Mapping) else read_state_dict(source)
-    try:
-        found, unused = table.rename(theirs, model.state_dict())
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    with whose(theirs, name, model.method, layout):
+        found, unused = fitting(model, layout).rename(theirs, model.state_dict())
     model.load_state_dict(found, strict=False)
     return unused
+
+
+def recognised(theirs: Mapping[str, Any]) -> tuple[str, Table] | None:
+    """The layout and the table in which each tensor of a state dict has a name, the likest; None if there is none."""
+    every = [(table.likeness(theirs), layout, table) for layout, tables in LAYOUTS.items() for table in tables]
+    likeness, layout, table = max(every, key=lambda one: one[0])
+    return (layout, table) if likeness else None
+
+
+@contextmanager
+def whose(theirs: Mapping[str, Any], name: str, wanted: str, layout: str) -> Iterator[None]:
+    """Within it, a ValueError begins with the file; where it holds another method, it says which instead."""
+    try:
+        yield
+    except ValueError as error:
+        known, table = recognised(theirs) or (layout, None)
+        asked = [one for one in LAYOUTS.get(layout, ()) if one.architecture == wanted]
+        if table is None or layout not in LAYOUTS or any(one.likeness(theirs) for one in asked):
+            raise ValueError(f"{name}: {error}") from None
+        raise ValueError(
+            f"{name} holds {table.architecture} in the layout {known!r}, but {wanted} was to be filled from the layout "
+            f"{layout!r}. These weights fit {table.made_by}"
+        ) from None
 
 
 def fitting(model: Model, layout: str) -> Table:
@@ -72,7 +93,7 @@ def fitting(model: Model, layout: str) -> Table:
     tables = [table for table in LAYOUTS[layout] if table.architecture == model.architecture]
     if not tables:
         raise ValueError(
-            f"the layout {layout!r} is not that of {model.architecture or type(model).__name__}. "
+            f"the layout {layout!r} is not that of {model.method}. "
             f"These weights fit {'; or '.join(table.made_by for table in LAYOUTS[layout])}"
         )
     defaults = inspect.signature(MODELS[model.architecture]).parameters

@@ -73,6 +73,13 @@ class Table:
             raise ValueError(f"{'; '.join(problems[:SHOWN])}{more}. These weights fit {self.made_by}")
         return found, unused
 
+    def likeness(self, theirs: Mapping[str, Any]) -> float:
+        """The share of the table that a state dict uses; 0 where one of its tensors has no name in it."""
+        keys = [key for key, value in theirs.items() if isinstance(value, Tensor)]
+        if not all(self.ours(key) or key.startswith(tuple(self.dropped)) for key in keys):
+            return 0
+        return sum(any(key.startswith(start) for key in keys) for start in self.prefixes) / len(self.prefixes)
+
     def ours(self, key: str) -> str | None:
         """Our name of one of their tensors, if there is one."""
         fitting = [start for start in self.prefixes if key.startswith(start)]
