@@ -6,8 +6,8 @@
 Every row is `pixelwise.train` with the method's recipe for small data (`pixelwise recipes mask_rcnn-cells`): the same
 encoder (timm's tf_efficientnet_lite0, ImageNet weights), the same pictures, batches and number of steps; no method has
 its paper's schedule, so this says how they compare at this budget and not what they can reach. Scored with the last
-weights on whole pictures, at their own size. `torchvision` is its `MaskRCNN` with its own heads, losses and sampling on
-that encoder, in the recipe of our Mask R-CNN and with anchors of the same sides.
+weights on whole pictures, at their own size. `torchvision` is its `MaskRCNN`, own heads and losses, on that encoder in
+the recipe of our Mask R-CNN: pyramid as wide, anchors of the same sides, as many regions learnt from in a picture.
 
 CamVid is approximately panoptic after `pixelwise convert --semantic PATH/camvid --classes "sky,building,pole,road,
 pavement,tree,sign symbol,fence,car,pedestrian,bicyclist" --void 11 --things "pole,sign symbol,car,pedestrian,bicyclist"
@@ -55,6 +55,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
 
 COLUMNS = {"instance": ("mask AP", "mask AP50", "box AP"), "panoptic": ("PQ", "mIoU", "mask AP")}
 
+WIDTH, REGIONS = 64, 64
 ANCHORS = tuple((side,) for side in (16, 32, 64, 128, 256))
 
 
@@ -70,12 +71,12 @@ class Peer(InstanceModel):
         from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
         class Pyramid(nn.Module):
-            out_channels = 256
+            out_channels = WIDTH
 
             def __init__(self) -> None:
                 super().__init__()
                 self.backbone = Backbone(backbone, out_indices=(1, 2, 3, 4))
-                self.fpn = FeaturePyramidNetwork(list(self.backbone.channels), 256, LastLevelMaxPool())
+                self.fpn = FeaturePyramidNetwork(list(self.backbone.channels), WIDTH, LastLevelMaxPool())
 
             def forward(self, images: Tensor) -> dict[str, Tensor]:
                 maps = OrderedDict((str(n), x) for n, x in enumerate(self.backbone(images)))
@@ -85,9 +86,9 @@ class Peer(InstanceModel):
         pyramid = Pyramid()
         self.normalize = pyramid.backbone.normalize()
         anchors = AnchorGenerator(ANCHORS, ((0.5, 1.0, 2.0),) * len(ANCHORS))
-        self.network = MaskRCNN(
-            pyramid, num_classes, image_mean=[0.0] * 3, image_std=[1.0] * 3, rpn_anchor_generator=anchors
-        )
+        sampling = {"box_batch_size_per_image": REGIONS, "box_detections_per_img": self.most_objects}
+        plain = {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}
+        self.network = MaskRCNN(pyramid, num_classes, rpn_anchor_generator=anchors, **plain, **sampling)
         self.network.transform.resize = lambda image, target=None: (image, target)
 
     def forward(self, images: Tensor) -> tuple[Tensor]:

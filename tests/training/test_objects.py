@@ -20,14 +20,28 @@ def recipe() -> Recipe:
     return Recipe.from_yaml("mask_rcnn-cells", {**changes, "augment": "none"})
 
 
+ENLARGED = {"data": "shapes:number=240,size=64,most=3", "resize": 128, "imgsz": 128, "batch": 4}
+SMALL_SOLO = {"width": 64, "features": 32, "pyramid": 64, "convs": 2, "grids": [12, 10, 8, 6, 4]}
+
+
 @pytest.mark.slow
-def test_it_learns_to_find_shapes(recipe, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("mask_rcnn-cells", {}),
+        ("yolact-cells", {**ENLARGED, "epochs": 4, "arguments": {"size": 300, "width": 64}}),
+        ("solov2-cells", {**ENLARGED, "epochs": 3, "arguments": SMALL_SOLO, "lr": 3e-3}),
+    ],
+)
+def test_it_learns_to_find_shapes(recipe, name, changes, tmp_path):
+    known = {key: getattr(recipe, key) for key in ("data", "epochs", "imgsz", "lr", "ema", "augment")}
+    recipe = Recipe.from_yaml(name, {**known, **changes})
     done = train(recipe, machine=MACHINE, out=tmp_path / "run", progress=False)
     unseen = shapes(20, 64, seed=7, most=3)
     found = pixelwise.evaluate(pixelwise.load(done.best), unseen, progress=False)
     assert found.main == "mask AP"
     assert found.scores["mask AP50"] > 0.1
-    untrained = pixelwise.create("mask_rcnn", classes=unseen.classes, **recipe.arguments, backbone=recipe.backbone)
+    untrained = pixelwise.create(recipe.model, classes=unseen.classes, **recipe.arguments, backbone=recipe.backbone)
     assert pixelwise.evaluate(untrained, unseen, progress=False).scores["mask AP50"] < 0.02
 
 
