@@ -41,7 +41,7 @@ from quiet import measure
 from results import machine, write
 
 BACKBONE = "tf_efficientnet_lite0"
-SOLO = {"width": 128, "convs": 2, "grids": (12, 10, 8, 6, 4)}
+SOLO = {"width": 128, "convs": 2}
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "mask_rcnn": ("mask_rcnn-cells", {}),
     "torchvision": ("mask_rcnn-cells", {"arguments": {}}),

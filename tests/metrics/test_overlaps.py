@@ -8,7 +8,7 @@ import torch
 from pycocotools import mask as coco
 
 from pixelwise.classes import Classes
-from pixelwise.metrics.overlaps import _run_lengths, areas_of, boxes_of, objects_of, ranks
+from pixelwise.metrics.overlaps import objects_of, ranks
 from pixelwise.segmentation import Segmentation
 
 CLASSES = Classes(("cell", "ground"), background=1)
@@ -31,19 +31,20 @@ def masks():
 
 def test_runs_of_masks():
     planes = masks()
-    runs = _run_lengths(
-        Segmentation(CLASSES, torch.zeros(len(planes), dtype=torch.int64), masks=torch.from_numpy(planes))
-    )
+    zeros = torch.zeros(len(planes), dtype=torch.int64)
+    objects = objects_of(Segmentation(CLASSES, zeros, masks=torch.from_numpy(planes)))
     wanted = coco.encode(np.asfortranarray(planes.transpose(1, 2, 0).astype(np.uint8)))
-    assert [one["counts"] for one in runs] == [one["counts"] for one in wanted]
-    assert [one["size"] for one in runs] == [[7, 11]] * len(planes)
+    assert objects.areas.tolist() == coco.area(wanted).tolist()
+    assert objects.boxes.tolist() == coco.toBbox(wanted).tolist()
+    assert [one["counts"] for one in objects.runs] == [one["counts"] for one in wanted]
+    assert [one["size"] for one in objects.runs] == [[7, 11]] * len(planes)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 8), (8, 1), (13, 17)])
 def test_runs_of_maps(size):
     ids = np.random.default_rng(1).integers(0, 4, size).astype(np.int32)
     ids[ids == 3] = 4  # segment 3 is empty
-    runs = _run_lengths(Segmentation(CLASSES, torch.zeros(4, dtype=torch.int64), ids=torch.from_numpy(ids)))
+    runs = objects_of(Segmentation(CLASSES, torch.zeros(4, dtype=torch.int64), ids=torch.from_numpy(ids))).runs
     for n, one in enumerate(runs, 1):
         wanted = coco.encode(np.asfortranarray((ids == n).astype(np.uint8)))
         assert one["counts"] == wanted["counts"]
@@ -55,8 +56,8 @@ def test_the_best_of_each_class_come_first():
     objects = objects_of(Segmentation(CLASSES, labels, scores, ids=ids))
     assert objects.labels.tolist() == [0, 0, 0, 0]
     assert objects.scores.tolist() == pytest.approx([0.7, 0.5, 0.5, 0.1])
-    assert boxes_of(objects).tolist() == [[0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 1, 1], [2, 1, 1, 1]]
-    assert areas_of(objects).tolist() == [1, 1, 1, 1]
+    assert objects.boxes.tolist() == [[0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 1, 1], [2, 1, 1, 1]]
+    assert objects.areas.tolist() == [1, 1, 1, 1]
 
 
 def test_ranks():
@@ -68,5 +69,5 @@ def test_more_objects_than_a_byte_counts():
     """The area of more than 255 run lengths overflows in pycocotools with numpy 2.4."""
     ids = torch.arange(1, 301, dtype=torch.int32).repeat_interleave(2).reshape(20, 30)
     found = objects_of(Segmentation(CLASSES, torch.zeros(300, dtype=torch.int64), ids=ids))
-    assert areas_of(found).tolist() == [2.0] * 300
-    assert boxes_of(found)[-1].tolist() == [28, 19, 2, 1]
+    assert found.areas.tolist() == [2.0] * 300
+    assert found.boxes[-1].tolist() == [28, 19, 2, 1]

@@ -18,7 +18,6 @@ from .overlaps import (
     Objects,
     Pairs,
     Touch,
-    areas_of,
     best_of,
     boundary_pairs,
     box_pairs,
@@ -163,10 +162,10 @@ class AveragePrecision(PerPicture[Picture]):
         found = best_of(found)
         touch = Touch.of(found, truth)
         pairs = {"mask": mask_pairs(found, truth, touch), "box": box_pairs(found, truth, touch)}
-        areas = {"mask": areas_of(found), "box": touch.found[:, 2] * touch.found[:, 3]}
+        areas = {"mask": found.areas, "box": touch.found[:, 2] * touch.found[:, 3]}
         if self.boundary is not None:
             pairs["boundary"], areas["boundary"] = boundary_pairs(found, truth, touch, self.boundary), areas["mask"]
-        return Picture(found.labels, found.scores, areas, truth.labels, areas_of(truth), truth.crowd, pairs)
+        return Picture(found.labels, found.scores, areas, truth.labels, truth.areas, truth.crowd, pairs)
 
     def _terms(self) -> dict[str, object]:
         return super()._terms() | {"boundary width": self.boundary}

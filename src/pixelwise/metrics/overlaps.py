@@ -32,13 +32,23 @@ class Objects(NamedTuple):
         labels: (N,) index of the class.
         scores: (N,) float64.
         crowd: (N,) bool.
+        areas: (N,) pixels.
+        boxes: (N, 4) x, y, width and height of the box around each mask, pixels; zeros around an empty one.
         runs: N run lengths.
     """
 
     labels: Integers
     scores: Floats
     crowd: NDArray[np.bool_]
+    areas: Floats
+    boxes: Floats
     runs: Sequence[Runs]
+
+    def take(self, index: Integers) -> Objects:
+        """Those at these places, in this order."""
+        labels, scores, crowd, areas, boxes, runs = self
+        each = [runs[n] for n in index.tolist()]
+        return Objects(labels[index], scores[index], crowd[index], areas[index], boxes[index], each)
 
 
 class Pairs(NamedTuple):
@@ -68,7 +78,7 @@ class Touch(NamedTuple):
     @classmethod
     def of(cls, found: Objects, true: Objects) -> Touch:
         """Of the boxes around the masks."""
-        one, other = boxes_of(found), boxes_of(true)
+        one, other = found.boxes, true.boxes
         start = np.maximum(one[:, None, :2], other[:, :2])
         end = np.minimum(one[:, None, :2] + one[:, None, 2:], other[:, :2] + other[:, 2:])
         both: Floats = np.maximum(end - start, 0).prod(-1)
@@ -81,15 +91,16 @@ def objects_of(segmentation: Segmentation) -> Objects:
     scores = segmentation.scores.cpu().numpy().astype(np.float64)
     order: Integers = np.lexsort((-scores, labels))
     order = order[labels[order] != segmentation.classes.background]
-    runs = _run_lengths(segmentation)
-    return Objects(labels[order], scores[order], segmentation.crowd.cpu().numpy()[order], [runs[n] for n in order])
+    masks = segmentation.as_masks()
+    crowd, areas, boxes = (table.cpu().numpy() for table in (segmentation.crowd, masks.areas(), masks.boxes()))
+    boxes[:, 2:] -= boxes[:, :2]
+    runs = [{"size": list(masks.size), "counts": text} for text in masks_to_texts(masks)]
+    return Objects(labels, scores, crowd, areas.astype(np.float64), boxes.astype(np.float64), runs).take(order)
 
 
 def best_of(objects: Objects) -> Objects:
     """The best `MOST` of each class."""
-    kept = np.flatnonzero(ranks(objects.labels) < MOST).tolist()
-    runs = [objects.runs[n] for n in kept]
-    return Objects(objects.labels[kept], objects.scores[kept], objects.crowd[kept], runs)
+    return objects.take(np.flatnonzero(ranks(objects.labels) < MOST))
 
 
 def ranks(keys: NDArray[Any]) -> Integers:
@@ -97,16 +108,6 @@ def ranks(keys: NDArray[Any]) -> Integers:
     first = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
     places: Integers = np.arange(len(keys)) - np.repeat(first, np.diff(first, append=len(keys)))
     return places
-
-
-def areas_of(objects: Objects) -> Floats:
-    """(N,) pixels of each mask."""
-    return np.asarray(coco.area(list(objects.runs)), np.float64)
-
-
-def boxes_of(objects: Objects) -> Floats:
-    """(N, 4) x, y, width and height of the box around each mask, pixels; zeros around an empty one."""
-    return np.asarray(coco.toBbox(list(objects.runs)), np.float64).reshape(-1, 4)
 
 
 def mask_pairs(found: Objects, true: Objects, touch: Touch) -> Pairs:
@@ -162,9 +163,3 @@ def _mask_iou(
 ) -> Floats:
     overlap = coco.iou([found[k] for k in n], [true[k] for k in m], crowd[m].astype(int).tolist())
     return np.asarray(overlap, np.float64).reshape(len(n), len(m))
-
-
-def _run_lengths(segmentation: Segmentation) -> list[Runs]:
-    """One for each segment."""
-    height, width = segmentation.size
-    return [{"size": [height, width], "counts": text} for text in masks_to_texts(segmentation.as_masks())]
