@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import colorsys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -125,6 +126,14 @@ def test_a_label_stands_at_the_pixels_of_its_object_and_not_at_a_corner_of_its_b
     named = (draw(picture, result, legend=False) != draw(picture, result, labels=False, legend=False)).any(2)
     rows, columns = named.nonzero()
     assert (rows.max() + 1, columns.min()) == (100, 160)
+
+
+def test_an_object_without_a_pixel_has_no_label_and_is_not_counted():
+    seen = objects((20, 20, 100, 100))
+    masks = torch.cat([seen.masks.dense(), torch.zeros(1, 240, 320, dtype=torch.bool)])
+    both = replace(seen, labels=seen.labels.repeat(2), scores=torch.tensor([0.9, 0.8]), masks=masks, crowd=None)
+    image = torch.zeros(3, 240, 320, dtype=torch.uint8)
+    assert np.array_equal(draw(image, both), draw(image, replace(seen, scores=torch.tensor([0.9]))))
 
 
 def test_letters_grow_with_the_picture():

@@ -170,3 +170,11 @@ def test_one_verb_for_two_things(masks, tmp_path, capsys):
     ):
         assert main(["convert", *flags]) == WRONG_INPUT
         assert what in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_anything_is_left_as_it_is(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="out holds files already.*give a new folder"):
+        build_panoptic(tmp_path / "out", instances="shapes:number=2,size=32")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]

@@ -240,7 +240,7 @@ def _labels(result: Segmentation, shades: np.ndarray[Any, Any]) -> list[Label]:
         return []
     classes, scores, labels = result.classes, result.scores.tolist(), result.labels.tolist()
     masks, found = result.as_masks(), []
-    for n in sorted(range(len(result)), key=lambda n: -scores[n]):
+    for n in sorted(masks.areas().nonzero().flatten().tolist(), key=lambda n: -scores[n]):
         if result.masks is not None or classes.things[labels[n]]:
             name, score = classes.names[labels[n]], f"{scores[n]:.2f}"
             texts = (name,) if min(scores) == 1 else (f"{name} {score}", score)
@@ -250,10 +250,8 @@ def _labels(result: Segmentation, shades: np.ndarray[Any, Any]) -> list[Label]:
 
 
 def _largest_part(mask: Tensor, corner: tuple[int, int]) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
-    """Of the largest connected part of a mask: its box, and where its first and its last row begin."""
-    number, parts, stats, _ = cv2.connectedComponentsWithStats(mask.cpu().numpy().astype(np.uint8), connectivity=8)
-    if number < 2:
-        return (0, 0, 0, 0), (0, 0)
+    """Of the largest connected part of a mask that is not empty: its box, and where its first and last row begin."""
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.cpu().numpy().astype(np.uint8), connectivity=8)
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     x, y, width, height = stats[largest, :4].tolist()
     first, last = (int((parts[row] == largest).argmax()) for row in (y, y + height - 1))
@@ -268,7 +266,7 @@ def _apart(result: Segmentation) -> bool:
 
 def _entries(result: Segmentation) -> list[tuple[Color, str]]:
     """The classes that are present, in their order; with the number of objects where these are told apart."""
-    classes, present = result.classes, Counter(result.labels.tolist())
+    classes, present = result.classes, Counter(result.labels[result.areas() > 0].tolist())
     apart = _apart(result)
     return [
         (classes.colors[label], classes.names[label] + (f" ({number})" if apart and classes.things[label] else ""))

@@ -143,9 +143,11 @@ def build_panoptic(
 
     Raises:
         FileNotFoundError, ValueError: when the data cannot be opened, or no picture is left.
-        OSError: when the folder cannot be written.
+        OSError: when the folder holds anything already, or cannot be written.
     """
     out, found = Path(out), _Found()
+    if out.is_dir() and any(out.iterdir()):
+        raise FileExistsError(f"{out} holds files already, which would be mixed with the new ones: give a new folder")
     first = semantic if semantic is not None else instances
     if first is None:
         raise ValueError("there is nothing to build from: give class masks, objects, or both")

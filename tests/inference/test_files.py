@@ -212,28 +212,25 @@ def test_objects_of_real_pictures_in_every_format(nuclei_sample, tmp_path):
     assert len(json.loads((tmp_path / "coco.json").read_text())["annotations"]) == number
 
 
-def test_what_yolo_cannot_hold_is_told_once(tmp_path):
+def test_what_formats_cannot_hold_is_told_once(tmp_path):
     class Odd(Cells):
-        """Finds a ring, a dot of one pixel and nothing at all."""
+        """Finds a ring, a dot of one pixel and a part of the ring once more."""
 
         def decode(self, outputs, sizes):
             masks = torch.zeros(3, *sizes[0], dtype=torch.bool)
             masks[0, 2:8, 2:8], masks[1, 1, 12] = True, True
-            masks[0, 4:6, 4:6] = False
+            masks[0, 4:6, 4:6], masks[2, 2:4, 2:4] = False, True
             return [Segmentation(CELLS, torch.ones(3, dtype=torch.int64), torch.ones(3), masks=masks)]
 
     for name in ("a", "b"):
         Image.new("RGB", (16, 16)).save(tmp_path / f"{name}.png")
-    done = predict_files(Odd(), tmp_path, tmp_path / "out", formats=["yolo"])
-    left_out, joined = done.notes
+    done = predict_files(Odd(), tmp_path, tmp_path / "out", formats=["yolo", "label-map"])
+    joined, covered = done.notes
     texts = tmp_path / "out" / "yolo" / "labels"
-    assert (
-        left_out
-        == f"2 objects without a pixel, or crowds, are left out in YOLO's texts; the first in {texts / 'a.txt'}"
-    )
+    assert covered == "2 objects have no pixel in the label map, as others lie on top; the first in a.png"
     assert joined.startswith("2 objects of several parts, or with holes, are one polygon")
     assert f"note: {joined}" in done.summary().splitlines()
-    assert [len((texts / f"{name}.txt").read_text().splitlines()) for name in ("a", "b")] == [2, 2]
+    assert [len((texts / f"{name}.txt").read_text().splitlines()) for name in ("a", "b")] == [3, 3]
 
 
 def test_what_was_found_is_read_as_a_data_set(nuclei_sample, tmp_path):

@@ -168,6 +168,22 @@ def test_tiles_that_only_touch():
     assert len(merged(squares(left, (30, 10, 50, 20)), squares(right, (50, 17, 80, 27)))) == 2
 
 
+class Blind(Oracle):
+    """Finds an object more, of which no pixel is left."""
+
+    def decode(self, outputs: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
+        (found,) = super().decode(outputs, sizes)
+        masks = Masks.joined([Masks.from_dense(torch.zeros(1, *found.size, dtype=torch.bool)), found.as_masks()])
+        return [Segmentation(CLASSES, torch.cat([torch.ones(1).long(), found.labels]), masks=masks)]
+
+
+def test_objects_without_a_pixel_are_left_out():
+    (truth,) = (shapes(1, 64, seed=3).truth(0),)
+    found = Predictor(Blind(), device="cpu")(painted(truth))
+    assert len(found) == len(truth) > 0
+    assert found.areas().min() > 0
+
+
 def test_nothing_found():
     empty = merge([squares(LEFT), squares(RIGHT)], (50, 100))
     assert len(empty) == 0

@@ -24,6 +24,15 @@ def test_folders_and_patterns_keep_what_lies_below_them(tmp_path):
     assert list(find_pictures([f"{tmp_path}/*.png", tmp_path / "a.png"], out)[0]) == ["a"]
 
 
+def test_results_may_go_above_or_into_the_folder_of_the_pictures(tmp_path):
+    for name in ("in/a.png", "in/overlay/old.png", "overlay/old.png"):
+        picture(tmp_path / name)
+    for out in (tmp_path / "in", tmp_path):
+        wanted = ["a"] if out.name == "in" else ["a", "overlay/old"]
+        assert sorted(find_pictures([tmp_path / "in"], out, ("overlay", "coco"))[0]) == wanted
+    assert list(find_pictures([tmp_path], tmp_path, ("overlay", "in/overlay"))[0]) == ["in/a"]
+
+
 def test_sources_without_pictures(tmp_path):
     (tmp_path / "empty").mkdir()
     picture(tmp_path / "cells.png")

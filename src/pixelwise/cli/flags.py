@@ -88,7 +88,7 @@ def predict(verb: ArgumentParser) -> None:
     _model(verb)
     verb.add_argument("--source", required=True, nargs="+", help="pictures, folders or patterns like 'new/*.tif'")
     formats = """overlay (the picture with the result on it), class-map (PNG, a class each pixel), label-map (16-bit
-        PNG, a number each object), coco (JSON with run lengths), yolo (texts of polygons), coco-panoptic (JSON and
+        PNG, a number each segment), coco (JSON with run lengths), yolo (texts of polygons), coco-panoptic (JSON and
         PNGs), table (CSV with class, score, area, box and centre of each object); several: overlay,table (default:
         overlay,class-map; for objects overlay,table; for both overlay,coco-panoptic)"""
     verb.add_argument("--write", help=formats)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..training.options import Misfit, mapping
@@ -66,6 +67,7 @@ def models(options: Namespace) -> int:
 def _summarize(options: Namespace) -> int:
     from ..data.known_classes import known_classes
     from ..models import MODELS
+    from ..ops.names import nearest
     from ..summary import summarize
     from ..weights.published import PRESETS
 
@@ -77,10 +79,13 @@ def _summarize(options: Namespace) -> int:
         preset = PRESETS.get(options.name)
         made = {**preset.arguments, "classes": known_classes(preset.classes)} if preset else {}
         model = _new(preset.model if preset else options.name, options, made)
-    else:
+    elif Path(options.name).exists():
         from ..weights.checkpoint import load
 
         model = load(options.name)
+    else:
+        near = nearest(options.name, [*MODELS, *PRESETS])
+        raise ValueError(f"{options.name} is no method, no published checkpoint and no file; {near}")
     found = summarize(model, _size(options.size))
     print(json.dumps(found.to_dict(), indent=2) if options.json else found.table())
     return DONE

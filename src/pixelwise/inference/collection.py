@@ -8,6 +8,7 @@ from pathlib import Path
 from ..classes import Classes
 from ..data.annotations import Annotations
 from ..data.panoptic_annotations import PanopticAnnotations
+from ..data.records import counted
 from ..data.yolo import Texts, write_names
 from ..segmentation import Segmentation
 from . import table
@@ -30,6 +31,7 @@ class Collection:
         self.classes, self.formats, self.out = classes, formats, out
         self._annotations, self._rows = Annotations(classes, scores=True), list[table.Row]()
         self._texts = Texts()
+        self._hidden = list[str]()  # the picture of each object that has no pixel in its label map
         self._panoptic = PanopticAnnotations(classes, out / "coco-panoptic", scores=True)
 
     def add(self, name: str, result: Segmentation) -> None:
@@ -40,12 +42,18 @@ class Collection:
             self._annotations.add(name, result)
         if "table" in self.formats:
             self._rows += table.rows(name, result)
+        if "label-map" in self.formats:
+            self._hidden += [name] * (len(result) - len(result.panoptic_map().unique().nonzero()))
         if "yolo" in self.formats:
             self._texts.add(result, self.out / "yolo" / "labels" / Path(name).with_suffix(".txt"))
 
     def notes(self) -> tuple[str, ...]:
         """What the formats could not hold as it is, in sentences for people."""
-        return tuple(self._texts.notes())
+        notes = self._texts.notes()
+        if self._hidden:
+            number = counted(len(self._hidden), "object has", "objects have")
+            notes.append(f"{number} no pixel in the label map, as others lie on top; the first in {self._hidden[0]}")
+        return tuple(notes)
 
     def write(self) -> None:
         """All of them.

@@ -198,7 +198,8 @@ def predict_files(
     formats = DEFAULTS[predictor.model.task] if formats is None else formats
     _check_formats(formats, predictor.model.classes)
     out = Path(out)
-    pictures, masks = find_pictures([sources] if isinstance(sources, str | os.PathLike) else sources, out)
+    every = [sources] if isinstance(sources, str | os.PathLike) else sources
+    pictures, masks = find_pictures(every, out, FORMATS)
     _check_writable(out)
     done, failed = list[Path](), list[tuple[Path, str]]()
     collected = Collection(predictor.model.classes, formats, out)

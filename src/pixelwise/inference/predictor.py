@@ -139,7 +139,7 @@ class Predictor:
 
     @torch.inference_mode()
     def __call__(self, source: Picture, *, score: float = SURE) -> Segmentation:
-        """What is where in one picture, at its own size, on the CPU.
+        """What is where in one picture, at its own size, on the CPU; objects without a pixel are left out.
 
         Args:
             source: the picture.
@@ -153,7 +153,8 @@ class Predictor:
             if not isinstance(self.model, SemanticModel):
                 found = self._decoded(image)
                 if self.model.task == "instance":
-                    found = found.select(found.scores >= (score if self.score is None else self.score))
+                    sure = found.scores >= (score if self.score is None else self.score)
+                    found = found.select(sure & (found.areas() > 0))
             elif self.postprocess.crf is None:
                 found = most_probable(self._bands(InMemory(image), best), self.model.classes)
             else:

@@ -14,8 +14,12 @@ MASK_ENDING = re.compile(r"(?i)[_\-. ](masks?|labels?|gt|seg|segmentation)$")
 """How the name of a mask ends that lies beside its picture."""
 
 
-def find_pictures(sources: Iterable[str | os.PathLike[str]], out: Path) -> tuple[dict[str, Path], tuple[Path, ...]]:
-    """The pictures that the sources name, by the names of their results; those below `out` are left out.
+def find_pictures(
+    sources: Iterable[str | os.PathLike[str]], out: Path, formats: Iterable[str] = ()
+) -> tuple[dict[str, Path], tuple[Path, ...]]:
+    """The pictures that the sources name, by the names of their results; earlier results are left out.
+
+    These are what lies below `out`, or, of sources that lie there themselves, in the folders of the formats.
 
     Returns:
         The pictures, and the masks beside them that were left out of folders.
@@ -26,12 +30,15 @@ def find_pictures(sources: Iterable[str | os.PathLike[str]], out: Path) -> tuple
     """
     found: dict[str, Path] = {}
     left_out: list[Path] = []
+    out = out.resolve()
     for source in sources:
         before = len(found)
+        within = out in (Path(source).resolve() / "any").parents
+        results = {out / format for format in formats} if within else {out}
         expanded = list(_expanded(str(source)))
         masks = _masks([path for _, path in expanded]) if Path(source).is_dir() else set()
         for base, path in expanded:
-            if out.resolve() in path.resolve().parents and not Path(source).is_file():
+            if results.intersection(path.resolve().parents) and not Path(source).is_file():
                 continue
             if path in masks:
                 left_out.append(path)
