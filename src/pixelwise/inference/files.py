@@ -197,8 +197,7 @@ def predict_files(
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     formats = DEFAULTS[predictor.model.task] if formats is None else formats
     _check_formats(formats, predictor.model.classes)
-    out = Path(out)
-    every = [sources] if isinstance(sources, str | os.PathLike) else sources
+    out, every = Path(out), [sources] if isinstance(sources, str | os.PathLike) else sources
     pictures, masks = find_pictures(every, out, FORMATS)
     _check_writable(out)
     done, failed = list[Path](), list[tuple[Path, str]]()

@@ -206,7 +206,7 @@ class MaskRCNN(InstanceModel):
                 stride_in_first_convolution(self.backbone.net)
         for layer in self.backbone.modules():
             if choices.frozen_exactly and isinstance(layer, nn.BatchNorm2d):
-                layer.eps = 0.0
+                layer.eps = torch.finfo(torch.float32).tiny  # some versions of torch refuse 0
         channels = [self.backbone.channels[place] for place in self.places]
         self.fpn = FPN(channels, width, norm=choices.mask_norm, pooled=1)
         self.proposals = ProposalNetwork(width, anchors, choices)
