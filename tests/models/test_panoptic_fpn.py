@@ -230,7 +230,9 @@ def test_training_goes_on_with_other_things(tmp_path):
     assert model.arguments["things"] == [1]
     assert model.arguments["width"] == 16
     assert "start anew: instance.boxes.head.scores.weight" in notes[0]
-    assert "(8 in all)" in notes[0]
+    anew = [name for name in model.state_dict() if ".head." in name]
+    assert f"({len(anew)} in all)" in notes[0]
+    assert "semantic.head.bias" in anew
 
 
 @pytest.mark.parametrize("truth", ["instance", "semantic"])

@@ -43,7 +43,7 @@ def test_masks_grow_as_the_authors_do_it():
     boxes = torch.tensor([[0.0, 0, 137, 137], [10, 20, 30, 60], [-20, 100, 50, 170], [70, 3, 90, 9], [136, 0, 137, 9]])
     soft = (coefficients @ prototypes.flatten(1)).sigmoid().view(5, 34, 34)
     soft = soft * within(windows(boxes, (137, 137), (34, 34)), (34, 34))
-    wanted = F.interpolate(soft[None], size, mode="bilinear", align_corners=False)[0]
+    wanted = F.interpolate(soft[None].double(), size, mode="bilinear", align_corners=False)[0].float()
     found = dense(soft_masks(prototypes, coefficients, boxes, size, (137, 137), (137, 137)), size)
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
     masks = grow(prototypes, coefficients, boxes, size, (137, 137), (137, 137))

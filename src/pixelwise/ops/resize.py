@@ -73,8 +73,8 @@ def bilinear_weights(length: int, cells: int, step: float, device: torch.device 
         step: cells to a pixel.
         device: where the weights are to be.
     """
-    place = ((torch.arange(length, device=device) + 0.5) * step - 0.5).clamp(0, cells - 1)
+    place = ((torch.arange(length, dtype=torch.float64) + 0.5) * step - 0.5).clamp(0, cells - 1)
     low = place.long()
-    share = (place - low)[:, None]
-    weights = torch.zeros(length, cells, device=device).scatter_(1, low[:, None], 1 - share)
-    return weights.scatter_add_(1, (low[:, None] + 1).clamp(max=cells - 1), share)
+    share = (place - low).float()[:, None]
+    weights = torch.zeros(length, cells).scatter_(1, low[:, None], 1 - share)
+    return weights.scatter_add_(1, (low[:, None] + 1).clamp(max=cells - 1), share).to(device)
