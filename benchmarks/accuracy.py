@@ -29,15 +29,15 @@ import numpy as np
 import torch
 
 from pixelwise import create, load, open_dataset, train
+from pixelwise.data.augmentation.transforms import augmentation
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.loader import Plan, training_batches
-from pixelwise.data.transforms import augmentation
 from pixelwise.inference.predictor import Predictor
 from pixelwise.layers.normalize import Normalize
 from pixelwise.models.base import SemanticModel, SemanticOutputs
 from pixelwise.ops.pad import pad_to
 from pixelwise.ops.resize import Resizing
-from pixelwise.summary import summarize
+from pixelwise.summary.model_summary import summarize
 from pixelwise.training.preparation import cpu_multiplies_bf16
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.validation import Validation

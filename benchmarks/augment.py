@@ -25,8 +25,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from pixelwise import Classes, Sample, Segmentation
-from pixelwise.data.geometry import Elastic
-from pixelwise.data.transforms import Augmentation, Jitter
+from pixelwise.data.augmentation.geometry import Elastic
+from pixelwise.data.augmentation.transforms import Augmentation, Jitter
 from quiet import Timing, compare
 from results import machine, write
 

@@ -25,10 +25,10 @@ import numpy as np
 import torch
 
 import pixelwise
-from pixelwise.data.image import read_image
-from pixelwise.data.rows import gdal
 from pixelwise.demo import bundled
-from pixelwise.inference.files import predict_files
+from pixelwise.images.decoding import read_image
+from pixelwise.images.rows import gdal
+from pixelwise.inference.folder import predict_files
 from pixelwise.inference.predictor import TILE, Predictor
 from results import machine, write
 

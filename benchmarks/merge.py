@@ -23,7 +23,7 @@ import torch
 from pycocotools import mask as lengths
 
 from pixelwise.classes import Classes
-from pixelwise.postprocess.panoptic import Merging, join_classes
+from pixelwise.postprocess.panoptic_merging import Merging, join_classes
 from pixelwise.segmentation import Segmentation
 from quiet import compare
 from results import machine, write

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelwise import load, open_dataset, train
-from pixelwise.data.objects import as_objects
+from pixelwise.data.instance_truth import as_objects
 from pixelwise.inference.predictor import Predictor
 from pixelwise.layers.backbone import Backbone
 from pixelwise.masks import Masks

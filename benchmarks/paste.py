@@ -18,7 +18,7 @@ from torch import Tensor
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from pixelwise.masks import Masks
-from pixelwise.ops.paste import paste, paste_masks
+from pixelwise.models.mask_rcnn.paste import paste, paste_masks
 from quiet import compare, measure
 from results import machine, write
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 import pixelwise
 from pixelwise.layers.normalize import Normalize
-from pixelwise.ops.prototypes import grow
+from pixelwise.models.yolact.prototypes import grow
 from pixelwise.ops.resize import Resizing
 from quiet import compare
 from results import machine, write

@@ -27,7 +27,7 @@ def show(out: str | Path, epochs: int = 36) -> None:
     """
     from .data.dataset import open_dataset
     from .evaluation import evaluate
-    from .inference.files import predict_files
+    from .inference.folder import predict_files
     from .training.run import train
     from .weights.checkpoint import load
 

@@ -18,17 +18,17 @@ from torch import distributed
 from tqdm import tqdm
 
 from .classes import Classes
-from .data.objects import as_objects
+from .data.instance_truth import as_objects
 from .data.records import Dataset, counted, few
-from .data.source import read_ahead
-from .drawing import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
+from .drawing.legend import Pixels, add_legend
+from .drawing.overlay import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
+from .drawing.pages import Page, rounded
+from .images.image_source import read_ahead
 from .inference.predictor import FAILURES, Predictor
-from .legend import Pixels, add_legend
 from .metrics import metrics_of
-from .metrics.pictures import Row, of_all_processes
+from .metrics.per_image import Row, of_all_processes
 from .models.base import Model
-from .ops.files import write_aside, write_bytes, write_text
-from .pages import Page, rounded
+from .ops.atomic_files import write_aside, write_bytes, write_text
 from .sample import Sample
 from .segmentation import Segmentation
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from pixelwise import Classes, Sample, Segmentation
+from pixelwise.data.augmentation.transforms import augmentation
 from pixelwise.data.loader import Plan, class_counts, rare_class_weights, training_batches
-from pixelwise.data.transforms import augmentation
 
 CLASSES = Classes(("background", "dot", "rare"), background=0)
 THINGS = Classes(CLASSES.names, things=(False, True, True), background=0)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from pixelwise.inference.predictor import Predictor
 from pixelwise.models.base import InstanceModel
-from pixelwise.ops.paste import paste_masks
+from pixelwise.models.mask_rcnn.paste import paste_masks
 from pixelwise.ops.resize import Resizing, resize
 from pixelwise.segmentation import Segmentation
 

@@ -11,10 +11,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 import pixelwise
-from pixelwise.data.rows import OnDisk
-from pixelwise.inference import files
+from pixelwise.images.rows import OnDisk
+from pixelwise.inference import folder as files
 from pixelwise.inference import large as module
-from pixelwise.inference.files import predict_files
+from pixelwise.inference.folder import predict_files
 from pixelwise.inference.large import predict_large
 from pixelwise.inference.predictor import Predictor
 from pixelwise.models.base import SemanticModel, SemanticOutputs
@@ -143,7 +143,7 @@ def test_memory_does_not_grow_with_the_height(tmp_path):
     code = (
         "import resource, sys, torch, pixelwise\n"
         "from pathlib import Path\n"
-        "from pixelwise.data.rows import OnDisk\n"
+        "from pixelwise.images.rows import OnDisk\n"
         "from pixelwise.inference.large import predict_large\n"
         "from pixelwise.inference.predictor import Predictor\n"
         "from pixelwise.models.base import SemanticModel, SemanticOutputs\n"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import pixelwise
 from pixelwise.classes import Classes
-from pixelwise.data.rows import InMemory
+from pixelwise.images.rows import InMemory
 from pixelwise.inference import predictor as module
 from pixelwise.inference.predictor import SURE, Predictor, predict
 from pixelwise.models.base import Model, SemanticModel, SemanticOutputs

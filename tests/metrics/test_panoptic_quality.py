@@ -9,14 +9,7 @@ import torch
 from record_panoptic_quality import CLASSES, FILE, SETS, THINGS, Scene, disturbed, random_set, read_sample
 
 from pixelwise.classes import Classes
-from pixelwise.metrics.panoptic_quality import (
-    FEW,
-    LOOSE,
-    STRIPE,
-    PanopticQuality,
-    count_pairs,
-    qualities,
-)
+from pixelwise.metrics.panoptic_quality import FEW, LOOSE, STRIPE, PanopticQuality, count_pairs, qualities
 from pixelwise.segmentation import Segmentation
 
 RECORDED = json.loads(FILE.read_text("utf-8"))

@@ -18,11 +18,11 @@ from pixelwise.models.base import InstanceModel
 from pixelwise.models.merged import Merged
 from pixelwise.ops.resize import Resizing, resize
 from pixelwise.postprocess.chain import Chain
-from pixelwise.postprocess.panoptic import Merging
+from pixelwise.postprocess.panoptic_merging import Merging
 from pixelwise.sample import Sample, collate
 from pixelwise.segmentation import Segmentation
 from pixelwise.weights.checkpoint import save
-from pixelwise.weights.files import read_safetensors
+from pixelwise.weights.tensor_files import read_safetensors
 
 STUFF = Classes(("background", "sky", "road", "car"), ((0, 0, 0), (0, 0, 9), (9, 0, 9), (9, 0, 0)), (), 0)
 OBJECTS = Classes(("background", "car", "person"), things=(False, True, True), background=0)

@@ -15,8 +15,8 @@ from record_panoptic_fpn import SHOWN, semantic_truth
 
 import pixelwise
 from pixelwise.classes import VOID, Classes
-from pixelwise.data.known_classes import known_classes
-from pixelwise.data.shapes import shapes
+from pixelwise.data.formats.shapes import shapes
+from pixelwise.data.recognition.known_classes import known_classes
 from pixelwise.models.panoptic_fpn import PanopticFPN, SemanticBranch
 from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pixelwise.masks import Masks
-from pixelwise.ops.masks import rasterise
 from pixelwise.ops.polygons import joined, trace
+from pixelwise.ops.rle import rasterise
 
 
 def even_odd(rings, height, width):

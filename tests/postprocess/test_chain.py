@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import pixelwise
 from pixelwise.classes import Classes
-from pixelwise.data.rows import InMemory
+from pixelwise.images.rows import InMemory
 from pixelwise.inference.predictor import Predictor, predict
 from pixelwise.models.base import Model, SemanticModel, SemanticOutputs
 from pixelwise.postprocess import chain as module

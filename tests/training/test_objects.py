@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import pixelwise
-from pixelwise.data.shapes import shapes
+from pixelwise.data.formats.shapes import shapes
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.run import train
 

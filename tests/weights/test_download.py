@@ -13,7 +13,7 @@ import torch
 from filling import state_dict
 
 import pixelwise
-from pixelwise.data.known_classes import known_classes
+from pixelwise.data.recognition.known_classes import known_classes
 from pixelwise.models import MODELS
 from pixelwise.weights.download import obtain
 from pixelwise.weights.published import PRESETS, Preset

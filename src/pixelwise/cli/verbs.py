@@ -32,7 +32,7 @@ def demo(options: Namespace) -> int:
 
 def inspect(options: Namespace) -> int:
     """`pixelwise inspect`."""
-    from ..inspection import inspect
+    from ..inspection.report import inspect
 
     found = inspect(
         options.data,
@@ -65,10 +65,10 @@ def models(options: Namespace) -> int:
 
 
 def _summarize(options: Namespace) -> int:
-    from ..data.known_classes import known_classes
+    from ..data.recognition.known_classes import known_classes
     from ..models import MODELS
     from ..ops.names import nearest
-    from ..summary import summarize
+    from ..summary.model_summary import summarize
     from ..weights.published import PRESETS
 
     if options.name in PRESETS and not options.summary:
@@ -103,9 +103,9 @@ def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
     """A model made for being counted: no memory behind its tensors."""
     import torch
 
-    from ..data.known_classes import known_classes
+    from ..data.recognition.known_classes import known_classes
     from ..models import MODELS
-    from ..weights.presets import create
+    from ..weights.creation import create
 
     arguments = {**arguments, **_arguments(options)}
     if MODELS[name].task == "panoptic" and options.num_classes is None and "things" not in arguments:
@@ -134,8 +134,8 @@ def recipes(options: Namespace) -> int:
 
 def train(options: Namespace) -> int:
     """`pixelwise train`."""
-    from ..training.checkpoint import RECIPE, claim_folder
     from ..training.run import train
+    from ..training.run_state import RECIPE, claim_folder
 
     given = {key: value for key, value in vars(options).items() if value is not None}
     changes = {f.name: given[f.name] for f in dataclasses.fields(Recipe) if f.name in given}
@@ -186,7 +186,7 @@ def tune(options: Namespace) -> int:
 
 def predict(options: Namespace) -> int:
     """`pixelwise predict`."""
-    from ..inference.files import predict_files
+    from ..inference.folder import predict_files
 
     formats = None if options.write is None else tuple(part.strip() for part in options.write.split(","))
     done = predict_files(_predictor(options, _chain(options)), options.source, options.out, formats=formats)
@@ -220,7 +220,7 @@ def convert(options: Namespace) -> int:
 
 
 def _build_panoptic(options: Namespace) -> int:
-    from ..panoptic_building import build_panoptic
+    from ..panoptic_building.build import build_panoptic
 
     if options.file or options.layout or options.model:
         raise ValueError(
@@ -251,7 +251,7 @@ def _arguments(options: Namespace) -> dict[str, Any]:
 def _classes(text: str | None) -> Classes | None:
     """Names in their order, or those of a well-known data set."""
     from ..classes import Classes
-    from ..data.known_classes import known_classes
+    from ..data.recognition.known_classes import known_classes
 
     if text is None or "," not in text:
         return None if text is None else known_classes(text)

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 from ..classes import Classes
+from ..images.image_file import SUFFIXES, missing
 from ..ops.names import nearest
-from . import cityscapes, coco, coco_panoptic, label_map, mask_folder, shapes, voc, yolo
-from .class_names import GivenClasses, GivenColors, GivenVoid
-from .picture_file import SUFFIXES, missing
+from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, shapes, voc, yolo
+from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from .records import Dataset as Dataset
 from .records import Record as Record
 from .records import counted, few

@@ -24,10 +24,10 @@ from ..classes import Classes
 from ..masks import Masks
 from ..sample import Batch, Sample, collate
 from ..segmentation import Segmentation
-from .copy_paste import paste
-from .geometry import Size
+from ..types import Size
+from .augmentation.copy_paste import paste
+from .augmentation.transforms import Augmentation
 from .records import Dataset
-from .transforms import Augmentation
 
 # What a draw is for: the first word of its seed, so that no two kinds of draws are alike.
 ORDER, SIZE, VIEW, PASTE = range(4)

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..classes import Classes
+from ..images.decoding import read_image
+from ..images.image_file import read_header
 from ..sample import Sample
 from ..segmentation import Segmentation
-from .image import read_image
-from .picture_file import read_header
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from ..classes import Classes
-from ..data.map_rows import Write, png_rows, tiff_rows
-from ..data.rows import OnDisk
+from ..images.rows import OnDisk
 from ..segmentation import Segmentation
+from ..writers.class_map_rows import Write, png_rows, tiff_rows
 from .predictor import BAND, Predictor
 from .progress import shown
 

@@ -13,18 +13,18 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from ..data.rows import InMemory, Rows
-from ..data.source import Picture, picture
+from ..images.image_source import Picture, picture
+from ..images.rows import InMemory, Rows
 from ..models.base import Model, SemanticModel, SemanticOutputs
 from ..models.merged import Merged
+from ..ops.devices import available
 from ..ops.resize import Resizing
 from ..postprocess.chain import Chain, check_crf_size
 from ..sample import Sample, collate
 from ..segmentation import Segmentation
-from .augmentation import View, views
 from .choice import best, mean_probability, most_probable
-from .device import available
-from .objects import merge
+from .test_time_augmentation import View, views
+from .tiled_objects import merge
 from .tiles import Bands, Tiling, blended, regrouped, resized
 
 WHOLE = 1536 * 1536

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..data.picture_file import SUFFIXES, missing
+from ..images.image_file import SUFFIXES, missing
 
 MASK_ENDING = re.compile(r"(?i)[_\-. ](masks?|labels?|gt|seg|segmentation)$")
 """How the name of a mask ends that lies beside its picture."""

@@ -7,7 +7,7 @@ from .average_precision import AveragePrecision
 from .boundary import BoundaryScore
 from .confusion import ConfusionMatrix
 from .label_maps import LabelMapScore
-from .panoptic import Panoptic
+from .panoptic_scores import Panoptic
 
 METRICS: dict[str, type[ConfusionMatrix] | type[AveragePrecision] | type[Panoptic]] = {
     "semantic": ConfusionMatrix,

@@ -24,7 +24,7 @@ from .overlaps import (
     mask_pairs,
     objects_of,
 )
-from .pictures import PerPicture, Row, draw_intervals, rows_of
+from .per_image import PerPicture, Row, draw_intervals, rows_of
 from .ranking import NUMBERS, SIZES, Curves, Flags, Matches, Results, Truths, match, rank
 
 DEFINITIONS: Mapping[str, str] = {

@@ -17,7 +17,7 @@ from ..classes import VOID, Classes
 from ..ops.disk import disk
 from ..segmentation import Segmentation
 from .confusion import Counts, Tallies, Values, divide, mean
-from .pictures import Row, rows_of
+from .per_image import Row, rows_of
 
 DEFINITIONS: Mapping[str, str] = {
     "boundary F1": "of a class: harmonic mean of precision, the share of its found boundary pixels that lie within the "

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..classes import VOID, Classes
 from ..segmentation import Segmentation
-from .pictures import PerPicture, Row, check_sizes, draw_intervals, of_all_processes, rows_of
+from .per_image import PerPicture, Row, check_sizes, draw_intervals, of_all_processes, rows_of
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from ..segmentation import Segmentation
 from .confusion import Counts, Tallies, Values, divide, mean
-from .pictures import Row, rows_of
+from .per_image import Row, rows_of
 from .ranking import THRESHOLDS
 
 DEFINITIONS: Mapping[str, str] = {

@@ -10,7 +10,7 @@ import numpy as np
 from faster_coco_eval import mask as coco
 from numpy.typing import NDArray
 
-from ..ops.masks import masks_to_texts
+from ..ops.rle import masks_to_texts
 from ..segmentation import Segmentation
 
 Floats = NDArray[np.float64]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..segmentation import Segmentation
 from .confusion import Counts, Tallies, Values, divide, mean
-from .pictures import Row, rows_of
+from .per_image import Row, rows_of
 
 Integers = NDArray[np.int64]
 

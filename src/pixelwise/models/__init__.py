@@ -1,19 +1,19 @@
 """The methods by name: one paper, one file."""
 
 from .base import Model
-from .decoupled_solo import DecoupledSOLO
 from .deeplabv1 import DeepLabV1
 from .deeplabv2 import DeepLabV2
 from .deeplabv3 import DeepLabV3
 from .deeplabv3plus import DeepLabV3Plus
 from .fcn import FCN8s, FCN16s, FCN32s, FCNResNet
-from .mask_rcnn import MaskRCNN
+from .mask_rcnn.mask_rcnn import MaskRCNN
 from .panoptic_fpn import PanopticFPN
 from .pspnet import PSPNet
-from .solo import SOLO
-from .solov2 import SOLOv2
+from .solo.decoupled_solo import DecoupledSOLO
+from .solo.solo import SOLO
+from .solo.solov2 import SOLOv2
 from .unet import PaddedUNet, UNet
-from .yolact import YOLACT
+from .yolact.yolact import YOLACT
 
 MODELS: dict[str, type[Model]] = {
     "fcn32s": FCN32s,

@@ -27,6 +27,7 @@ from ..layers.backbone import Backbone
 from ..layers.normalize import Normalize
 from ..layers.resnet import dilate_first_blocks, stride_in_first_convolution
 from ..ops.pad import pad_to
+from ..ops.rename_table import Table
 from ..ops.resize import resize
 from ..segmentation import Segmentation
 from .base import SemanticModel, SemanticOutputs
@@ -123,3 +124,35 @@ class DeepLabV2(SemanticModel):
     def fit(self, truths: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, H, W) → (B, *size): that of the pixel under the middle of each score, as PIL's nearest takes it."""
         return F.interpolate(truths[:, None], size, mode="nearest-exact")[:, 0]
+
+
+_BLOCKS = {2: 3, 3: 4, 4: 23, 5: 3}  # of each stage, counted from the stem, which is their layer1
+_PARTS = {
+    "reduce.conv.": "conv1.",
+    "reduce.bn.": "bn1.",
+    "conv3x3.conv.": "conv2.",
+    "conv3x3.bn.": "bn2.",
+    "increase.conv.": "conv3.",
+    "increase.bn.": "bn3.",
+    "shortcut.conv.": "downsample.0.",
+    "shortcut.bn.": "downsample.1.",
+}
+
+KAZUTO1011 = Table(
+    architecture="deeplabv2",
+    made_by="pixelwise.create('deeplabv2', num_classes=…), num_classes the length of base.aspp.c0.bias",
+    prefixes={
+        "base.layer1.conv1.conv.": "backbone.net.conv1.",
+        "base.layer1.conv1.bn.": "backbone.net.bn1.",
+        **{
+            f"base.layer{stage}.block{block + 1}.{theirs}": f"backbone.net.layer{stage - 1}.{block}.{ours}"
+            for stage, blocks in _BLOCKS.items()
+            for block in range(blocks)
+            for theirs, ours in _PARTS.items()
+        },
+        **{f"base.aspp.c{n}.": f"head.branches.{n}." for n in range(4)},
+    },
+    dropped={},
+    demands={"backbone": None},
+)
+"""deeplab-pytorch by kazuto1011: ResNet-101 at several scales. Their DeepLabV2S has rates=(3, 6, 9, 12)."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..ops.pad import pad_to
-from ..postprocess.panoptic import Merging, join_classes
+from ..postprocess.panoptic_merging import Merging, join_classes
 from ..segmentation import Segmentation
 from .base import InstanceModel, Model, SemanticModel, SemanticOutputs, most_probable
 
@@ -93,7 +93,7 @@ def merge(semantic: SemanticModel, instance: InstanceModel, merging: Merging | s
         semantic: says what the stuff is.
         instance: finds the objects.
         merging: the rules, `Merging()` when not given; or the name of those of others, one of
-            `pixelwise.postprocess.panoptic.RULES`.
+            `pixelwise.postprocess.panoptic_merging.RULES`.
 
     Raises:
         TypeError: the models are not a semantic and an instance model, in this order.

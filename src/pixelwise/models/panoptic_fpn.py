@@ -27,11 +27,12 @@ from torch import Tensor, nn
 
 from ..classes import VOID, Classes
 from ..layers.conv import conv_group_relu
+from ..models.mask_rcnn import mask_rcnn_weights as mask_rcnn
 from ..ops.resize import resize
-from ..postprocess.panoptic import STUFF_AREA, Merging
+from ..postprocess.panoptic_merging import STUFF_AREA, Merging
 from ..segmentation import Segmentation
 from .base import Model
-from .mask_rcnn import MaskRCNN, RegionOutputs
+from .mask_rcnn.mask_rcnn import MaskRCNN, RegionOutputs
 
 STRIDE = 4
 """Of the semantic logits."""
@@ -195,3 +196,27 @@ class PanopticFPN(Model):
     @staticmethod
     def _enlarged(logits: Tensor) -> Tensor:
         return F.interpolate(logits, scale_factor=STRIDE, mode="bilinear", align_corners=False)
+
+
+DETECTRON2 = replace(
+    mask_rcnn.DETECTRON2,
+    architecture="panoptic_fpn",
+    made_by=(
+        "pixelwise.create('panoptic_fpn', variant='detectron2', backbone='resnet50' or 'resnet101', classes=…), where "
+        "the 133 of COCO are pixelwise.data.recognition.known_classes.known_classes('coco-panoptic'). A "
+        "model_final_….pkl is a pickle of NumPy arrays, which is never opened here: where detectron2 is installed, build the model, load the "
+        "file with its DetectionCheckpointer and torch.save(model.state_dict(), 'model.pth')"
+    ),
+    prefixes={
+        **{theirs: f"instance.{ours}" for theirs, ours in mask_rcnn.DETECTRON2.prefixes.items()},
+        **{
+            f"sem_seg_head.p{level + 2}.{2 * k}.{theirs}": f"semantic.levels.{level}.{k}.{ours}"
+            for level in range(4)
+            for k in range(max(1, level))
+            for theirs, ours in {"": "0.", "norm.": "1."}.items()
+        },
+        "sem_seg_head.predictor.": "semantic.head.",
+    },
+    changes={f"instance.{ours}": change for ours, change in mask_rcnn.DETECTRON2.changes.items()},
+)
+"""detectron2's Panoptic FPN of ResNets, as configurations panoptic_fpn_R_… make it."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..ops.names import check_keys, nearest
-from ..ops.permutohedral import NORMALIZATIONS, Lattice
 from .mean_field import Kernel, build_lattices, check_pictures, mean_field
+from .permutohedral import NORMALIZATIONS, Lattice
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..ops.permutohedral import Lattice
+from .permutohedral import Lattice
 
 FLOOR = 1e-5
 """Probabilities below are raised to this, so that no class is ever impossible (pydensecrf's rule)."""

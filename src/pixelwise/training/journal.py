@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..ops.files import write_text
-from .checkpoint import LOG, METRICS
+from ..ops.atomic_files import write_text
+from .run_state import LOG, METRICS
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 

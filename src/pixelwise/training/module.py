@@ -20,12 +20,12 @@ from ..models.base import Model
 from ..sample import Batch
 from ..weights import checkpoint
 from .average import Average
-from .checkpoint import BEST, LAST, STATE, State, best_row
 from .journal import Journal
 from .norms import settled_norms
 from .optimizer import make_optimizer, set_learning_rate
 from .preparation import Course
 from .recipe import Recipe
+from .run_state import BEST, LAST, STATE, State, best_row
 from .schedule import learning_rate_factor, step_seed
 from .validation import Validation
 

@@ -12,11 +12,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from ..classes import Classes
+from ..data.augmentation.transforms import augmentation
 from ..data.dataset import available_splits, open_dataset
+from ..data.instance_truth import as_objects, check_panoptic
 from ..data.loader import Plan, class_counts, rare_class_weights, training_batches
-from ..data.objects import as_objects, check_panoptic
 from ..data.records import Dataset, few
-from ..data.transforms import augmentation
 from ..losses import criterion
 from ..losses.balance import class_weights
 from ..models import MODELS
@@ -24,7 +24,7 @@ from ..models.base import Model, SemanticModel
 from ..ops.resize import Resizing
 from ..sample import Batch
 from ..weights.checkpoint import load
-from ..weights.presets import create, fill_backbones
+from ..weights.creation import create, fill_backbones
 from .recipe import Machine, Recipe
 from .schedule import validation_interval
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..ops.files import write_text
+from ..ops.atomic_files import write_text
 from ..ops.names import check_keys, nearest
 from .options import Misfit, choose, coerce, demand, option
 from .recipes import file_of, recipes

@@ -16,18 +16,6 @@ import torch
 from ..data.records import Dataset
 from ..metrics import METRICS
 from ..models import MODELS
-from .checkpoint import (
-    BEST,
-    FOLDER_VARIABLE,
-    LAST,
-    RECIPE,
-    STATE,
-    State,
-    best_row,
-    check_recipe,
-    claim_folder,
-    fingerprint,
-)
 from .depthwise import keep_depthwise_float
 from .journal import Journal
 from .norms import over_all_gpus
@@ -44,6 +32,18 @@ from .preparation import (
     workers_of,
 )
 from .recipe import Machine, Recipe
+from .run_state import (
+    BEST,
+    FOLDER_VARIABLE,
+    LAST,
+    RECIPE,
+    STATE,
+    State,
+    best_row,
+    check_recipe,
+    claim_folder,
+    fingerprint,
+)
 from .validation import Validation
 
 if TYPE_CHECKING:

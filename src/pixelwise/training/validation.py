@@ -8,8 +8,8 @@ import torch
 from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from ..data.augmentation.transforms import resized
 from ..data.records import Dataset as Pictures
-from ..data.transforms import resized
 from ..metrics import METRICS
 from ..models.base import Model
 from ..ops.resize import Resizing

@@ -15,14 +15,14 @@ from safetensors.torch import save as to_bytes
 from ..classes import Classes
 from ..models.base import Model
 from ..models.merged import Merged
-from ..ops.files import write_bytes
+from ..ops.atomic_files import write_bytes
 from ..ops.resize import Resizing
 from ..postprocess.chain import Chain
-from ..postprocess.panoptic import Merging
-from .files import KEY, existing, read_safetensors
-from .presets import create, published
+from ..postprocess.panoptic_merging import Merging
+from .creation import create, published
 from .published import PRESETS
 from .rename import recognised
+from .tensor_files import KEY, existing, read_safetensors
 
 FORMAT_VERSION = 1
 """Raised when an older pixelwise could no longer read what a newer one writes."""

@@ -13,9 +13,9 @@ import torch
 from ..classes import Classes
 from ..models import MODELS
 from .checkpoint import save
-from .files import read_state_dict
-from .presets import create
+from .creation import create
 from .rename import fitting, load_weights, whose
+from .tensor_files import read_state_dict
 
 
 def convert(

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import torch
 from tqdm import tqdm
 
-from ..ops.files import write_aside
+from ..ops.atomic_files import write_aside
 from .preset import Preset
 
 PART = 1 << 20

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..models import MODELS
+from ..models import MODELS, deeplabv2, deeplabv3, deeplabv3plus, fcn, panoptic_fpn, pspnet, unet
 from ..models.base import Model
+from ..models.mask_rcnn import mask_rcnn_weights as mask_rcnn
+from ..models.solo import solo_weights as solo
+from ..models.yolact import yolact_weights as yolact
 from ..ops.names import nearest
-from . import deeplabv2, deeplabv3, deeplabv3plus, fcn, mask_rcnn, panoptic_fpn, pspnet, solo, unet, yolact
-from .files import existing, read_state_dict, unwrapped
-from .table import Table
+from ..ops.rename_table import Table
+from .tensor_files import existing, read_state_dict, unwrapped
 
 LAYOUTS: dict[str, tuple[Table, ...]] = {
     "detectron2": (mask_rcnn.DETECTRON2, panoptic_fpn.DETECTRON2),

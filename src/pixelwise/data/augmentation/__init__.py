@@ -1,0 +1,1 @@
+"""Random crops, flips, warps and colour changes for training."""

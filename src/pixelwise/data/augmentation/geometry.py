@@ -1,0 +1,238 @@
+"""From the pixels that an augmented sample wants to the pixels there are: crops and warps of pictures and truths.
+
+Coordinates are continuous: pixel i reaches from i to i + 1, and its centre is i + 0.5. Index coordinates, which OpenCV
+wants, are half a pixel less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from ...images.scaling import nearest, scaled, softened
+from ...masks import Masks
+from ...types import Array, Size
+
+REMAP_LIMIT = 32766
+"""OpenCV's remap counts pixels in 16 bit: no side of the window that it reads may be longer."""
+
+
+@dataclass(frozen=True)
+class Elastic:
+    """Smooth random deformation: Gaussian displacements on a grid, cubic (Catmull-Rom) between its nodes.
+
+    U-Net (Ronneberger et al. 2015, section 3.1) draws displacements of 10 pixels on a 3×3 grid over the picture and
+    interpolates them bicubically: `Elastic(spacing=size / 2, sigma=10)`. A dense, wobbly field such as Simard et al.'s
+    of 2003 (white noise, blurred with σ pixels) is much like a narrow grid: `Elastic(spacing=3 * σ, sigma=…)`.
+
+    Attributes:
+        spacing: between the nodes, pixels of the result.
+        sigma: standard deviation of a node's displacement in x and in y, pixels of the result.
+
+    Raises:
+        ValueError: when neighbouring nodes would often change places, so that the picture folds: sigma > spacing / 4.
+    """
+
+    spacing: float = 64.0
+    sigma: float = 6.0
+
+    def __post_init__(self) -> None:
+        if self.spacing < 2 or not 0 <= self.sigma <= self.spacing / 4:
+            raise ValueError(
+                f"elastic deformation with spacing {self.spacing} and sigma {self.sigma} folds the picture: "
+                "spacing is at least 2 pixels, and sigma at most a quarter of it"
+            )
+
+
+class Span(NamedTuple):
+    """One axis: `length` pixels of the picture from `start` on become `extent` pixels of the result from `into` on."""
+
+    start: int
+    length: int
+    into: int
+    extent: int
+
+    @classmethod
+    def draw(cls, length: int, scale: float, size: int, rng: np.random.Generator) -> Span:
+        """A random window of `size` pixels into `length` pixels times `scale`; a shorter picture lies anywhere in it.
+
+        Both ends lie on whole pixels of picture and result, so the scale is kept to half a pixel over the window.
+        """
+        if length * scale > size:
+            kept = min(length, max(1, round(size / scale)))
+            return cls(int(rng.integers(length - kept + 1)), kept, 0, size)
+        extent = min(size, max(1, round(length * scale)))
+        return cls(0, length, int(rng.integers(size - extent + 1)), extent)
+
+    @property
+    def step(self) -> float:
+        """Pixels of the picture a pixel of the result."""
+        return self.length / self.extent
+
+    def taken(self, size: int) -> Array:
+        """(size,) int32: the nearest pixel of the picture for each of the result, −1 where there is none."""
+        places = np.full(size, -1, np.int32)
+        window = np.arange(self.start, self.start + self.length, dtype=np.int32)
+        places[self.into : self.into + self.extent] = nearest(window[:, None], (self.extent, 1))[:, 0]
+        return places
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Scale, crop and flips: rectangles of whole pixels on both sides, so that a resize does it."""
+
+    rows: Span
+    columns: Span
+    size: Size
+    upside: bool = False
+    mirrored: bool = False
+
+    def picture(self, pixels: Array, colored: Callable[[Array], Array]) -> Array:
+        """(H, W, 3) uint8 to (*size, 3): the window, scaled, colours changed by `colored`, black around it."""
+        return self._placed(colored(scaled(self._window(pixels), (self.rows.extent, self.columns.extent))))
+
+    def plane(self, plane: Array) -> Array:
+        """(H, W) to `size` by the nearest pixel, zero around it."""
+        return self._placed(nearest(self._window(plane), (self.rows.extent, self.columns.extent)))
+
+    def masks(self, masks: Masks) -> Masks:
+        """Masks as `plane` would move each."""
+        rows, columns = (span.taken(size) for span, size in zip((self.rows, self.columns), self.size, strict=True))
+        return masks.sampled(rows[::-1] if self.upside else rows, columns[::-1] if self.mirrored else columns)
+
+    def _window(self, plane: Array) -> Array:
+        (y, h, _, _), (x, w, _, _) = self.rows, self.columns
+        return plane[y : y + h, x : x + w]
+
+    def _placed(self, plane: Array) -> Array:
+        if plane.shape[:2] != self.size:
+            (_, _, y, h), (_, _, x, w) = self.rows, self.columns
+            canvas = np.zeros((*self.size, *plane.shape[2:]), plane.dtype)
+            canvas[y : y + h, x : x + w] = plane
+            plane = canvas
+        if self.upside or self.mirrored:
+            return np.asarray(cv2.flip(plane, -1 if self.upside and self.mirrored else int(self.mirrored)))
+        return np.ascontiguousarray(plane)
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Any mapping: where in the picture each pixel of the result lies.
+
+    Attributes:
+        x, y: (H, W) float32, index coordinates.
+        step: pixels of the picture a pixel of the result: how much it shrinks.
+    """
+
+    x: Array
+    y: Array
+    step: float
+
+    def picture(self, pixels: Array, colored: Callable[[Array], Array]) -> Array:
+        """(H, W, 3) uint8 to (*size, 3), bilinear, black outside; `colored` changes the colours of the window."""
+        (y0, y1), (x0, x1) = self._box(pixels)
+        window = pixels[y0:y1, x0:x1]
+        if self.step < 2:
+            window = softened(window, (self.step, self.step))
+        else:
+            window = scaled(window, (max(1, round((y1 - y0) / self.step)), max(1, round((x1 - x0) / self.step))))
+        y, x = _within(self.y, y0, y1, window.shape[0]), _within(self.x, x0, x1, window.shape[1])
+        # OpenCV remaps four channels in half the time of three; the rim keeps black out of the outermost pixels.
+        window = cv2.cvtColor(colored(window), cv2.COLOR_RGB2RGBA)
+        window = cv2.copyMakeBorder(window, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+        return np.asarray(cv2.cvtColor(_remapped(window, x, y, cv2.INTER_LINEAR), cv2.COLOR_RGBA2RGB))
+
+    def plane(self, plane: Array) -> Array:
+        """(H, W) to `size` by the nearest pixel, zero outside."""
+        (y0, y1), (x0, x1) = self._box(plane)
+        return _remapped(plane[y0:y1, x0:x1], self.x - x0, self.y - y0, cv2.INTER_NEAREST)
+
+    def masks(self, masks: Masks) -> Masks:
+        """Masks as `plane` would move each; several that do not cover each other go in one plane."""
+        (y0, y1), (x0, x1) = self._box(np.empty(masks.size, bool))
+        window = masks.sampled(np.arange(y0, y1), np.arange(x0, x1))
+        x, y = self.x - x0, self.y - y0
+        planes = (_remapped(plane.numpy(), x, y, cv2.INTER_NEAREST) for plane in window.planes())
+        return Masks.from_ids(map(torch.from_numpy, planes), len(masks), (self.x.shape[0], self.x.shape[1]))
+
+    @cached_property
+    def _reach(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        return (int(self.y.min()), int(self.y.max())), (int(self.x.min()), int(self.x.max()))
+
+    def _box(self, plane: Array) -> list[tuple[int, int]]:
+        """(first, end) of the rows and of the columns that the result needs, with a margin for the interpolation."""
+        margin, box = 2 + int(2 * self.step), []
+        for (least, most), end in zip(self._reach, plane.shape, strict=False):
+            first = min(max(0, least - margin), end - 1)
+            box.append((first, max(first + 1, min(end, most + margin + 1))))
+        if max(last - first for first, last in box) > REMAP_LIMIT:
+            raise ValueError(
+                f"rotation and elastic deformation take at most {REMAP_LIMIT} pixels a side of a picture that is "
+                f"{plane.shape[1]}x{plane.shape[0]}: cut it into tiles first, or use the augmentation 'light'"
+            )
+        return box
+
+
+def affine(rows: Span, columns: Span, size: Size, angle: float, flips: tuple[bool, bool]) -> Array:
+    """(2, 3): from pixels of the result (x, y, 1) to pixels of the picture, index coordinates.
+
+    Args:
+        rows, columns: the scale and the crop.
+        size: height and width of the result.
+        angle: of the rotation about its middle, radians.
+        flips: whether top and bottom, left and right are swapped.
+    """
+    center = np.array([size[1], size[0]]) / 2
+    mirror = np.diag([-1.0 if flips[1] else 1.0, -1.0 if flips[0] else 1.0])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ mirror
+    steps = np.array([columns.step, rows.step])
+    starts = np.array([columns.start, rows.start]) - steps * (columns.into, rows.into)
+    linear = steps[:, None] * turn
+    # picture + 0.5 = steps · (turn · (result + 0.5 − center) + center) + starts
+    return np.column_stack([linear, linear @ (0.5 - center) + steps * center + starts - 0.5])
+
+
+def coordinates(matrix: Array, size: Size, elastic: Elastic | None, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Where in the picture each pixel of the result lies: (H, W) float32 for x and for y, index coordinates.
+
+    The displacement of row r and column c is the product Wy[r] · G · Wx[c] of cubic weights with the grid's nodes, and
+    the affine part is a product of the same form, so one matrix product makes the whole mapping.
+    """
+    height, width = size
+    across, down, nodes = np.zeros((width, 0)), np.zeros((height, 0)), np.zeros((2, 0, 0))
+    if elastic is not None:
+        across, down = _cubic_weights(width, elastic.spacing), _cubic_weights(height, elastic.spacing)
+        nodes = rng.normal(0, elastic.sigma, (2, down.shape[1], across.shape[1]))
+    maps = []
+    for along_x, along_y, offset in matrix:
+        moved = down @ (along_x * nodes[0] + along_y * nodes[1])
+        left = np.column_stack([moved, np.ones(height), along_y * np.arange(height)])
+        right = np.column_stack([across, along_x * np.arange(width) + offset, np.ones(width)])
+        maps.append(left.astype(np.float32) @ right.astype(np.float32).T)
+    return maps[0], maps[1]
+
+
+@lru_cache(maxsize=64)
+def _cubic_weights(size: int, spacing: float) -> Array:
+    """(size, nodes): the Catmull-Rom weight of each node for each pixel, with one more node on either side."""
+    nodes = int(np.ceil(size / spacing)) + 3
+    t = np.abs((np.arange(size) + 0.5)[:, None] / spacing + 1 - np.arange(nodes))
+    near, far = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
+
+
+def _within(at: Array, first: int, end: int, length: int) -> Array:
+    """Index coordinates in a window from `first` to `end` that was resized to `length` and got a rim of one pixel."""
+    scale = length / (end - first)
+    offset = np.float32((0.5 - first) * scale + 0.5)
+    return at + offset if scale == 1 else at * np.float32(scale) + offset
+
+
+def _remapped(window: Array, x: Array, y: Array, interpolation: int) -> Array:
+    return np.asarray(cv2.remap(window, x, y, interpolation, borderMode=cv2.BORDER_CONSTANT))

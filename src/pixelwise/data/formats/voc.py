@@ -1,0 +1,192 @@
+"""PASCAL VOC: `JPEGImages`, `SegmentationClass`, `SegmentationObject` (palette PNGs) and `ImageSets/Segmentation`.
+
+Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010, and its development kit of 2012.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ...classes import VOID, Color
+from ...images.decoding import read_values
+from ...images.image_file import Array, list_pictures
+from ...ops.atomic_files import write_aside, write_text
+from ...segmentation import Segmentation
+from ..recognition import class_names
+from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
+from ..recognition.known_classes import known_classes
+from ..recognition.mask_values import MaskValues, evenly, recognise, scan
+from ..recognition.pairs import read_lines
+from ..recognition.splits import canonical, checked, hashed, ordered
+from ..records import Dataset, Record, few, short_names
+from .label_map import rank, without_overlap
+from .mask_folder import copy_image
+
+NAMES = known_classes("voc").names
+"""The classes of the challenge, used where nothing beside the data names others."""
+
+_IMAGES, _CLASSES, _OBJECTS, _SETS = "JPEGImages", "SegmentationClass", "SegmentationObject", "ImageSets/Segmentation"
+
+
+@dataclass(frozen=True)
+class ClassesAndObjects:
+    """Reads the truth of a record from its class mask, and from its object mask where the data have these.
+
+    Each pair of object and class that occurs is a segment; object 0 is whatever is not counted, of a thing a crowd.
+    """
+
+    values: MaskValues
+    objects: bool
+
+    def __call__(self, record: Record) -> Segmentation:
+        assert record.mask is not None
+        class_map = self.values.class_map(record.mask)
+        if not self.objects:
+            return Segmentation.from_class_map(class_map, self.values.classes)
+        beside = record.mask.parent.parent / _OBJECTS / record.mask.name
+        objects = read_values(beside)
+        if objects.shape != class_map.shape:
+            raise ValueError(f"{beside} and {record.mask} must be grey or palette pictures of the same size")
+        numbers = objects.astype(np.int32) * 256 + class_map.numpy()
+        numbers[(objects == VOID) | (class_map.numpy() == VOID)] = -1
+        found = np.unique(numbers[numbers >= 0])
+        ids = rank(np.where(numbers < 0, found.max(initial=0) + 1, numbers), found)
+        labels = torch.from_numpy(found % 256).long()
+        crowd = torch.from_numpy(found < 256) & torch.tensor(self.values.classes.things)[labels]
+        return Segmentation(self.values.classes, labels, ids=torch.from_numpy(ids), crowd=crowd)
+
+
+def detect(path: Path) -> str | None:
+    """Whether there are pictures and class masks in VOC's folders."""
+    root = _root(path)
+    return f"{_IMAGES} and {_CLASSES}" if root else None
+
+
+def available(path: Path) -> tuple[str, ...]:
+    """The splits that can be asked for."""
+    return ordered(_sets(_need_root(path))) or ("train", "val")
+
+
+def read(
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
+) -> Dataset:
+    """The pictures of a split: each object a segment where there are object masks, each class where there are none.
+
+    Classes are those stated or in a file beside the data, else the 21 of the challenge where the masks fit them.
+    """
+    root = _need_root(path)
+    images = _by_stem(root / _IMAGES)
+    masks = _by_stem(root / _CLASSES)
+    names, note = _names(root, split, masks)
+    lost = [name for name in names if name not in images or name not in masks]
+    if lost:
+        raise ValueError(f"{root}: these have no picture in {_IMAGES} or no mask in {_CLASSES}: {few(lost)}")
+    known = class_names.stated(root, classes, void, colors)
+    objects = (root / _OBJECTS).is_dir()
+    if known.classes is None and not known.colors and _from_the_challenge(list(masks.values())):
+        why = "those of the challenge, because no file names others"
+        known = replace(known, classes=known_classes("voc"), source=why)
+    values, notes = recognise(list(masks.values()), known)
+    if objects and not any(values.classes.things):
+        things = tuple(k != values.classes.background for k in range(len(values.classes)))
+        values = replace(values, classes=replace(values.classes, things=things))
+    return Dataset(
+        values.classes,
+        tuple(Record(f"{_IMAGES}/{name}", images[name], masks[name]) for name in names),
+        canonical(split),
+        "voc",
+        (detect(path) or "", *notes, *((note,) if note else ())),
+        ClassesAndObjects(values, objects),
+        apart=objects,
+    )
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """VOC's folders and `classes.json`; object masks where a class is a thing. Pictures are copied as they are.
+
+    Where masks overlap, the higher score lies on top; crowds become void.
+
+    Raises:
+        ValueError: a picture has more than 254 objects, the most that a palette PNG holds.
+    """
+    names = short_names(dataset.records)
+    for i, name in enumerate(names):
+        truth = without_overlap(dataset.truth(i))
+        copy_image(dataset, i, path / _IMAGES / name)
+        _write_palette(path / _CLASSES / f"{name}.png", truth.class_map().numpy())
+        if any(truth.classes.things):
+            _write_palette(path / _OBJECTS / f"{name}.png", _objects(name, truth))
+    if dataset.split:
+        write_text(path / _SETS / f"{dataset.split}.txt", "".join(f"{name}\n" for name in names))
+    class_names.write_classes(dataset.classes, (VOID,), path / "classes.json")
+
+
+def voc_palette() -> list[Color]:
+    """The 256 colours of the development kit: the bits of a number, from the lowest, shared out to red, green, blue."""
+    colors = []
+    for number in range(256):
+        rgb = [0, 0, 0]
+        for bit in range(8):
+            rgb[bit % 3] |= (number >> bit & 1) << (7 - bit // 3)
+        colors.append((rgb[0], rgb[1], rgb[2]))
+    return colors
+
+
+def _root(path: Path) -> Path | None:
+    places = [path, *sorted(path.glob("VOC20*")), *sorted(path.glob("VOCdevkit/VOC20*"))] if path.is_dir() else []
+    return next((root for root in places if (root / _IMAGES).is_dir() and (root / _CLASSES).is_dir()), None)
+
+
+def _need_root(path: Path) -> Path:
+    root = _root(path)
+    if root is None:
+        raise ValueError(f"{path} is not laid out like VOC: wanted the folders {_IMAGES} and {_CLASSES} in it")
+    return root
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    return {file.stem: file for file in list_pictures(folder.iterdir())}
+
+
+def _sets(root: Path) -> dict[str, list[str]]:
+    lists = sorted((root / _SETS).glob("*.txt")) if (root / _SETS).is_dir() else []
+    return {canonical(file.stem) or "": [line.split()[0] for line in read_lines(file)] for file in lists}
+
+
+def _names(root: Path, split: str | None, masks: Mapping[str, Path]) -> tuple[list[str], str | None]:
+    sets = _sets(root)
+    split = checked(split, sets, root)
+    if split is None:
+        return list(masks), None
+    return (sets[split], None) if sets else hashed(list(masks), split, root)
+
+
+def _from_the_challenge(masks: Sequence[Path]) -> bool:
+    """Whether masks hold what the challenge's may, and more than two values, whose meaning is plain."""
+    numbers, colors, _ = scan(evenly(masks))
+    held = set(numbers) - {0, VOID}
+    return not colors and bool(held) and held <= set(range(len(NAMES)))
+
+
+def _objects(name: str, truth: Segmentation) -> Array:
+    table = np.zeros(len(truth) + 1, np.int64)
+    table[0] = VOID
+    things = [n for n, label in enumerate(truth.labels.tolist()) if truth.classes.things[label]]
+    if len(things) >= VOID:
+        raise ValueError(f"{name} has {len(things)} objects: a palette PNG holds {VOID - 1}; write label-map or coco")
+    table[[n + 1 for n in things]] = range(1, len(things) + 1)
+    assert truth.ids is not None
+    return np.asarray(table[truth.ids.numpy()].astype(np.uint8))
+
+
+def _write_palette(path: Path, values: Array) -> None:
+    picture = Image.fromarray(values, "L")
+    picture.putpalette([value for color in voc_palette() for value in color])
+    with write_aside(path) as aside:
+        picture.save(aside)

@@ -1,0 +1,1 @@
+"""What mask values, class names, file names and folders mean."""

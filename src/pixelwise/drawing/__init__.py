@@ -1,0 +1,1 @@
+"""Overlays, legends and HTML pages."""

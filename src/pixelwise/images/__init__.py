@@ -1,0 +1,1 @@
+"""Reading the pixels of image files."""

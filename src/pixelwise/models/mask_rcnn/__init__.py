@@ -1,0 +1,1 @@
+"""Mask R-CNN and Faster R-CNN, with their operators."""

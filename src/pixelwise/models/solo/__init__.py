@@ -1,0 +1,1 @@
+"""SOLO, Decoupled SOLO and SOLOv2, with their operators."""

@@ -1,0 +1,1 @@
+"""YOLACT, with its operators."""

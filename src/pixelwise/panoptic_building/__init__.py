@@ -1,0 +1,1 @@
+"""Panoptic data from semantic masks and instances."""

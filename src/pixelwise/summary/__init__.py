@@ -1,0 +1,1 @@
+"""Parameters, multiply-adds and receptive field of a model."""

@@ -1,0 +1,13 @@
+"""Names for types that many modules use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+Size = tuple[int, int]
+"""Height and width of an image, pixels."""
+
+Array = NDArray[Any]
+"""A NumPy array of any shape and type."""

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import pytest
+
+from pixelwise.data.recognition.pairs import find_pairs
+
+
+def names(found):
+    return [
+        (p.image.relative_to(found.root).as_posix(), p.mask.relative_to(found.root).as_posix(), p.split)
+        for p in found.pairs
+    ]
+
+
+LAYOUTS = {
+    "splits inside": [
+        "images/train/a.jpg masks/train/a.png train",
+        "images/val/b.jpg masks/val/b.png val",
+    ],
+    "splits outside": [
+        "train/images/a.jpg train/masks/a.png train",
+        "valid/images/b.png valid/masks/b.png val",
+    ],
+    "CamVid": ["test/b.png testannot/b.png test", "train/a.png trainannot/a.png train"],
+    "words joined by lines": ["train_images/a.png train_labels/a.png train", "val-images/b.png val-labels/b.png val"],
+    "no splits": ["image/0.png label/0.png None", "image/1.png label/1.png None"],
+    "capitals and endings": ["Imgs/a.JPG GroundTruth/a_gt.PNG None", "Imgs/b_image.JPG GroundTruth/b_mask.PNG None"],
+    "folders below": [
+        "images/train/x/a.png masks/train/x/a.png train",
+        "images/train/y/a.png masks/train/y/a.png train",
+    ],
+    "side by side, endings": ["kind/a.jpg kind/a.png None", "other/b.jpg other/b.png None"],
+    "side by side, names": ["a.png a_mask.png None", "b.png b_mask.png None"],
+    "side by side, in splits": ["train/a.jpg train/a.png train", "val/b.jpg val/b.png val"],
+    "dots in names": ["images/a.1.jpg masks/a.1.png None", "images/a.2.jpg masks/a.2.png None"],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_layouts(save, tmp_path, photo, layout):
+    wanted = [tuple(line.split()) for line in layout]
+    for image, mask, _ in wanted:
+        save(image, photo)
+        save(mask, photo[..., 0])
+    assert [(i, m, str(s)) for i, m, s in names(find_pairs(tmp_path))] == wanted
+
+
+@pytest.mark.parametrize("mark", ["\t", ",", " "])
+def test_lists_of_pairs(save, tmp_path, photo, mark):
+    save("here/a.png", photo)
+    save("there/b.png", photo[..., 0])
+    save("here/c.png", photo)
+    (tmp_path / "train.txt").write_text(f"# pictures\nhere/a.png{mark}there/b.png\n\n")
+    (tmp_path / "val.txt").write_text(f"{tmp_path}/here/c.png{mark}/there/b.png\n")
+    wanted = [("here/a.png", "there/b.png", "train"), ("here/c.png", "there/b.png", "val")]
+    assert names(find_pairs(tmp_path)) == wanted
+    alone = find_pairs(tmp_path / "train.txt")
+    assert names(alone) == wanted[:1]
+
+
+def test_a_list_names_what_is_not_there(save, tmp_path, photo):
+    save("a.png", photo)
+    (tmp_path / "train.txt").write_text("a.png a_mask.png\n")
+    with pytest.raises(FileNotFoundError, match=r"train\.txt, entry 1: there is no .*a_mask\.png"):
+        find_pairs(tmp_path)
+
+
+def test_names_of_pictures_outside_the_folder(save, tmp_path, photo):
+    image, mask = save("far/x/a.png", photo), save("masks/a.png", photo)
+    other = save("far/y/a.png", photo)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "train.txt").write_text(f"{image} {mask}\n{other} {mask}\n")
+    found = find_pairs(tmp_path / "lists")
+    assert [found.name(pair) for pair in found.pairs] == ["x/a", "y/a"]
+
+
+def test_pictures_without_masks_are_told(save, tmp_path, photo):
+    for name in "abc":
+        save(f"images/{name}.png", photo)
+    save("masks/b.png", photo[..., 0])
+    found = find_pairs(tmp_path)
+    assert [path.name for path in found.alone] == ["a.png", "c.png"]
+    assert len(found.pairs) == 1
+
+
+def test_masks_without_pictures_are_noted(save, tmp_path, photo):
+    save("images/a.png", photo)
+    save("masks/a.png", photo[..., 0])
+    save("masks/z.png", photo[..., 0])
+    assert find_pairs(tmp_path).notes == ("masks without a picture were left out: z.png",)
+
+
+def test_a_folder_without_masks_among_others_is_noted(save, tmp_path, photo):
+    save("bad/a.jpg", photo)
+    save("bad/a.png", photo[..., 0])
+    save("good/b.jpg", photo)
+    found = find_pairs(tmp_path)
+    assert names(found) == [("bad/a.jpg", "bad/a.png", None)]
+    assert found.notes == ("good holds 1 picture and no mask: left out",)
+    assert not found.alone
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        (["images/a.png", "masks/a.png", "labels/a.png"], "could hold the masks"),
+        (["images/a.png", "masks/a.png", "masks/a.bmp"], "two masks claim the same picture"),
+        (["images/a.png", "images/a.bmp", "masks/a.png"], "two pictures are called a"),
+        (["images/a.png", "masks/b.png"], "no mask has the name of a picture: images/a.png, but masks/b.png"),
+    ],
+)
+def test_what_is_not_clear_is_not_guessed(save, tmp_path, photo, files, what):
+    for name in files:
+        save(name, photo[..., 0])
+    with pytest.raises(ValueError, match=what):
+        find_pairs(tmp_path)
+
+
+def test_no_pairs(save, tmp_path, photo):
+    assert find_pairs(tmp_path) is None
+    save("a.png", photo)
+    assert find_pairs(tmp_path) is None
+
+
+def test_a_circle_of_links_ends(save, tmp_path, photo):
+    save("data/images/a.png", photo)
+    save("data/masks/a.png", photo)
+    (tmp_path / "data" / "images" / "again").symlink_to(tmp_path / "data")
+    assert len(find_pairs(tmp_path / "data").pairs) == 1
+
+
+def test_linked_folders_are_followed(save, tmp_path, photo):
+    save("far/a.png", photo)
+    save("data/masks/a.png", photo)
+    (tmp_path / "data" / "images").symlink_to(tmp_path / "far")
+    assert names(find_pairs(tmp_path / "data")) == [("images/a.png", "masks/a.png", None)]
+
+
+def test_real_folders(trial_data):
+    found = find_pairs(trial_data("magnetic-tile"))
+    assert all(pair.image.suffix == ".jpg" and pair.mask == pair.image.with_suffix(".png") for pair in found.pairs)
+    assert len(found.pairs) == len(list(trial_data("magnetic-tile").rglob("*.png")))
+    assert len(find_pairs(trial_data("camvid")).pairs) == 468

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import html.parser
+
+import numpy as np
+import pytest
+
+from pixelwise.drawing.pages import Page
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects tags and links of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in ("src", "href")]
+
+
+def test_a_page_stands_alone_and_escapes(tmp_path):
+    picture = np.zeros((40, 60, 3), np.uint8)
+    page = Page("Cells <1>").heading("Scores").text("a & b").table(["class", "IoU"], [["<cell>", 0.123456]])
+    path = page.findings([("error", "a.png is truncated")]).picture(picture, 'the "worst"').write(tmp_path / "p.html")
+    text = path.read_text("utf-8")
+    reader = Reader()
+    reader.feed(text)
+    assert [link[:21] for link in reader.links] == ["data:image/png;base64"]
+    assert "&lt;cell&gt;" in text
+    assert "0.1235" in text
+    assert reader.tags.count("tr") == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["p.html"]
+
+
+def test_a_wrong_picture_is_refused():
+    with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
+        Page("x").picture(np.zeros((4, 4)))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pixelwise.images.image_source import picture, read_ahead
+
+
+def test_arrays_of_all_shapes():
+    rgb = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    assert torch.equal(picture(rgb).permute(1, 2, 0), torch.from_numpy(rgb))
+    rgba = np.dstack([rgb, np.full((2, 4), 255, np.uint8)])
+    assert torch.equal(picture(rgba), picture(rgb))
+    rgba[0, 0, 3] = 0
+    assert picture(rgba)[:, 0, 0].tolist() == [255, 255, 255]
+    assert torch.equal(picture(Image.fromarray(rgba)), picture(rgba))
+    grey = rgb[..., 0]
+    assert torch.equal(picture(grey), picture(grey[:, :, None]))
+    assert (picture(grey).numpy() == grey).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_cannot_be_written():
+    made = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3))
+    found = picture(np.asarray(made))
+    assert torch.equal(found, picture(made))
+    found[:] = 0
+    assert np.asarray(made).max() == 23
+
+
+def test_pil_pictures_are_turned_upright_and_made_rgb():
+    upright = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    upright.getexif()[274] = 6
+    assert picture(upright).shape == (3, 3, 2)
+    assert picture(upright)[0].tolist() == [[3, 0], [4, 1], [5, 2]]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_pil_and_files_agree(mode, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 4), np.uint8)
+    made = Image.fromarray(pixels).convert(mode)
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    made.save(path)
+    assert torch.equal(picture(made), picture(path))
+
+
+def test_deep_pil_pictures_are_refused():
+    with pytest.raises(ValueError, match="'I;16' has no full scale"):
+        picture(Image.fromarray(np.zeros((2, 2), np.uint16)))
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "text"),
+    [
+        (3, TypeError, "not int"),
+        (np.zeros((4, 4, 3)), TypeError, "float64"),
+        (torch.zeros(3, 4, 4), TypeError, "float32"),
+        (torch.zeros(4, 4, 3, dtype=torch.uint8), ValueError, r"\(4, 4, 3\)"),
+        (np.zeros((3, 4, 9), np.uint8), ValueError, r"\(3, 4, 9\)"),
+        (np.zeros((0, 4, 3), np.uint8), ValueError, r"\(0, 4, 3\)"),
+    ],
+)
+def test_what_is_no_picture(source, error, text):
+    with pytest.raises(error, match=text):
+        picture(source)
+
+
+def test_reading_ahead_keeps_the_order_and_hands_on_errors():
+    threads = set()
+
+    def read(item: int) -> float:
+        threads.add(threading.get_ident())
+        return 1 / item
+
+    values = []
+    for item, value in read_ahead([1, 2, 0, 4, 5], read):
+        if item:
+            values.append(value())
+        else:
+            with pytest.raises(ZeroDivisionError):
+                value()
+    assert values == [1, 0.5, 0.25, 0.2]
+    assert threading.get_ident() not in threads
+    assert list(read_ahead([], read)) == []

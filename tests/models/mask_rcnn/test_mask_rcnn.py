@@ -1,0 +1,305 @@
+"""Mask R-CNN beside torchvision's and detectron2's with the same weights, and what it makes of awkward truths."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from filling import fill, picture, sixteen, state_dict
+from scene import HEIGHT, WIDTH, scene
+from torch import nn
+
+import pixelwise
+from pixelwise.classes import Classes
+from pixelwise.masks import Masks
+from pixelwise.models.mask_rcnn.faster_rcnn import Found, Regions, objects
+from pixelwise.models.mask_rcnn.mask_rcnn import CHOICES, MaskRCNN
+from pixelwise.models.mask_rcnn.paste import paste
+from pixelwise.ops.resize import Resizing
+from pixelwise.segmentation import Segmentation
+
+RECORD = Path(__file__).parents[2] / "golden" / "mask_rcnn_detectron2.json"
+EVERY = 10**6
+MOST = 30
+"""So many objects are compared; among more, the scores of two are sooner or later equal but for rounding."""
+
+FIVE, SEVEN = Classes.numbered(5), Classes.numbered(7)
+
+
+def ask_all(model: MaskRCNN) -> None:
+    """Every anchor and every region learns."""
+    for part in (model.proposals, model.boxes, model.masks):
+        part.choices = replace(part.choices, anchors_sampled=EVERY, regions_sampled=EVERY)
+
+
+def small(**arguments) -> MaskRCNN:
+    torch.manual_seed(0)
+    anchors = (8, 16, 32, 64, 128)
+    return pixelwise.create(
+        "mask_rcnn", num_classes=5, **{"backbone": "resnet18", "width": 16, "anchors": anchors, **arguments}
+    )
+
+
+def truth(masks: torch.Tensor, labels: torch.Tensor, classes: Classes = SEVEN, crowd=None) -> Segmentation:
+    return Segmentation(classes, labels, masks=masks, crowd=crowd)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """As what is recorded: sums in another order change the last digits of scores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", params=["torchvision", "torchvision_v2"])
+def pair(request):
+    """torchvision's network and ours with its weights."""
+    from torchvision.models import detection
+
+    make = {"torchvision": "maskrcnn_resnet50_fpn", "torchvision_v2": "maskrcnn_resnet50_fpn_v2"}[request.param]
+    theirs = fill(getattr(detection, make)(weights=None, weights_backbone=None, num_classes=7))
+    if request.param == "torchvision":
+        for layer in theirs.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eps = torch.finfo(torch.float32).tiny  # 0 for its published weights, which torch 2.11 refuses
+    for block in theirs.backbone.fpn.inner_blocks:
+        block[0].weight.data *= 0.01  # what lies above is about 1, and no rounding error is seen through a lens
+    theirs.rpn.head.bbox_pred.weight.data *= 0.1
+    theirs.roi_heads.box_predictor.bbox_pred.weight.data *= 0.3
+    theirs.roi_heads.detections_per_img = MOST
+    scores, logits = theirs.roi_heads.box_predictor.cls_score, []
+    scores.weight.data *= 6
+    hook = scores.register_forward_hook(lambda layer, given, out: logits.append(out))
+    theirs.transform.min_size, theirs.transform.max_size = (200,), 10_000
+    with torch.no_grad():
+        theirs(list(picture(200, 300)))
+    hook.remove()
+    scores.bias.data -= logits[0].mean(0)  # no class is everywhere
+    ours = pixelwise.create("mask_rcnn", num_classes=7, variant=request.param).eval()
+    ours.most_objects = MOST
+    assert pixelwise.load_weights(ours, theirs.state_dict(), "torchvision") == {}
+    return theirs, ours
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(200, 300), (97, 131)])
+def test_torchvision_finds_the_same(pair, size):
+    theirs, ours = pair
+    theirs.eval()
+    theirs.transform.min_size, theirs.transform.max_size = (min(size),), 10_000
+    with torch.no_grad():
+        wanted = theirs(list(picture(*size)))[0]
+        outputs = ours(picture(*size))
+        (found,) = ours.detect(outputs, [size])
+        (soft,) = ours.paint(outputs, [found])
+        (result,) = ours.decode(outputs, [size])
+    assert len(found.boxes) == MOST
+    assert len(found.labels.unique()) >= 3
+    assert torch.equal(found.labels, wanted["labels"])
+    torch.testing.assert_close(found.boxes, wanted["boxes"], rtol=0, atol=1e-3)
+    torch.testing.assert_close(found.scores, wanted["scores"], rtol=0, atol=1e-5)
+    full = paste(soft, found.boxes, size, whole_pixels=True)
+    torch.testing.assert_close(full, wanted["masks"][:, 0], rtol=0, atol=1e-4)
+    unsure = (full - 0.5).abs() < 1e-4
+    assert not ((result.masks.dense() != (wanted["masks"][:, 0] >= 0.5)) & ~unsure).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("empty", [False, True])
+def test_torchvision_loses_the_same(pair, empty):
+    theirs, ours = pair
+    masks, labels = scene()
+    masks, labels = (masks[:0], labels[:0]) if empty else (masks, labels)
+    boxes = Masks.from_dense(masks).boxes().float()
+    theirs.train()
+    for layer in theirs.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()
+    theirs.transform.min_size, theirs.transform.max_size = (HEIGHT,), 10_000
+    theirs.rpn.fg_bg_sampler.batch_size_per_image = theirs.roi_heads.fg_bg_sampler.batch_size_per_image = EVERY
+    ask_all(ours)
+    with torch.no_grad():
+        wanted = theirs(
+            list(picture(HEIGHT, WIDTH)), [{"boxes": boxes, "labels": labels, "masks": masks.to(torch.uint8)}]
+        )
+        found = ours.loss(ours(picture(HEIGHT, WIDTH)), [truth(masks, labels)])
+    names = {
+        "objectness": "loss_objectness",
+        "proposals": "loss_rpn_box_reg",
+        "classes": "loss_classifier",
+        "boxes": "loss_box_reg",
+        "masks": "loss_mask",
+    }
+    assert {n: float(found[n]) for n in names} == pytest.approx(
+        {n: float(wanted[theirs]) for n, theirs in names.items()}, rel=1e-4, abs=1e-7
+    )
+
+
+@pytest.fixture(scope="module")
+def record():
+    return json.loads(RECORD.read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def of_detectron2(record):
+    weights = state_dict(record["shapes"])
+    for name, factor in record["scaled"].items():
+        weights[name] *= factor
+    weights["roi_heads.box_predictor.cls_score.bias"] = torch.tensor(record["bias"])
+    model = pixelwise.create("mask_rcnn", num_classes=7, variant="detectron2").eval()
+    model.most_objects = MOST
+    assert pixelwise.load_weights(model, weights, "detectron2") == {}
+    return model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(200, 300), (97, 131)])
+def test_detectron2_found_the_same(record, of_detectron2, size):
+    wanted = record["found"]["{}x{}".format(*size)]
+    with torch.no_grad():
+        outputs = of_detectron2(picture(*size))
+        (found,) = of_detectron2.detect(outputs, [size])
+        (soft,) = of_detectron2.paint(outputs, [found])
+        (result,) = of_detectron2.decode(outputs, [size])
+    assert len(wanted["labels"]) == MOST
+    assert found.labels.tolist() == wanted["labels"]
+    torch.testing.assert_close(found.boxes, torch.tensor(wanted["boxes"]), rtol=0, atol=1e-3)
+    torch.testing.assert_close(found.scores, torch.tensor(wanted["scores"]), rtol=0, atol=1e-5)
+    assert sixteen(soft) == pytest.approx(wanted["soft"], abs=1e-4)
+    assert (result.areas() - torch.tensor(wanted["areas"])).abs().max() <= 2  # a pixel at 0.5 falls on either side
+
+
+@pytest.mark.slow
+def test_detectron2_lost_the_same(record, of_detectron2):
+    masks, labels = scene()
+    ask_all(of_detectron2)
+    with torch.no_grad():
+        found = of_detectron2.loss(of_detectron2(picture(HEIGHT, WIDTH)), [truth(masks, labels)])
+    wanted = record["losses"]
+    assert float(found["objectness"]) * EVERY == pytest.approx(wanted["loss_rpn_cls"], rel=1e-4)
+    assert float(found["proposals"]) * EVERY == pytest.approx(wanted["loss_rpn_loc"], rel=1e-4)
+    for ours, theirs in (("classes", "loss_cls"), ("boxes", "loss_box_reg"), ("masks", "loss_mask")):
+        assert float(found[ours]) == pytest.approx(wanted[theirs], rel=2e-3)
+
+
+def test_parameters_are_those_that_the_publishers_count():
+    with torch.device("meta"):
+        numbers = {
+            variant: sum(p.numel() for p in MaskRCNN(91, variant=variant).parameters())
+            for variant in ("torchvision", "torchvision_v2")
+        }
+        caffe = MaskRCNN(81, variant="detectron2")
+    norms = sum(p.numel() for name, p in caffe.backbone.named_parameters() if p.ndim == 1)
+    background = 4 * 1025 + 257  # the rows of a background that has no box and no mask
+    assert numbers["torchvision"] - norms == 44_401_393
+    assert numbers["torchvision_v2"] == 46_359_409
+    assert sum(p.numel() for p in caffe.parameters()) - norms - background == 44_343_216
+
+
+def test_awkward_objects_are_sorted_out():
+    masks = torch.zeros(5, 32, 32, dtype=torch.bool)
+    masks[0, 3:9, 4:20] = masks[1, 10, 10] = masks[3, 0:5, 0:5] = masks[4, 20:, 20:] = True
+    found = objects(
+        truth(masks, torch.tensor([2, 1, 3, 0, 4]), FIVE, crowd=torch.tensor([False, False, False, False, True]))
+    )
+    assert found.boxes.tolist() == [[4, 3, 20, 9], [10, 10, 11, 11]]  # not the empty one, not the background
+    assert found.labels.tolist() == [2, 1]
+    assert found.places.tolist() == [0, 1]
+    assert found.crowds.tolist() == [[20, 20, 32, 32]]
+
+
+@pytest.mark.parametrize("variant", CHOICES)
+@pytest.mark.parametrize("number", [0, 500])
+def test_none_and_five_hundred(variant, number):
+    generator = torch.Generator().manual_seed(1)
+    backbone = "tf_efficientnet_lite0" if variant == "detectron2" else "resnet18"  # it wants bottlenecks
+    model = small(variant=variant, backbone=backbone, class_agnostic=number == 0).train()
+    for layer in model.backbone.modules():
+        if isinstance(layer, nn.BatchNorm2d) and layer.eps < 1e-30:
+            layer.eval()  # as `norm: frozen` has it
+    corner = torch.rand(number, 2, generator=generator) * 60
+    masks = torch.zeros(number, 64, 64, dtype=torch.bool)
+    for mask, (x, y) in zip(masks, corner.int().tolist(), strict=True):
+        mask[y : y + 6, x : x + 3] = True  # they overlap; some have a pixel or two at the border
+    labels = torch.randint(1, 5, (number,), generator=generator)
+    parts = model.loss(model(picture(64, 64)), [truth(masks, labels, FIVE)])
+    torch.stack(list(parts.values())).sum().backward()
+    assert all(bool(part.isfinite()) for part in parts.values())
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and bool(parameter.grad.isfinite().all()), name
+
+
+def test_crowds_are_no_negatives():
+    model = small().eval()
+    ask_all(model)
+    masks = torch.zeros(2, 64, 64, dtype=torch.bool)
+    masks[0, 4:20, 4:20] = masks[1, 24:, 24:] = True
+    labels = torch.tensor([1, 1])
+    with torch.no_grad():
+        outputs = model(picture(64, 64))
+        logits, deltas = outputs.logits, outputs.deltas
+        crowded = objects(truth(masks, labels, FIVE, crowd=torch.tensor([False, True])))
+        alone = objects(truth(masks[:1], labels[:1], FIVE))
+        anchors = torch.cat(model.proposals.anchors(logits))
+        taught, ignored = (float(model.proposals.loss(logits, deltas, [w])[0]) for w in (alone, crowded))
+        regions = [model.boxes.draw([anchors], [w]) for w in (alone, crowded)]
+    assert ignored < taught  # fewer anchors are asked, all else equal
+    before, after = (torch.cat(r.boxes) for r in regions)
+    left = {tuple(box) for box in before.tolist()} - {tuple(box) for box in after.tolist()}
+    assert left
+    assert all(x1 + x2 > 48 and y1 + y2 > 48 for x1, y1, x2, y2 in left)
+
+
+def test_targets_are_those_of_masks_at_full_size():
+    from torchvision.ops import roi_align
+
+    model = small(variant="torchvision")
+    masks, labels = scene()
+    wanted = [objects(truth(masks, labels, FIVE))]
+    boxes = wanted[0].boxes
+    shifted = torch.cat([boxes, boxes + torch.tensor([-3.5, 2.25, 4.0, 1.5]), boxes - 1.25])
+    shifted[:, 0::2], shifted[:, 1::2] = shifted[:, 0::2].clamp(0, WIDTH), shifted[:, 1::2].clamp(0, HEIGHT)
+    regions = model.boxes.draw([shifted], wanted)
+    positive = regions.labels[0] > 0
+    assert positive.sum() >= 12
+    rois = torch.cat([regions.owners[0][positive, None].float(), regions.boxes[0][positive]], 1)
+    dense = roi_align(masks[:, None].float(), rois, 28, 1.0, -1, False)[:, 0]
+    torch.testing.assert_close(model.masks.targets(regions, wanted), dense, rtol=0, atol=2e-5)
+
+
+def test_masks_come_back_to_where_their_objects_are():
+    """The whole way back, to a picture of another size, when boxes and masks say what is true."""
+    model = small().eval()
+    model.resizing = Resizing(short_side=80)
+    model.masks.choices = replace(model.masks.choices, soft_targets=True)
+    masks, labels = scene()
+    wanted = objects(truth(masks, labels, FIVE))
+    soft = model.masks.targets(Regions([wanted.boxes], [labels], [torch.arange(5)]), [wanted])
+    model.detect = lambda outputs, sizes: [Found(wanted.boxes / 2, labels, torch.ones(5))]
+    model.paint = lambda outputs, found: [soft]
+    with torch.no_grad():
+        (result,) = model.decode(model(picture(80, 128)), [(HEIGHT, WIDTH)])
+    assert result.size == (HEIGHT, WIDTH)
+    for found, mask in zip(result.masks.dense(), masks, strict=True):
+        if mask.sum() > 3:
+            assert (found & mask).sum() / (found | mask).sum() > 0.95
+        shift = found.nonzero().float().mean(0) - mask.nonzero().float().mean(0)
+        assert shift.abs().max() < 0.5
+
+
+def test_arguments_that_cannot_be():
+    with pytest.raises(ValueError, match="no variant 'torchvison' of mask_rcnn.*torchvision"):
+        MaskRCNN(3, variant="torchvison")
+    with pytest.raises(ValueError, match="give 5 sides"):
+        MaskRCNN(3, backbone="resnet18", anchors=(32, 64))
+    with pytest.raises(ValueError, match="a background and one class"):
+        MaskRCNN(1)
+    with pytest.raises(ValueError, match="'vit_tiny_patch16_224' has maps of strides 16, .* needs 4, 8, 32 too"):
+        MaskRCNN(3, backbone="vit_tiny_patch16_224")
+    with pytest.raises(ValueError, match="regions is 0"):
+        MaskRCNN(3, backbone="resnet18", regions=0)

@@ -1,0 +1,43 @@
+"""SOLOv2: a cell's kernel finds its mask in the features."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+import pixelwise
+from pixelwise.models.solo.solov2 import MaskFeatures
+
+
+def model():
+    torch.manual_seed(0)
+    return pixelwise.create(
+        "solov2", num_classes=2, backbone="resnet18", convs=1, width=16, features=8, pyramid=16
+    ).eval()
+
+
+def test_maps_have_the_shapes_of_the_paper():
+    outputs = model()(torch.zeros(1, 3, 64, 96))
+    assert [tuple(x.shape) for x in outputs.masks[:-1]] == [(1, 8, s, s) for s in (40, 36, 24, 16, 12)]
+    assert outputs.masks[-1].shape == (1, 8, 16, 24)
+    assert (outputs.masks[-1] >= 0).all()  # they end in a ReLU
+
+
+def test_a_mask_is_a_convolution_with_the_kernel_of_its_cell():
+    network = model()
+    outputs = network(torch.rand(2, 3, 64, 96))
+    kernel = outputs.masks[3][1, :, 7, 4]
+    wanted = F.conv2d(outputs.masks[-1][1:], kernel[None, :, None, None]).sigmoid()[0]
+    found = network.soft_masks(outputs, 1, 3, torch.tensor([7 * 16 + 4]), (16, 24))
+    assert torch.allclose(found, wanted, atol=1e-6)
+
+
+def test_only_the_coarsest_level_knows_where_it_is():
+    features = MaskFeatures(16, 8, 8)
+    assert [[conv[0].in_channels for conv in level] for level in features.levels] == [[16], [16], [16, 8], [18, 8, 8]]
+
+
+def test_a_contested_cell_learns_the_masks_of_all_its_objects():
+    names = ("solo", "solov2")
+    kinds = [pixelwise.models.MODELS[name] for name in names]
+    assert [kind.contested for kind in kinds] == [False, True]

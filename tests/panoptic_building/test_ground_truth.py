@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pixelwise import Classes, Segmentation
+from pixelwise.panoptic_building.ground_truth import UNNAMED, Merger
+
+STREET = Classes(("nothing", "road", "sky", "car", "tree"), background=0)
+OBJECTS = Classes(("background", "car", "dog"), things=(False, True, True), background=0)
+
+MAP = torch.tensor(
+    [
+        [2, 2, 2, 2, 2, 2, 2, 2],
+        [1, 3, 3, 3, 1, 1, 3, 0],
+        [1, 3, 3, 3, 1, 1, 3, 0],
+        [1, 1, 1, 1, 4, 255, 1, 1],
+    ],
+    dtype=torch.uint8,
+)
+
+
+def street(class_map=MAP, classes=STREET):
+    return Segmentation.from_class_map(class_map, classes)
+
+
+def objects(*boxes, labels=None, crowd=None, classes=OBJECTS):
+    """Each box is x1 y1 x2 y2, the last column and row not included."""
+    masks = torch.zeros(len(boxes), 4, 8, dtype=torch.bool)
+    for n, (x1, y1, x2, y2) in enumerate(boxes):
+        masks[n, y1:y2, x1:x2] = True
+    return Segmentation(
+        classes,
+        torch.tensor(labels or [1] * len(boxes), dtype=torch.int64),
+        masks=masks,
+        crowd=None if crowd is None else torch.tensor(crowd),
+    )
+
+
+def names(found):
+    return [found.classes.names[k] for k in found.labels.tolist()]
+
+
+def told(conflicts):
+    return [(one.kind, one.text, one.pixels) for one in conflicts]
+
+
+def test_where_both_agree_there_is_no_conflict():
+    merger = Merger.plan(STREET, OBJECTS)
+    found, conflicts = merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 7, 3)))
+    assert conflicts == []
+    assert found.ids.tolist() == [
+        [5, 5, 5, 5, 5, 5, 5, 5],
+        [4, 1, 1, 1, 4, 4, 2, 3],
+        [4, 1, 1, 1, 4, 4, 2, 3],
+        [4, 4, 4, 4, 6, 0, 4, 4],
+    ]
+    assert names(found) == ["car", "car", "nothing", "road", "sky", "tree"]
+    assert merger.classes.names == ("nothing", "road", "sky", "car", "tree", "dog")
+    assert merger.classes.things == (False, False, False, True, False, True)
+    assert merger.classes.background == 0
+    assert len(set(merger.classes.colors)) == 6
+
+
+def test_the_background_can_be_void():
+    merger = Merger.plan(STREET, OBJECTS, rest="void")
+    found, conflicts = merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 8, 3)))
+    assert merger.classes.names == ("road", "sky", "car", "tree", "dog")
+    assert merger.classes.background is None
+    assert conflicts == [], "the mask says nothing where it is void"
+    assert found.ids[1].tolist() == [3, 1, 1, 1, 3, 3, 2, 2]
+    assert merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 7, 3)))[0].ids[1, 7] == 0
+
+
+def test_each_conflict_is_told_and_settled_by_the_rule():
+    merger = Merger.plan(STREET, OBJECTS)
+    found, conflicts = merger.merge(street(), objects((0, 1, 4, 4), (0, 1, 2, 3)))
+    assert told(conflicts) == [
+        ("overlap", "other objects cover 4 of 12 pixels of car (object 1)", 4),
+        ("class", "of 8 pixels of car (object 1) the mask says: road 4", 4),
+        ("class", "of 4 pixels of car (object 2) the mask says: road 2", 2),
+        ("uncovered", "2 pixels of car in the mask have no object", 2),
+    ]
+    assert found.ids[1:].tolist() == [[2, 2, 1, 1, 4, 4, 0, 3], [2, 2, 1, 1, 4, 4, 0, 3], [1, 1, 1, 1, 6, 0, 4, 4]]
+    assert conflicts[-1].where.nonzero()[0].tolist() == [1, 2]
+    assert conflicts[-1].where.nonzero()[1].tolist() == [6, 6]
+
+
+def test_objects_of_a_kind_that_the_mask_does_not_know_do_not_contradict_it():
+    merger = Merger.plan(STREET, OBJECTS)
+    found, conflicts = merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 7, 3), (4, 3, 8, 4), labels=[1, 1, 2]))
+    assert conflicts == []
+    assert names(found)[:3] == ["car", "car", "dog"]
+
+
+def test_an_object_wholly_under_others_is_told_and_left_out():
+    left = objects((0, 1, 2, 2), (2, 1, 4, 2), (0, 1, 4, 2), (7, 3, 7, 3))
+    found, conflicts = Merger.plan(None, OBJECTS).merge(None, left)
+    assert told(conflicts) == [
+        ("overlap", "other objects cover 4 of 4 pixels of car (object 3): nothing is left of it", 4)
+    ]
+    assert names(found) == ["car", "car", "background"]
+    assert found.ids[1].tolist() == [1, 1, 2, 2, 3, 3, 3, 3]
+
+
+def test_crowds_lie_below_and_stay_crowds():
+    merger = Merger.plan(None, OBJECTS, rest="void")
+    found, conflicts = merger.merge(None, objects((0, 0, 2, 2), (1, 1, 6, 3), crowd=[True, False]))
+    assert conflicts == []
+    assert found.ids.tolist() == [
+        [1, 1, 0, 0, 0, 0, 0, 0],
+        [1, 2, 2, 2, 2, 2, 0, 0],
+        [0, 2, 2, 2, 2, 2, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    assert found.crowd.tolist() == [True, False]
+    assert merger.classes.names == ("car", "dog")
+
+
+def test_connected_parts_of_masks_alone():
+    merger = Merger.plan(STREET, None, ["car"], smallest=3)
+    found, conflicts = merger.merge(street(), None)
+    assert conflicts == []
+    assert names(found) == ["car", "nothing", "road", "sky", "tree"]
+    assert found.ids[1].tolist() == [3, 1, 1, 1, 3, 3, 0, 2]
+    found, _ = Merger.plan(STREET, None, ["car"]).merge(street(), None)
+    assert found.areas().tolist()[:2] == [6, 2]
+    corner = torch.eye(4, 8, dtype=torch.uint8) * 3
+    assert len(Merger.plan(STREET, None, ["car"]).merge(street(corner), None)[0]) == 2, "corners join"
+
+
+def test_objects_without_a_class_get_that_of_the_mask():
+    merger = Merger.plan(STREET, UNNAMED, ["car", "tree"])
+    found, conflicts = merger.merge(street(), objects((1, 1, 5, 3), (4, 3, 5, 4), (0, 0, 8, 1), classes=UNNAMED))
+    assert merger.classes.names == STREET.names
+    assert names(found) == ["car", "tree", "nothing", "road", "sky"]
+    assert [one[:2] for one in told(conflicts)] == [
+        ("classless", "object 3 is no thing in the mask: left out"),
+        ("class", "of 8 pixels of car (object 1) the mask says: road 2"),
+        ("uncovered", "2 pixels of car in the mask have no object"),
+    ]
+
+
+def test_what_cannot_be_planned():
+    with pytest.raises(ValueError, match="there is nothing to build from"):
+        Merger.plan(None, None)
+    with pytest.raises(
+        ValueError, match="which classes are countable\\? name some with --things, of: road, sky, car, tree"
+    ):
+        Merger.plan(STREET, None)
+    with pytest.raises(ValueError, match="no class is called 'cars', which should be a thing; did you mean 'car'"):
+        Merger.plan(STREET, None, ["cars"])
+    for things in ((), ("nucleus",)):
+        with pytest.raises(
+            ValueError, match="the objects have no name: .*--things NAME, of: road, sky, car, tree; .*classes.txt"
+        ):
+            Merger.plan(STREET, UNNAMED, things)
+    with pytest.raises(ValueError, match="rest is 'stuff'"):
+        Merger.plan(STREET, None, ["car"], "stuff")
+    with pytest.raises(ValueError, match="class mask is 7x4, but its objects are on 8x4"):
+        Merger.plan(STREET, OBJECTS).merge(street(MAP[:, :7]), objects((0, 0, 1, 1)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_parts_of_random_maps_add_up(seed):
+    """Every pixel is in one segment or void, and what was said of it by object, mask or neither is kept."""
+    rng = np.random.default_rng(seed)
+    class_map = torch.from_numpy(rng.choice([0, 1, 2, 3, 4, 255], (4, 8)).astype(np.uint8))
+    corners = [np.sort(rng.integers(0, size + 1, 2)) for size in (8, 4) * 4]
+    boxes = [(*corners[k], *corners[k + 1]) for k in range(0, 8, 2)]
+    given = objects(*[(x1, y1, x2, y2) for x1, x2, y1, y2 in boxes], labels=[1, 2, 1, 2])
+    found, conflicts = Merger.plan(STREET, OBJECTS).merge(street(class_map), given)
+    covered = given.masks.dense().any(0)
+    held = found.class_map()
+    stuff = ~covered & (class_map != 3)
+    assert torch.equal(held[stuff], class_map[stuff])
+    assert (held[~covered & (class_map == 3)] == 255).all()
+    assert torch.isin(held[covered], torch.tensor([3, 5])).all()
+    assert (found.areas() > 0).all()
+    assert int(found.areas().sum()) == int((found.ids > 0).sum())
+    label = torch.cat([torch.tensor([-1]), found.labels])[found.ids]
+    wrong = covered & (label == 3) & (class_map != 3) & (class_map != 255)
+    assert sum(one.pixels for one in conflicts if one.kind == "class") == int(wrong.sum())
