@@ -1,4 +1,4 @@
-# make demo    train, evaluate and draw on the bundled pictures (the whole way, about two minutes on two cores)
+# make demo    train, evaluate and draw on the bundled images (the whole way, about two minutes on two cores)
 # make test    every test              make check   format, lint, types, fast tests
 # make golden  compare or accept recorded outputs   make bench   the figures of the README
 PYTHON ?= python3

@@ -3,7 +3,7 @@
     python benchmarks/accuracy.py --data PATH/nuclei PATH/camvid [--seeds 3] [--epochs 3]
     python benchmarks/accuracy.py --methods --data PATH/camvid [--seeds 1] [--epochs 15] [--only NAME …]
 
-The first has three arms for each data set and seed, all evaluated alike, on whole pictures in float32:
+The first has three arms for each data set and seed, all evaluated alike, on whole images in float32:
 
 - `smp`: their `Unet` with timm's tf_efficientnet_lite0, filled with the ImageNet weights;
 - `ours, same`: our `unet` with the same encoder, fed the same batches with the same loss, optimiser and schedule;
@@ -14,7 +14,7 @@ The first has three arms for each data set and seed, all evaluated alike, on who
 
 With `--methods`: `pixelwise.train` with the default recipe for every method on the same encoder (timm's
 tf_efficientnet_lite0, ImageNet weights), for the same steps of the same batches; no method has its paper's schedule, so
-this says how they compare at this budget and not what they can reach. Scored with the last weights on whole pictures.
+this says how they compare at this budget and not what they can reach. Scored with the last weights on whole images.
 """
 
 from __future__ import annotations
@@ -98,15 +98,15 @@ def score(model: SemanticModel, data: Dataset) -> float:
 def arms(path: Path, options: argparse.Namespace, seed: int) -> dict[str, float]:
     """The mIoU of each arm with one seed."""
     reading = READING[path.name]
-    pictures, tests = (open_dataset(path, split=split, **reading["options"]) for split in ("train", "val"))
+    images, tests = (open_dataset(path, split=split, **reading["options"]) for split in ("train", "val"))
     torch.manual_seed(seed)
-    ours = create("unet", classes=pictures.classes, backbone=BACKBONE, pretrained=True)
+    ours = create("unet", classes=images.classes, backbone=BACKBONE, pretrained=True)
     ours.resizing = Resizing(reading["resize"])
     torch.manual_seed(seed)
-    models = {"smp": Peer(len(pictures.classes), ours), "ours, same": ours}
+    models = {"smp": Peer(len(images.classes), ours), "ours, same": ours}
     results = {}
     for name, model in models.items():
-        fit(model, pictures, options, seed)
+        fit(model, images, options, seed)
         results[name] = score(model, tests)
         print(f"{path.name} seed {seed} {name}: {results[name]:.4f}", flush=True)
     recipe = Recipe(
@@ -171,7 +171,7 @@ def compare_methods(options: argparse.Namespace) -> None:
             f"{path.name}: {options.epochs} epochs of crops of {options.crop}, batch {options.batch}, "
             f"{options.seeds} seeds, encoder {BACKBONE}, the default recipe",
             machine("torch", "timm"),
-            "mIoU on whole pictures (lowest to highest seed), parameters, multiply-adds and time of one picture",
+            "mIoU on whole images (lowest to highest seed), parameters, multiply-adds and time of one image",
             "",
         ]
         for method in options.only or METHODS:

@@ -1,8 +1,8 @@
-"""Augmentation, one thread: a 1024×2048 picture with its mask, or a 480×640 one with objects, to a 512×512 crop.
+"""Augmentation, one thread: a 1024×2048 image with its mask, or a 480×640 one with objects, to a 512×512 crop.
 
-    python benchmarks/augment.py [--picture STREET.jpg]
+    python benchmarks/augment.py [--image STREET.jpg]
 
-Everybody gets the picture decoded and gives picture and mask; pixelwise takes a `Sample` and gives a checked `Sample`.
+Everybody gets the image decoded and gives image and mask; pixelwise takes a `Sample` and gives a checked `Sample`.
 Writes benchmarks/results/augment.txt. albumentations is compared where it is installed.
 """
 
@@ -36,21 +36,21 @@ Call = Callable[[], object]
 
 
 def street(path: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """A picture (H, W, 3), from a file or made of smooth regions with fine texture; and a class map (H, W), uint8."""
+    """An image (H, W, 3), from a file or made of smooth regions with fine texture; and a class map (H, W), uint8."""
     rng = np.random.default_rng(0)
     regions = rng.normal(size=(16, 32, CLASSES)).astype(np.float32)
     planes = [cv2.resize(regions[..., k], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC) for k in range(CLASSES)]
     class_map = np.argmax(planes, 0).astype(np.uint8)
     if path is not None:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        return cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), class_map
+        whole_image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        return cv2.resize(whole_image, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), class_map
     texture = cv2.GaussianBlur(rng.normal(0, 60, (HEIGHT, WIDTH, 3)), (0, 0), 1.5)
     colors = rng.integers(30, 220, (CLASSES, 3))
     return (colors[class_map] + texture).clip(0, 255).astype(np.uint8), class_map
 
 
-def torchvision(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
-    image = tv_tensors.Image(torch.from_numpy(picture).permute(2, 0, 1).contiguous())
+def torchvision(whole_image: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
+    image = tv_tensors.Image(torch.from_numpy(whole_image).permute(2, 0, 1).contiguous())
     mask = tv_tensors.Mask(torch.from_numpy(class_map))
     fill = {tv_tensors.Image: 0, tv_tensors.Mask: 255}
     transforms = [
@@ -64,7 +64,7 @@ def torchvision(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
     return lambda: composed(image, mask)
 
 
-def albumentations(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
+def albumentations(whole_image: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
     import albumentations as A
 
     transforms = [
@@ -76,12 +76,12 @@ def albumentations(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Ca
         *[A.ElasticTransform(alpha=50, sigma=5, p=1)] * (steps > 1),
     ]
     composed = A.Compose(transforms)
-    return lambda: composed(image=picture, mask=class_map)
+    return lambda: composed(image=whole_image, mask=class_map)
 
 
-def pixelwise(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
+def pixelwise(whole_image: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
     truth = Segmentation.from_class_map(torch.from_numpy(class_map), Classes.numbered(CLASSES))
-    sample = Sample(torch.from_numpy(picture).permute(2, 0, 1), truth)
+    sample = Sample(torch.from_numpy(whole_image).permute(2, 0, 1), truth)
     augment = Augmentation(
         (SIZE, SIZE),
         scale=(0.5, 2.0),
@@ -94,7 +94,7 @@ def pixelwise(picture: np.ndarray, class_map: np.ndarray, steps: int) -> Call:
 
 
 def objects() -> tuple[np.ndarray, Segmentation]:
-    """A picture (480, 640, 3) and 12 ragged objects of usual sizes that overlap, as in COCO."""
+    """An image (480, 640, 3) and 12 ragged objects of usual sizes that overlap, as in COCO."""
     rng = np.random.default_rng(0)
     soft = [cv2.resize(rng.random((9, 9), np.float32), (640, 480), interpolation=cv2.INTER_CUBIC) for _ in range(12)]
     y, x = np.ogrid[:480, :640]
@@ -108,9 +108,9 @@ def objects() -> tuple[np.ndarray, Segmentation]:
 
 
 def with_objects(seconds: float) -> list[str]:
-    """A line for each: what the same picture takes with its objects, torchvision's dense, pixelwise's as runs."""
-    picture, truth = objects()
-    image = tv_tensors.Image(torch.from_numpy(picture).permute(2, 0, 1).contiguous())
+    """A line for each: what the same image takes with its objects, torchvision's dense, pixelwise's as runs."""
+    whole_image, truth = objects()
+    image = tv_tensors.Image(torch.from_numpy(whole_image).permute(2, 0, 1).contiguous())
     masks = tv_tensors.Mask(truth.as_masks().dense())
     fill = {tv_tensors.Image: 0, tv_tensors.Mask: 0}
     lines = []
@@ -124,7 +124,7 @@ def with_objects(seconds: float) -> list[str]:
             ]
         )
         augment = Augmentation((SIZE, SIZE), scale=(0.5, 2.0), elastic=Elastic(15, 1.6) if steps > 1 else None)
-        sample, rng = Sample(torch.from_numpy(picture).permute(2, 0, 1), truth), np.random.default_rng(0)
+        sample, rng = Sample(torch.from_numpy(whole_image).permute(2, 0, 1), truth), np.random.default_rng(0)
         timings = compare(
             {
                 "torchvision.transforms.v2": lambda dense=dense: dense(image, masks),
@@ -145,17 +145,17 @@ def line(title: str, name: str, timing: Timing, base: float) -> str:
 def main() -> None:
     warnings.filterwarnings("ignore")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--picture", type=Path, help="a picture to use instead of a made-up one")
+    parser.add_argument("--image", type=Path, help="an image to use instead of a made-up one")
     parser.add_argument("--seconds", type=float, default=4.0, help="of repeats for each (default: %(default)s)")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    pair = street(options.picture)
+    pair = street(options.whole_image)
     peers = {"torchvision.transforms.v2": torchvision}
     if find_spec("albumentations"):
         peers["albumentations"] = albumentations
     lines = [
-        f"A {WIDTH}x{HEIGHT} picture and its mask to a {SIZE}x{SIZE} crop, scale 0.5 to 2",
+        f"A {WIDTH}x{HEIGHT} image and its mask to a {SIZE}x{SIZE} crop, scale 0.5 to 2",
         machine("torchvision", "albumentations", "opencv-python-headless", "numpy") + "; one thread",
         "Milliseconds of processor time a sample, measured in turns in one run; x: times as fast as torchvision",
         "",
@@ -165,7 +165,7 @@ def main() -> None:
         timings = compare(calls, options.seconds)
         base = timings["torchvision.transforms.v2"]["cpu"]
         lines += [line(title, name, timing, base) for name, timing in timings.items()]
-    lines += ["", "A 640x480 picture with 12 objects, each a mask; the same crop", *with_objects(options.seconds)]
+    lines += ["", "A 640x480 image with 12 objects, each a mask; the same crop", *with_objects(options.seconds)]
     write("augment", lines)
 
 

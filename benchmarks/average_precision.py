@@ -1,7 +1,7 @@
-"""How fast and in how much memory average precision is computed: python benchmarks/average_precision.py [--pictures N]
+"""How fast and in how much memory average precision is computed: python benchmarks/average_precision.py [--images N]
 
-First the memory that 5,000 pictures with 100 true and 100 found objects each take. Then the time from results to the
-table for 500 pictures with 12 true and 30 found objects each, beside pycocotools and faster-coco-eval from run lengths,
+First the memory that 5,000 images with 100 true and 100 found objects each take. Then the time from results to the
+table for 500 images with 12 true and 30 found objects each, beside pycocotools and faster-coco-eval from run lengths,
 and torchmetrics from dense masks; all must find the same. Prints a table and writes it to
 benchmarks/results/average_precision.txt, unless N is given.
 """
@@ -68,8 +68,8 @@ class Dense(NamedTuple):
         return Segmentation(CLASSES, self.labels, self.scores, masks=self.masks)
 
 
-def make_picture(seed: int, true: int = TRUE, found: int = FOUND) -> tuple[Dense, Dense]:
-    """What was found: two thirds lie near true objects, most of them of the right class; and the truth."""
+def make_image(seed: int, true: int = TRUE, found: int = FOUND) -> tuple[Dense, Dense]:
+    """What was found: two thirds lie near true objects, most of them of the right class; and the ground truth."""
     rng = np.random.default_rng(seed)
     shapes, labels = [some_ellipse(rng) for _ in range(true)], [some_class(rng) for _ in range(true)]
     near, guesses, scores = [], [], []
@@ -90,18 +90,18 @@ def make_picture(seed: int, true: int = TRUE, found: int = FOUND) -> tuple[Dense
     )
 
 
-def memory(pictures: int) -> list[str]:
+def memory(number: int) -> list[str]:
     """The peak of this process, which has done nothing else before."""
     before = peak()
-    some = [[objects_of(one.segmentation()) for one in make_picture(seed, 100, 100)] for seed in range(20)]
+    some = [[objects_of(one.segmentation()) for one in make_image(seed, 100, 100)] for seed in range(20)]
     metric, start = AveragePrecision(CLASSES), time.perf_counter()
-    for k in range(pictures):
-        metric.add(*some[k % len(some)], f"picture {k}")
+    for k in range(number):
+        metric.add(*some[k % len(some)], f"image {k}")
     added = time.perf_counter() - start
     value = metric.scores()["mask AP"]
     seconds = time.perf_counter() - start - added
     return [
-        f"Memory: {pictures} pictures, 100 true and 100 found objects each (20 different pictures, again and again)",
+        f"Memory: {number} images, 100 true and 100 found objects each (20 different images, again and again)",
         f"  {peak():.0f} MB at most, {before:.0f} MB of them before (imports); "
         f"{added:.1f} s to add run lengths, {seconds:.1f} s for the scores of masks and boxes; mask AP {value:.4f}",
     ]
@@ -111,19 +111,19 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def as_coco(pictures: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The same pictures as COCO's truth and results, with compressed run lengths."""
+def as_coco(number: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The same images as COCO's ground truth and results, with compressed run lengths."""
     truths: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
-    for image in range(pictures):
-        for one, entries in zip(make_picture(image), (results, truths), strict=True):
+    for image in range(number):
+        for one, entries in zip(make_image(image), (results, truths), strict=True):
             planes = coco.encode(np.asfortranarray(one.masks.permute(1, 2, 0).numpy().view(np.uint8)))
             for n, runs in enumerate(planes):
                 entry = {"image_id": image + 1, "category_id": int(one.labels[n]) + 1, "segmentation": runs}
                 true = {"id": len(truths) + 1, "area": float(coco.area(runs)), "iscrowd": 0}
                 true["bbox"] = coco.toBbox(runs).tolist()
                 entries.append(entry | (true if entries is truths else {"score": float(one.scores[n])}))
-    images = [{"id": k + 1, "height": HEIGHT, "width": WIDTH} for k in range(pictures)]
+    images = [{"id": k + 1, "height": HEIGHT, "width": WIDTH} for k in range(number)]
     categories = [{"id": k + 1, "name": name} for k, name in enumerate(CLASSES.names)]
     return {"images": images, "annotations": truths, "categories": categories, "info": {}}, results
 
@@ -153,8 +153,8 @@ def from_runs(objects: list[list[Any]]) -> tuple[float, float]:
     return time.perf_counter() - start, scores["mask AP"]
 
 
-def from_masks(pictures: int) -> Iterator[tuple[str, float, float]]:
-    """Ours and torchmetrics', fed the same masks one picture after the other; drawing them is not counted."""
+def from_masks(number: int) -> Iterator[tuple[str, float, float]]:
+    """Ours and torchmetrics', fed the same masks one image after the other; drawing them is not counted."""
     ours, start = AveragePrecision(CLASSES), 0.0
     # Its own are rounded to float32: objects of few pixels, whose overlap is 0.6 and the like, match otherwise.
     exact = {"iou_thresholds": np.linspace(0.5, 0.95, 10).tolist(), "rec_thresholds": np.linspace(0, 1, 101).tolist()}
@@ -163,8 +163,8 @@ def from_masks(pictures: int) -> Iterator[tuple[str, float, float]]:
         for name in ("pycocotools", "faster_coco_eval")
     }
     spent: dict[str, float] = defaultdict(float)
-    for seed in range(pictures):
-        found, truth = make_picture(seed)
+    for seed in range(number):
+        found, truth = make_image(seed)
         start = time.perf_counter()
         ours.update(found.segmentation(), truth.segmentation())
         spent["ours"] += time.perf_counter() - start
@@ -185,9 +185,9 @@ def from_masks(pictures: int) -> Iterator[tuple[str, float, float]]:
         yield f"torchmetrics on {name}, from masks", spent[name] + time.perf_counter() - start, value
 
 
-def race(pictures: int) -> list[str]:
-    truth, results = as_coco(pictures)
-    objects = [[objects_of(one.segmentation()) for one in make_picture(seed)] for seed in range(pictures)]
+def race(number: int) -> list[str]:
+    truth, results = as_coco(number)
+    objects = [[objects_of(one.segmentation()) for one in make_image(seed)] for seed in range(number)]
     seconds: dict[str, list[float]] = defaultdict(list)
     values: dict[str, float] = {}
     for _ in range(TURNS):
@@ -198,7 +198,7 @@ def race(pictures: int) -> list[str]:
                 *theirs(faster_coco_eval.COCO, faster_coco_eval.COCOeval_faster, truth, results),
             ),
             ("pixelwise, from run lengths (masks and boxes)", *from_runs(objects)),
-            *from_masks(pictures),
+            *from_masks(number),
         ]
         for name, spent, value in rows:
             seconds[name].append(spent)
@@ -206,7 +206,7 @@ def race(pictures: int) -> list[str]:
     if max(values.values()) - min(values.values()) > 1e-6:
         raise SystemExit(f"they do not find the same: {values}")
     best = {name: min(spent) for name, spent in seconds.items()}
-    lines = [f"Time: {pictures} pictures {WIDTH}x{HEIGHT}, {len(truth['annotations'])} true and {len(results)} found"]
+    lines = [f"Time: {number} images {WIDTH}x{HEIGHT}, {len(truth['annotations'])} true and {len(results)} found"]
     for name, spent in best.items():
         base = best[RUNS if "run lengths" in name else MASKS]
         lines.append(f"  {name:48s}{spent:8.2f} s{base / spent:8.1f} x   mask AP {values[name]:.6f}")
@@ -215,8 +215,8 @@ def race(pictures: int) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pictures", type=int, help="a quick look: so many, and nothing is written")
-    asked = parser.parse_args().pictures
+    parser.add_argument("--images", type=int, help="a quick look: so many, and nothing is written")
+    asked = parser.parse_args().images
     torch.set_num_threads(1)
     lines = [
         "Average precision of COCO, from results in memory to the table",

@@ -3,7 +3,7 @@
     python benchmarks/crf.py PHOTO PHOTO …        (needs pydensecrf2, the extra `bench`)
 
 Each photo at 375×500, both kernels, 10 steps. Three kinds of probabilities: smooth random ones of 21 classes, each of
-them likely somewhere; the same of 2 classes; and 21 classes of which 4 are in the picture, as networks find them. Class
+them likely somewhere; the same of 2 classes; and 21 classes of which 4 are in the image, as networks find them. Class
 maps and probabilities are compared before time is. Memory is the growth of a fresh process at its peak. Writes
 benchmarks/results/crf.txt.
 """
@@ -110,7 +110,7 @@ def main() -> None:
     lines = [
         f"The dense CRF, {HEIGHT}x{WIDTH}, {PARAMETERS.steps} steps, both kernels, {THREADS} threads",
         machine("torch", "numpy", "pydensecrf2"),
-        "Wall clock of one picture, the lattices built anew; x: how many times as fast as pydensecrf, which knows one "
+        "Wall clock of one image, the lattices built anew; x: how many times as fast as pydensecrf, which knows one "
         "thread; MiB: growth at the peak",
     ]
     for path in photos:

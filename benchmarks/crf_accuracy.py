@@ -3,9 +3,9 @@
     python benchmarks/crf_accuracy.py --data PATH/camvid PATH/membrane --runs FOLDER [--epochs 30] [--budget 24]
 
 For each data set a U-Net with an EfficientNet-Lite0 encoder is trained with our defaults (once: a run that lies in
-FOLDER already is used again, its last weights). The pictures that it was not trained on are split at random in two:
+FOLDER already is used again, its last weights). The images that it was not trained on are split at random in two:
 `pixelwise.tune` searches on the first half, and the table is of the second half, which neither saw. camvid has a split
-of its own; of membrane's pictures every second one is for training. Intervals are 95 % bootstrap over the judged ones.
+of its own; of membrane's images every second one is for training. Intervals are 95 % bootstrap over the judged ones.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ BOUNDARY = 2
 
 
 def split_by_lists(path: Path, folder: Path) -> Path:
-    """A folder with the lists of every second picture for training and of the others."""
-    pictures = sorted((path / "image").iterdir(), key=lambda picture: int(picture.stem))
+    """A folder with the lists of every second image for training and of the others."""
+    images = sorted((path / "image").iterdir(), key=lambda image: int(image.stem))
     folder.mkdir(parents=True, exist_ok=True)
     for k, split in enumerate(("train", "val")):
-        lines = [f"{picture.resolve()} {(path / 'label' / picture.name).resolve()}" for picture in pictures[k::2]]
+        lines = [f"{image.resolve()} {(path / 'label' / image.name).resolve()}" for image in images[k::2]]
         (folder / f"{split}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
@@ -60,13 +60,13 @@ def report(path: Path, options: argparse.Namespace) -> list[str]:
     unseen = pixelwise.open_dataset(data, split="val", **reading)
     start = time.perf_counter()
     tuning = pixelwise.tune(
-        pixelwise.load(last), unseen, budget=options.budget, areas=options.areas, pictures=len(unseen)
+        pixelwise.load(last), unseen, budget=options.budget, areas=options.areas, images=len(unseen)
     )
     searched = time.perf_counter() - start
     names = set(tuning.judged)
     judged = replace(unseen, records=tuple(record for record in unseen.records if record.name in names))
     chains = {"no CRF": Chain(), "default CRF": Chain(crf=CRF()), "tuned": tuning.chain}
-    lines = ["", f"{path.name}: {len(judged)} pictures, {options.epochs} epochs, search {searched:.0f} s"]
+    lines = ["", f"{path.name}: {len(judged)} images, {options.epochs} epochs, search {searched:.0f} s"]
     for name, chain in chains.items():
         start = time.perf_counter()
         found = scored(last, judged, chain)
@@ -75,7 +75,7 @@ def report(path: Path, options: argparse.Namespace) -> list[str]:
         for score in ("mIoU", "boundary F1"):
             low, high = found.intervals[score]
             cells.append(f"{score} {found.scores[score]:.4f} ({low:.4f} to {high:.4f})")
-        lines.append(f"{name:12s} {'   '.join(cells)}   {spent:.0f} ms a picture")
+        lines.append(f"{name:12s} {'   '.join(cells)}   {spent:.0f} ms an image")
     return [*lines, "", *tuning.table().splitlines()]
 
 

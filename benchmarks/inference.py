@@ -1,4 +1,4 @@
-"""One picture through each method and through the peer that has it: same weights, picture, threads and process.
+"""One image through each method and through the peer that has it: same weights, image, threads and process.
 
     python benchmarks/inference.py [--size 512] [--threads 2] [--seconds 12] [NAME …]
 
@@ -121,7 +121,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(options.threads)
     lines = [
-        f"One picture of {options.size}x{options.size}, {CLASSES} classes, float32, {options.threads} threads",
+        f"One image of {options.size}x{options.size}, {CLASSES} classes, float32, {options.threads} threads",
         machine("torch", "torchvision", "segmentation-models-pytorch", "timm"),
         "Wall clock in milliseconds, measured in turns in one run; x: times as fast as the peer",
         "",

@@ -1,12 +1,12 @@
-"""Pictures that do not fit into memory, from disk to disk: minutes, and the most memory beyond that of the model.
+"""Images that do not fit into memory, from disk to disk: minutes, and the most memory beyond that of the model.
 
     python benchmarks/large.py [--size 20000 20000] [--kinds tif png] [--classes 7] [--backbone none] [--threads 2]
                                [--name large]
 
-The pictures are the bundled photos of nuclei, 256 pixels wide and shifted at random, beside each other: a tiled GeoTIFF
+The images are the bundled photos of nuclei, 256 pixels wide and shifted at random, beside each other: a tiled GeoTIFF
 and a PNG (1.2 GB of pixels each at 20,000×20,000), made a band at a time and deleted after. The model is the paper's
 U-Net with a width of 8 (or with an encoder of timm), random weights: memory and time do not depend on them.
-Each picture has a process of its own. Writes benchmarks/results/NAME.txt.
+Each image has a process of its own. Writes benchmarks/results/NAME.txt.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def peak() -> float:
 
 
 def run(path: Path, classes: int, backbone: str, threads: int) -> tuple[float, float, float, float]:
-    """Seconds; MB with the model and a picture of 64×64; with a picture of one tile; at most."""
+    """Seconds; MB with the model and an image of 64×64; with an image of one tile; at most."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     options = {"width": 8} if backbone == "none" else {"backbone": backbone}

@@ -1,10 +1,10 @@
-"""Mask R-CNN and torchvision's with the same weights: one picture, from pixels to masks at its full size.
+"""Mask R-CNN and torchvision's with the same weights: one image, from pixels to masks at its full size.
 
     python benchmarks/mask_rcnn.py [--size 800 1216] [--threads 2] [--seconds 12] [NAME …]
 
 ResNet-50, 91 classes, plain eager modules in float32, `eval()`, contiguous tensors. The weights are random, tamed so
 that 100 objects are found, as many as are given at most. Both end with what a caller can use: torchvision's soft masks
-at the size of the picture, at least 0.5; our runs of pixels. `predict` is what users get: `Predictor`, channels last,
+at the size of the image, at least 0.5; our runs of pixels. `predict` is what users get: `Predictor`, channels last,
 from bytes to the result. Stages are ours, each timed alone. Writes benchmarks/results/mask_rcnn.txt.
 """
 
@@ -69,7 +69,7 @@ def stages(model: Any, images: Tensor, size: tuple[int, int]) -> dict[str, Any]:
 
     def boxes() -> None:
         scores, deltas = model.boxes(outputs.levels[:-1], proposals)
-        model.boxes.detect(scores, deltas, proposals, [size], model.least_score, model.most_objects)
+        model.boxes.detect(scores, deltas, proposals, [size], model.score_threshold, model.max_detections)
 
     return {
         "backbone": lambda: model.backbone(x),
@@ -123,7 +123,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     height, width = options.size
     lines = [
-        f"One picture of {width}x{height}, {CLASSES} classes, float32, {options.threads} threads, from pixels to masks",
+        f"One image of {width}x{height}, {CLASSES} classes, float32, {options.threads} threads, from pixels to masks",
         machine("torch", "torchvision", "timm"),
         "Wall clock in milliseconds, measured in turns in one run; x: times as fast as the peer",
         "",

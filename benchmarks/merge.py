@@ -23,7 +23,7 @@ import torch
 from pycocotools import mask as lengths
 
 from pixelwise.classes import Classes
-from pixelwise.postprocess.panoptic_merging import Merging, join_classes
+from pixelwise.postprocess.panoptic_merging import MergeRules, join_classes
 from pixelwise.segmentation import Segmentation
 from quiet import compare
 from results import machine, write
@@ -53,7 +53,7 @@ def make_stuff() -> np.ndarray:
 
 
 def as_the_script(objects: list[Any], stuff: list[Any]) -> np.ndarray:
-    """The steps of combine_to_panoptic_single_core for one picture; the objects are sorted, numbers are 1, 2, …"""
+    """The steps of combine_to_panoptic_single_core for one image; the objects are sorted, numbers are 1, 2, …"""
     found, used, number = np.zeros((HEIGHT, WIDTH), np.uint32), None, 0
     for one in objects:
         area = lengths.area(one)
@@ -92,7 +92,7 @@ def race(kind: str) -> list[str]:
     probabilities = torch.nn.functional.one_hot(torch.from_numpy(stuff), STUFF).permute(2, 0, 1).float().contiguous()
     encoded = [lengths.encode(np.asfortranarray(mask, np.uint8)) for mask in masks]
     kinds = [lengths.encode(np.asfortranarray(stuff == k, np.uint8)) for k in range(STUFF)]
-    rules, classes = Merging.named("panopticapi"), join_classes(names, things)
+    rules, classes = MergeRules.named("panopticapi"), join_classes(names, things)
     calls: dict[str, Callable[[], Any]] = {
         "the script's steps": lambda: as_the_script(encoded, kinds),
         "pixelwise": lambda: rules(semantic, instances, classes=classes),

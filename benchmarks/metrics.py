@@ -28,7 +28,7 @@ def field(rng: np.random.Generator, rows: int, depth: int) -> np.ndarray:
 
 
 def make_maps() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Pairs of truth and result, (H, W) uint8: regions whose edges the result has some pixels off; and pure noise."""
+    """Pairs of ground truth and prediction, (H, W) uint8: regions with edges some pixels off; and pure noise."""
     rng = np.random.default_rng(0)
     truth = field(rng, 12, CLASSES).argmax(-1).astype(np.uint8)
     places = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32).transpose(1, 2, 0) + 8 * field(rng, 16, 2)
@@ -75,9 +75,9 @@ def on(threads: int, call: Callable[[], object]) -> None:
 
 def main() -> None:
     lines = [
-        f"Counting the confusion matrix of one {WIDTH}x{HEIGHT} picture, {CLASSES} classes, void {VOID}",
+        f"Counting the confusion matrix of one {WIDTH}x{HEIGHT} image, {CLASSES} classes, void {VOID}",
         machine("torch", "torchmetrics", "opencv-python-headless"),
-        "Wall clock of one picture; x: how many times as fast as the faster of torchmetrics' first two rows",
+        "Wall clock of one image; x: how many times as fast as the faster of torchmetrics' first two rows",
     ]
     for name, maps in make_maps().items():
         lines += ["", *race(name, *maps)]

@@ -4,10 +4,10 @@
     python benchmarks/objects.py --data shapes:number=500,size=128,seed=1,truth=panoptic --only panoptic_fpn
 
 Every row is `pixelwise.train` with the method's recipe for small data (`pixelwise recipes mask_rcnn-cells`): the same
-encoder (timm's tf_efficientnet_lite0, ImageNet weights), the same pictures, batches and number of steps; no method has
+encoder (timm's tf_efficientnet_lite0, ImageNet weights), the same images, batches and number of steps; no method has
 its paper's schedule, so this says how they compare at this budget and not what they can reach. Scored with the last
-weights on whole pictures, at their own size. `torchvision` is its `MaskRCNN`, own heads and losses, on that encoder in
-the recipe of our Mask R-CNN: pyramid as wide, anchors of the same sides, as many regions learnt from in a picture.
+weights on whole images, at their own size. `torchvision` is its `MaskRCNN`, own heads and losses, on that encoder in
+the recipe of our Mask R-CNN: pyramid as wide, anchors of the same sides, as many regions learnt from in an image.
 
 CamVid is approximately panoptic after `pixelwise convert --semantic PATH/camvid --classes "sky,building,pole,road,
 pavement,tree,sign symbol,fence,car,pedestrian,bicyclist" --void 11 --things "pole,sign symbol,car,pedestrian,bicyclist"
@@ -86,7 +86,7 @@ class Peer(InstanceModel):
         pyramid = Pyramid()
         self.normalize = pyramid.backbone.normalize()
         anchors = AnchorGenerator(ANCHORS, ((0.5, 1.0, 2.0),) * len(ANCHORS))
-        sampling = {"box_batch_size_per_image": REGIONS, "box_detections_per_img": self.most_objects}
+        sampling = {"box_batch_size_per_image": REGIONS, "box_detections_per_img": self.max_detections}
         plain = {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}
         self.network = MaskRCNN(pyramid, num_classes, rpn_anchor_generator=anchors, **plain, **sampling)
         self.network.transform.resize = lambda image, target=None: (image, target)
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--crop", type=int, default=128)
-    parser.add_argument("--resize", type=int, help="shorter side to bring the pictures to, pixels")
+    parser.add_argument("--resize", type=int, help="shorter side to bring the images to, pixels")
     parser.add_argument("--scale", default="0.8,1.25")
     parser.add_argument("--only", nargs="*", help=f"of {', '.join(METHODS)}")
     options = parser.parse_args()
@@ -153,13 +153,13 @@ def main() -> None:
         name = data.partition(":")[0] if ":" in data else Path(data).name
         methods = options.only or [method for method in METHODS if method != "panoptic_fpn"]
         task = "panoptic" if "panoptic_fpn" in methods else "instance"
-        pictures = data if ":" in data else name
+        images = data if ":" in data else name
         lines = [
-            f"{pictures}: {options.epochs} epochs of crops of {options.crop}, batch {options.batch}, "
+            f"{images}: {options.epochs} epochs of crops of {options.crop}, batch {options.batch}, "
             f"{f'enlarged to {options.resize}, ' * bool(options.resize)}"
             f"scale {options.scale}, one seed, encoder {BACKBONE}, recipes for small data",
             machine("torch", "torchvision", "timm"),
-            f"{', '.join(COLUMNS[task])} on whole pictures, parameters, one picture from bytes to masks, training",
+            f"{', '.join(COLUMNS[task])} on whole images, parameters, one image from bytes to masks, training",
             "",
         ]
         for method in methods:

@@ -1,6 +1,6 @@
 """How fast panoptic quality is counted: PYTHONPATH=<cocodataset/panopticapi> python benchmarks/panoptic_quality.py
 
-Beside the panoptic API and torchmetrics in the same run, on one picture; all must count the same. Prints a table and
+Beside the panoptic API and torchmetrics in the same run, on one image; all must count the same. Prints a table and
 writes it to benchmarks/results/panoptic_quality.txt.
 """
 
@@ -42,8 +42,8 @@ def field(rng: np.random.Generator, rows: int) -> np.ndarray:
 
 
 def make_maps() -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) int32, segment n is n + 1: regions of stuff and objects before them; then void in the truth alone, and in
-    the result all edges some pixels off."""
+    """(H, W) int32, segment n is n + 1: regions of stuff and objects before them; void in the
+    ground truth alone, and in the prediction all edges some pixels off."""
     rng = np.random.default_rng(2)  # with which no segment hides another
     truth = np.stack([field(rng, 12) for _ in range(STUFF)]).argmax(0).astype(np.uint8) + 1
     for n in range(OBJECTS):
@@ -57,7 +57,7 @@ def make_maps() -> tuple[np.ndarray, np.ndarray]:
 
 
 def told(ids: np.ndarray, numbers: np.ndarray) -> dict[str, Any]:
-    """A picture's entry in the JSON file."""
+    """An image's entry in the JSON file."""
     areas = np.bincount(ids.ravel(), minlength=len(LABELS) + 1)[1:]
     segments = [
         {"id": int(number), "category_id": int(label), "area": int(area), "iscrowd": 0}
@@ -96,9 +96,9 @@ def subjects(work: Path) -> dict[str, dict[str, Callable[[], Any]]]:
     entries = {kind: told(ids, numbers[1:]) for kind, ids in maps.items()}
     identifiers = {kind: numbers[ids].astype(np.uint32) for kind, ids in maps.items()}
     colors = {kind: id2rgb(ids) for kind, ids in identifiers.items()}
-    for kind, picture in colors.items():
+    for kind, image in colors.items():
         (work / kind).mkdir()
-        Image.fromarray(picture).save(work / kind / "map.png")
+        Image.fromarray(image).save(work / kind / "map.png")
     files, pair = {kind: work / kind / "map.png" for kind in maps}, [entries["true"], entries["found"]]
     decoded, known = (SimpleNamespace(open=lambda path, a=a: a[Path(path).parent.name]) for a in (colors, identifiers))
     given = [Segmentation(CLASSES, torch.from_numpy(LABELS), ids=torch.from_numpy(ids)) for ids in maps.values()]
@@ -113,7 +113,7 @@ def subjects(work: Path) -> dict[str, dict[str, Callable[[], Any]]]:
     rows = np.array([[one.iou, one.tp, one.fp, one.fn] for one in (expected[k] for k in range(len(CLASSES)))]).T
     other.update(*stacked)
     averages = expected.pq_average({k: {} for k in range(len(CLASSES))}, None)[0]["pq"]
-    if not all(np.allclose(counts, rows, rtol=0, atol=1e-9) for counts in metric.pictures):
+    if not all(np.allclose(counts, rows, rtol=0, atol=1e-9) for counts in metric.images):
         raise SystemExit("pixelwise and the panoptic API do not count the same")
     if abs(float(other.compute()) - averages) > 1e-6 or abs(metric.scores()["PQ"] - averages) > 1e-9:
         raise SystemExit("they do not find the same panoptic quality")
@@ -138,9 +138,9 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     lines = [
-        f"Counting the panoptic quality of one {WIDTH}x{HEIGHT} picture, {len(LABELS)} segments true and found",
+        f"Counting the panoptic quality of one {WIDTH}x{HEIGHT} image, {len(LABELS)} segments true and found",
         machine("numpy", "pillow", "opencv-python-headless", "torch", "torchmetrics"),
-        "Wall clock of one picture, all on one processor but for the last row; x: times as fast as each row above",
+        "Wall clock of one image, all on one processor but for the last row; x: times as fast as each row above",
     ]
     with tempfile.TemporaryDirectory() as work:
         for start, calls in subjects(Path(work)).items():

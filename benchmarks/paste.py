@@ -1,8 +1,8 @@
-"""Pasting soft masks to the size of the picture beside torchvision in the same run, and what masks take, two threads.
+"""Pasting soft masks to the size of the image beside torchvision in the same run, and what masks take, two threads.
 
     python benchmarks/paste.py
 
-100 masks of 28×28 on boxes of usual and of large sizes in a picture of 800×1216. Values are compared before time is.
+100 masks of 28×28 on boxes of usual and of large sizes in an image of 800×1216. Values are compared before time is.
 Writes benchmarks/results/paste.txt.
 """
 
@@ -25,7 +25,7 @@ from results import machine, write
 NUMBER, CELLS, THREADS = 100, 28, 2
 SIZE, LARGE = (800, 1216), (3000, 4000)
 SIDES = {"as in COCO": 110, "large": 250}
-"""The geometric mean of a box's sides in a picture of 800×1216, pixels."""
+"""The geometric mean of a box's sides in an image of 800×1216, pixels."""
 
 
 def make_masks() -> Tensor:
@@ -37,7 +37,7 @@ def make_masks() -> Tensor:
 
 
 def make_boxes(side: float, size: tuple[int, int]) -> Tensor:
-    """(N, 4) inside the picture, of log-normal sides."""
+    """(N, 4) inside the image, of log-normal sides."""
     random = torch.Generator().manual_seed(1)
     limits = torch.tensor([size[1], size[0]])
     middle = torch.rand(NUMBER, 2, generator=random) * limits
@@ -73,7 +73,7 @@ def race(kind: str) -> list[str]:
 
 
 def weigh() -> list[str]:
-    """What masks of a large picture take, and how long it takes to get at them."""
+    """What masks of a large image take, and how long it takes to get at them."""
     scale = LARGE[0] / SIZE[0]
     lines = [f"{NUMBER} masks of {LARGE[1]}x{LARGE[0]}; dense: {NUMBER * LARGE[0] * LARGE[1] / 1e6:.0f} MB"]
     for kind, side in SIDES.items():

@@ -1,10 +1,10 @@
-"""SOLO, Decoupled SOLO and SOLOv2, stage by stage: milliseconds for one picture.
+"""SOLO, Decoupled SOLO and SOLOv2, stage by stage: milliseconds for one image.
 
     python benchmarks/solo.py [--size 800 1344] [--threads 2] [--seconds 12] [NAME …]
 
 ResNet-50, 80 classes, plain eager float32, random weights. `backbone` is the backbone with its pyramid, `heads` what
 `forward` does beside it; `decode` is timed on outputs in which 60 cells have found something, with masks of noise that
-reach over the whole picture, which is the worst case, and resizes them back to 480x640. Writes
+reach over the whole image, which is the worst case, and resizes them back to 480x640. Writes
 benchmarks/results/solo.txt.
 """
 

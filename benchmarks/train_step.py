@@ -1,10 +1,10 @@
-"""A training step on the CPU: U-Net with a ResNet34 encoder, 4 pictures of 256×256, 19 classes, cross-entropy.
+"""A training step on the CPU: U-Net with a ResNet34 encoder, 4 images of 256×256, 19 classes, cross-entropy.
 
     python benchmarks/train_step.py [--seconds 20]
 
 segmentation_models.pytorch runs as its users write it: float32, torch.optim.SGD. pixelwise runs its defaults: channels
 last, bfloat16 where the processor multiplies it, AdamW, clipping, averaged weights. Then a whole training of pixelwise
-on the bundled pictures, Lightning and loader included. Writes benchmarks/results/train_step.txt.
+on the bundled images, Lightning and loader included. Writes benchmarks/results/train_step.txt.
 
 The peer: pip install segmentation-models-pytorch==0.5.0
 """
@@ -130,7 +130,7 @@ def main() -> None:
         seconds, waiting = whole_training(options.epochs, workers)
         lines.append(
             f"{f'pixelwise.train, {workers} loader processes':50s}{seconds * 1e3:7.0f} ms a step, "
-            f"{waiting:.1%} of it waiting for pictures"
+            f"{waiting:.1%} of it waiting for images"
         )
     write("train_step", lines)
 

@@ -1,9 +1,9 @@
-"""One picture through YOLACT and through its authors' code: same weights, threads and process.
+"""One image through YOLACT and through its authors' code: same weights, threads and process.
 
     python benchmarks/yolact.py [--size 550] [--threads 2] [--seconds 40] [--backbone resnet50]
 
 Both run as plain eager modules in float32, `eval()`, contiguous tensors, random weights that are loaded from the peer
-into ours, 81 classes; from the resized picture to masks at 480×640. Results are compared before time is. Writes
+into ours, 81 classes; from the resized image to masks at 480×640. Results are compared before time is. Writes
 benchmarks/results/yolact.txt.
 
 The peer: dbolya/yolact in the folder that the variable YOLACT names.
@@ -46,14 +46,14 @@ def make_peer(backbone: str, side: int) -> Any:
     scales = [[int(scale / 550 * side)] for scale in (24, 48, 96, 192, 384)]
     cfg.replace(cfg.copy({"max_size": side, "mask_proto_debug": False}))
     cfg.backbone.pred_scales = scales
-    from filling import fill, picture
+    from filling import fill, make_image
     from record_yolact import raw
 
     from yolact import Yolact
 
     network = Yolact()
     fill(network)
-    outputs = raw(network, picture(side, side))
+    outputs = raw(network, make_image(side, side))
     state = network.state_dict()
     for key, name in {"bbox": "loc", "conf": "conf", "mask": "mask"}.items():
         state[f"prediction_layers.0.{key}_layer.weight"] /= outputs[name].std()
@@ -74,13 +74,13 @@ def main() -> None:
     warnings.simplefilter("ignore")
     side = options.size
     peer = make_peer(options.backbone, side)
-    from filling import picture
+    from filling import make_image
     from layers.output_utils import postprocess
 
     ours = pixelwise.create("yolact", num_classes=81, variant="authors", backbone=options.backbone, size=side).eval()
     pixelwise.load_weights(ours, peer.state_dict(), "yolact")
     ours.normalize, ours.resizing, ours.auxiliary_heads = Normalize(), Resizing(square=side), False
-    image, whole = picture(side, side), (side, side)
+    image, whole = make_image(side, side), (side, side)
 
     def theirs() -> tuple[Tensor, ...]:
         return postprocess(peer(image), SIZE[1], SIZE[0])
@@ -88,13 +88,13 @@ def main() -> None:
     with torch.inference_mode():
         outputs = ours(image)
         found, wanted = ours.decode(outputs, [SIZE])[0], theirs()
-        apart = (found.masks.dense() != wanted[3].bool()).float().mean() if len(found) == len(wanted[0]) else 1.0
+        separate = (found.masks.dense() != wanted[3].bool()).float().mean() if len(found) == len(wanted[0]) else 1.0
         detections = ours.found(outputs, 0)
         likely = (outputs.logits[0].softmax(1)[:, 1:].amax(1) > 0.05).sum()
         timings = compare(
             {
-                "authors, picture to masks": theirs,
-                "pixelwise, picture to masks": lambda: ours.decode(ours(image), [SIZE]),
+                "authors, image to masks": theirs,
+                "pixelwise, image to masks": lambda: ours.decode(ours(image), [SIZE]),
                 "authors, network and Fast NMS": lambda: peer(image),
                 "pixelwise, network": lambda: ours(image),
                 "pixelwise, boxes and Fast NMS": lambda: ours.found(outputs, 0),
@@ -105,17 +105,17 @@ def main() -> None:
             budget=options.seconds / 6,
         )
     busy = "  (the machine was busy)" if any(timing["noisy"] for timing in timings.values()) else ""
-    first = timings["authors, picture to masks"]["med"]
+    first = timings["authors, image to masks"]["med"]
     lines = [f"{name:32s}{1e3 * timing['med']:9.1f} ms" for name, timing in timings.items()]
-    lines.append(f"as fast as the authors' code: {first / timings['pixelwise, picture to masks']['med']:.2f} x{busy}")
+    lines.append(f"as fast as the authors' code: {first / timings['pixelwise, image to masks']['med']:.2f} x{busy}")
     write(
         "yolact",
         [
             f"YOLACT, {options.backbone}, {side}x{side}, {options.threads} threads, masks at {SIZE[1]}x{SIZE[0]}",
             machine("torch", "timm"),
             f"{int(likely)} anchors over 0.05, {len(found)} objects, {len(wanted[0])} of the authors, classes "
-            f"{'equal' if (found.labels - 1).tolist() == wanted[0].tolist() else 'NOT equal'}, {100 * apart:.4f} % of "
-            "the pixels of the masks differ",
+            f"{'equal' if (found.labels - 1).tolist() == wanted[0].tolist() else 'NOT equal'}, {100 * separate:.4f} % "
+            "of the pixels of the masks differ",
             *lines,
         ],
     )

@@ -33,21 +33,21 @@ def trial_data() -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def nuclei_sample() -> Path:
-    """The bundled pictures of nuclei with their 16-bit label maps."""
+    """The bundled images of nuclei with their 16-bit label maps."""
     return ROOT / "src" / "pixelwise" / "data" / "nuclei"
 
 
 @pytest.fixture
 def save(tmp_path) -> Callable[..., Path]:
-    """`save("images/a.png", array)`: a picture file below the test's folder, made with Pillow."""
+    """`save("images/a.png", array)`: an image file below the test's folder, made with Pillow."""
 
     def save(name: str, values: object, palette: list[int] | None = None, **options: object) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = Image.fromarray(np.asarray(values))
+        image = Image.fromarray(np.asarray(values))
         if palette:
-            picture.putpalette(palette)
-        picture.save(path, **options)
+            image.putpalette(palette)
+        image.save(path, **options)
         return path
 
     return save
@@ -55,14 +55,14 @@ def save(tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture
 def photo() -> np.ndarray:
-    """A small picture in which no two pixels are alike."""
+    """A small image in which no two pixels are alike."""
     values = np.arange(12 * 16 * 3, dtype=np.int64).reshape(12, 16, 3)
     return (values * 37 % 251).astype(np.uint8)
 
 
 @pytest.fixture
 def same():
-    """Checks that two data sets hold the same pictures with the same truth."""
+    """Checks that two data sets hold the same images with the same ground truth."""
 
     def same(one, other) -> None:
         assert one.classes == other.classes
@@ -77,7 +77,7 @@ def same():
 
 @pytest.fixture
 def shapes(photo) -> Callable[..., Dataset]:
-    """Three pictures with discs that overlap, objects of several classes on a background: as masks, or as ids."""
+    """Three images with discs that overlap, objects of several classes on a background: as masks, or as ids."""
 
     def shapes(folder: Path, carrier: str) -> Dataset:
         classes = Classes(("nothing", "disc", "square"), ((0, 0, 0), (9, 8, 7), (255, 0, 3)), (False, True, True), 0)

@@ -37,7 +37,7 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def cells(tmp_path) -> Path:
-    """Two pictures with masks, one of each split."""
+    """Two images with masks, one of each split."""
     rng = np.random.default_rng(0)
     for split in ("train", "val"):
         for kind in ("images", "masks"):
@@ -67,9 +67,9 @@ def test_every_verb_has_help(verb, capsys):
     assert "exit codes" in capsys.readouterr().out
 
 
-def test_predict_reports_the_bad_picture_and_does_the_others(tmp_path, cells, model, capsys):
+def test_predict_reports_the_bad_image_and_does_the_others(tmp_path, cells, model, capsys):
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    broken.write_bytes(b"\xff\xd8\xff\xe0 not an image")
     source = [str(cells / "images" / "val" / "a.png"), str(broken)]
     code = main(["predict", "--model", str(model), "--source", *source, "--out", str(tmp_path / "out")])
     assert code == SOME_FAILED
@@ -167,8 +167,8 @@ def test_data_that_are_not_there(tmp_path, capsys, model):
 
 def test_an_output_folder_that_cannot_be_written(tmp_path, cells, model, capsys):
     (tmp_path / "file").write_text("in the way")
-    picture = str(cells / "images" / "val" / "a.png")
-    said = wrong(capsys, "predict", "--model", str(model), "--source", picture, "--out", str(tmp_path / "file" / "x"))
+    image = str(cells / "images" / "val" / "a.png")
+    said = wrong(capsys, "predict", "--model", str(model), "--source", image, "--out", str(tmp_path / "file" / "x"))
     assert str(tmp_path / "file") in said
 
 
@@ -255,7 +255,7 @@ def test_predict_writes_what_is_asked_for(tmp_path, cells, model, capsys):
 @pytest.mark.slow
 def test_tune_tells_and_changes_the_checkpoint_only_where_it_helps(tmp_path, nuclei_sample, model, capsys):
     before = model.read_bytes()
-    flags = ["--data", str(nuclei_sample), "--split", "val", "--budget", "2", "--pictures", "4", "--look"]
+    flags = ["--data", str(nuclei_sample), "--split", "val", "--budget", "2", "--images", "4", "--look"]
     flags += ["--classes", "background,nucleus"]
     assert main(["tune", "--model", str(model), *flags]) == 0
     assert "judged on 2 others" in capsys.readouterr().out

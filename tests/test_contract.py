@@ -76,7 +76,7 @@ def test_any_size_in_the_same_size_out(model, size):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 50)])
-def test_forward_takes_pictures_that_nobody_padded(model, size):
+def test_forward_takes_images_that_nobody_padded(model, size):
     images = sample(*size).image[None] / 255
     with torch.no_grad():
         outputs = model.eval()(images)

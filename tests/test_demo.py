@@ -18,7 +18,7 @@ def test_the_bundled_sample_is_small_and_divided():
 
 
 @pytest.mark.slow
-def test_from_pictures_to_a_report(tmp_path, capsys):
+def test_from_images_to_a_report(tmp_path, capsys):
     out = tmp_path / "demo"
     (out / "overlay").mkdir(parents=True)
     (out / "overlay" / "old.jpg").touch()
@@ -28,7 +28,7 @@ def test_from_pictures_to_a_report(tmp_path, capsys):
     assert "95 % interval" in said
     assert str(out / "index.html") in said
     assert load(out / "train" / "last.safetensors").classes.names == ("background", "nucleus")
-    assert json.loads((out / "metrics.json").read_text("utf-8"))["pictures"] == 12
+    assert json.loads((out / "metrics.json").read_text("utf-8"))["images"] == 12
     for name in WRITTEN:
         written = list((out / name).iterdir())
         assert len(written) == 12

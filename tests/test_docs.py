@@ -19,19 +19,19 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, nuclei_sample) -> Path:
-    """`cells/` (four pictures to train on, four to test, masks of 0 and 255), `nuclei/` (label maps), `picture.jpg`."""
+    """`cells/` (four images to train on, four to test, masks of 0 and 255), `nuclei/` (label maps), `image.jpg`."""
     for split, number in (("train", 4), ("val", 4)):
         for name in (nuclei_sample / f"{split}.txt").read_text("utf-8").split()[:number]:
             for kind in ("images", "masks"):
-                picture = cv2.imread(str(nuclei_sample / kind / f"{name}.png"), cv2.IMREAD_UNCHANGED)[:160, :160]
+                image = cv2.imread(str(nuclei_sample / kind / f"{name}.png"), cv2.IMREAD_UNCHANGED)[:160, :160]
                 for folder in (tmp_path / "cells" / kind / split, tmp_path / "nuclei" / kind / split):
                     folder.mkdir(parents=True, exist_ok=True)
-                    cv2.imwrite(str(folder / f"{name}.png"), picture)
+                    cv2.imwrite(str(folder / f"{name}.png"), image)
                 if kind == "masks":
-                    picture = (picture > 0).astype("uint8") * 255
-                cv2.imwrite(str(tmp_path / "cells" / kind / split / f"{name}.png"), picture)
+                    image = (image > 0).astype("uint8") * 255
+                cv2.imwrite(str(tmp_path / "cells" / kind / split / f"{name}.png"), image)
                 if kind == "images":
-                    cv2.imwrite(str(tmp_path / "picture.jpg"), picture)
+                    cv2.imwrite(str(tmp_path / "image.jpg"), image)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

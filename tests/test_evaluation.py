@@ -21,7 +21,7 @@ from pixelwise.inference.predictor import Predictor
 from pixelwise.models.base import SemanticModel, SemanticOutputs
 
 NAMES = ("a", "b", "c", "d")
-# The worked vector of the metrics card, in a picture of its own, beside one that is all right.
+# The worked vector of the metrics card, in an image of its own, beside one that is all right.
 TRUTH = [[0, 0, 1, 1], [2, 2, 0, 255]]
 FOUND = [[0, 1, 1, 1], [2, 0, 0, 3]]
 
@@ -63,22 +63,22 @@ def test_the_worked_vector(data):
     assert result.scores["frequency-weighted IoU"] == pytest.approx(0.547619, abs=1e-6)
     assert [row["IoU"] for row in result.per_class][:3] == pytest.approx([0.5, 2 / 3, 0.5])
     assert math.isnan(result.per_class[3]["IoU"])
-    assert set(result.intervals["mIoU"]) == {result.scores["mIoU"]}, "one picture: nothing else can be drawn"
+    assert set(result.intervals["mIoU"]) == {result.scores["mIoU"]}, "one image: nothing else can be drawn"
 
 
-def test_two_pictures_by_hand(data):
+def test_two_images_by_hand(data):
     result = evaluate(Reading(), data, progress=False)
     assert result.scores["pixel accuracy"] == pytest.approx(9 / 11)
     assert [row["IoU"] for row in result.per_class][:3] == pytest.approx([4 / 6, 4 / 5, 1 / 2])
-    rows = {row["name"]: row["mIoU"] for row in result.per_picture}
+    rows = {row["name"]: row["mIoU"] for row in result.per_image}
     assert sorted(rows.values()) == pytest.approx([5 / 9, 1])
-    assert repr(result) == f"Evaluation(mIoU {result.scores['mIoU']:.4f}, 2 pictures, 0 failed)"
+    assert repr(result) == f"Evaluation(mIoU {result.scores['mIoU']:.4f}, 2 images, 0 failed)"
     low, high = result.intervals["pixel accuracy"]
     assert low == pytest.approx(5 / 7)
     assert high == 1
 
 
-def test_a_picture_that_cannot_be_read_never_improves_a_score(data):
+def test_a_image_that_cannot_be_read_never_improves_a_score(data):
     whole = evaluate(Reading(), data, progress=False)
     broken = next(record.image for record in data.records if "worked" in record.name)
     broken.write_bytes(broken.read_bytes()[:40])
@@ -89,7 +89,7 @@ def test_a_picture_that_cannot_be_read_never_improves_a_score(data):
     ((name, reason),) = result.failures
     assert "worked" in name
     assert "worked" in reason
-    assert "2 pictures, 1 failed; what they hold counts as missed" in result.table()
+    assert "2 images, 1 failed; what they hold counts as missed" in result.table()
     assert f"failed: {name}: {reason}" in result.table()
     assert result.to_dict()["failures"] == [{"name": name, "reason": reason}]
     assert len(result.worst()) == 1
@@ -97,16 +97,16 @@ def test_a_picture_that_cannot_be_read_never_improves_a_score(data):
 
 def test_a_mask_that_cannot_be_read_is_a_failure_too(data):
     broken = next(record.mask for record in data.records if "worked" in record.name)
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     result = evaluate(Reading(), data, progress=False)
     assert len(result.failures) == 1
-    assert len(result.per_picture) == 1
+    assert len(result.per_image) == 1
 
 
 def test_when_nothing_can_be_scored(data):
     for record in data.records:
         record.image.unlink()
-    with pytest.raises(ValueError, match="not one of 2 pictures could be scored"):
+    with pytest.raises(ValueError, match="not one of 2 images could be scored"):
         evaluate(Reading(), data, progress=False)
 
 
@@ -151,7 +151,7 @@ def test_a_model_without_names_takes_those_of_the_data(data):
 
 
 def test_what_is_no_data_set(data, tmp_path):
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no images"):
         evaluate(Reading(), replace(data, records=()), progress=False)
     with pytest.raises(TypeError, match="open_dataset"):
         evaluate(Reading(), tmp_path / "data", progress=False)
@@ -173,8 +173,8 @@ def test_what_is_written(data, tmp_path):
     found = json.loads((tmp_path / "out" / "metrics.json").read_text(), parse_constant=refuse)
     assert found["scores"]["mIoU"] == result.scores["mIoU"]
     assert found["per_class"][3]["IoU"] is None
-    with (tmp_path / "out" / "per_picture.csv").open() as file:
-        assert [row["name"] for row in csv.DictReader(file)] == [row["name"] for row in result.per_picture]
+    with (tmp_path / "out" / "per_image.csv").open() as file:
+        assert [row["name"] for row in csv.DictReader(file)] == [row["name"] for row in result.per_image]
     worst = sorted((tmp_path / "out" / "worst").iterdir())
     assert len(worst) == 2
     assert "worked" in worst[0].name
@@ -217,7 +217,7 @@ def test_a_class_that_is_hardly_found_is_named(data):
     assert "hardly" not in evaluate(Reading(), data, progress=False).table()
 
 
-def test_the_views_of_the_worst_are_as_wide_as_the_picture(tmp_path):
+def test_the_views_of_the_worst_are_as_wide_as_the_image(tmp_path):
     for name, size in (("tall", (100, 50)), ("wide", (50, 100)), ("large", (900, 600))):
         truth = np.ones(size, int)
         write(tmp_path, name, (0 * truth).tolist(), truth.tolist())
@@ -227,8 +227,8 @@ def test_the_views_of_the_worst_are_as_wide_as_the_picture(tmp_path):
     assert widths == {"tall": 8 + 4 * (96 + 8), "wide": 8 + 4 * (192 + 8), "large": 8 + 4 * (256 + 8)}
 
 
-def test_real_pictures_against_themselves(nuclei_sample):
-    """The truth as its own result: every score is 1."""
+def test_real_images_against_themselves(nuclei_sample):
+    """The ground truth as its own result: every score is 1."""
     data = open_dataset(nuclei_sample, split="val")
     data = replace(data, records=data.records[:3])
     truths = iter([data.truth(i) for i in range(3)])

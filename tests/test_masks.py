@@ -185,7 +185,7 @@ def test_runs_of_another_type():
         Masks((2, 3), 1, torch.zeros(1, 3, dtype=torch.int32))
 
 
-def test_a_hundred_objects_of_a_large_picture_take_less_than_50_megabytes():
+def test_a_hundred_objects_of_a_large_image_take_less_than_50_megabytes():
     height, width, number = 3000, 4000, 100
     rng = np.random.default_rng(1)
     y, x = np.ogrid[:1500, :2000]

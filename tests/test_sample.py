@@ -44,7 +44,7 @@ def test_errors_teach():
         Sample(torch.zeros(3, 4, 4))
     with pytest.raises(ValueError, match=r"must be \(3, H, W\)"):
         Sample(torch.zeros(4, 4, 3, dtype=torch.uint8))
-    with pytest.raises(ValueError, match="q has no truth"):
+    with pytest.raises(ValueError, match="q has no ground truth"):
         collate([sample(4, 4), Sample(sample(4, 4).image, name="q")])
     with pytest.raises(ValueError, match="at least one"):
         collate([])

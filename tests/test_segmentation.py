@@ -70,11 +70,11 @@ def test_no_segment_at_all():
     ids=["ids", "masks"],
 )
 def test_both_carriers_come_apart_as_masks(found):
-    apart = found.as_masks()
-    assert torch.equal(apart.dense(), torch.stack([found.mask(n) for n in range(len(found))]))
-    assert torch.equal(apart.areas(), found.areas())
+    separate = found.as_masks()
+    assert torch.equal(separate.dense(), torch.stack([found.mask(n) for n in range(len(found))]))
+    assert torch.equal(separate.areas(), found.areas())
     assert found.to("cpu") == found
-    assert found != Segmentation(CLASSES, found.labels, masks=apart.dense().flip(0))
+    assert found != Segmentation(CLASSES, found.labels, masks=separate.dense().flip(0))
 
 
 def test_masks_are_told_from_ids():

@@ -1,4 +1,4 @@
-"""Tuning: it finds what helps, says when nothing does, and judges on pictures that the search did not see."""
+"""Tuning: it finds what helps, says when nothing does, and judges on images that the search did not see."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLASSES = Classes(("ground", "nucleus"), background=0)
 
 
 class Bright(SemanticModel):
-    """Takes what is brighter than the picture's mean for a nucleus, here and there wrongly."""
+    """Takes what is brighter than the image's mean for a nucleus, here and there wrongly."""
 
     def __init__(self, noise: float = 2.0) -> None:
         super().__init__(2)
@@ -42,14 +42,14 @@ class Bright(SemanticModel):
 
 @pytest.fixture(scope="module")
 def data(nuclei_sample) -> Dataset:
-    """Eight pictures of 64x64."""
+    """Eight images of 64x64."""
     whole = pixelwise.open_dataset(nuclei_sample, split="val")
     return replace(whole, classes=CLASSES, records=whole.records[:8])
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """All pictures are their upper left corners."""
+    """All images are their upper left corners."""
     image, truth = Dataset.image, Dataset.truth
 
     def cut(segmentation: Segmentation) -> Segmentation:
@@ -131,11 +131,11 @@ def test_room_on_disk_is_limited(data, monkeypatch):
     monkeypatch.setattr(module, "STORE", 5 * 2 * 2 * 64 * 64)
     found = tune(Bright(), data, budget=0, progress=False)
     assert len(found.searched) + len(found.judged) == 5
-    assert len(tune(Bright(), data, budget=0, pictures=4, progress=False).judged) == 2
+    assert len(tune(Bright(), data, budget=0, images=4, progress=False).judged) == 2
 
 
-def test_too_few_pictures_are_refused(data):
-    with pytest.raises(ValueError, match="four pictures or more"):
+def test_too_few_images_are_refused(data):
+    with pytest.raises(ValueError, match="four images or more"):
         tune(Bright(), replace(data, records=data.records[:3]), progress=False)
 
 

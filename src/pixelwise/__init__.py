@@ -1,9 +1,9 @@
-"""pixelwise: semantic, instance and panoptic segmentation of your own pictures.
+"""pixelwise: semantic, instance and panoptic segmentation of your own images.
 
 >>> import pixelwise
 >>> model = pixelwise.load("runs/cells/best.safetensors")  # doctest: +SKIP
->>> result = pixelwise.predict(model, "picture.jpg")  # doctest: +SKIP
->>> pixelwise.save(result, "picture.png")  # doctest: +SKIP
+>>> result = pixelwise.predict(model, "image.jpg")  # doctest: +SKIP
+>>> pixelwise.save(result, "image.png")  # doctest: +SKIP
 """
 
 from importlib import import_module
@@ -18,7 +18,7 @@ _PUBLIC = {
     "Chain": "postprocess.chain",
     "Classes": "classes",
     "Masks": "masks",
-    "Merging": "postprocess.panoptic_merging",
+    "MergeRules": "postprocess.panoptic_merging",
     "Predictor": "inference.predictor",
     "Recipe": "training.recipe",
     "RecurrentCRF": "postprocess.crf",

@@ -1,4 +1,4 @@
-"""What can be in a picture: the names, colours and kinds of the classes of one task."""
+"""What can be in an image: the names, colours and kinds of the classes of one task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way on the bundled pictures: train, evaluate on pictures not seen, draw, report."""
+"""The whole way on the bundled images: train, evaluate on images not seen, draw, report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WRITTEN = ("overlay", "class-map")
 
 
 def bundled() -> Path:
-    """The folder of the bundled sample: 40 training and 12 test pictures of nuclei (BBBC038, CC0)."""
+    """The folder of the bundled sample: 40 training and 12 test images of nuclei (BBBC038, CC0)."""
     return Path(str(files("pixelwise") / "data" / "nuclei"))
 
 
@@ -23,7 +23,7 @@ def show(out: str | Path, epochs: int = 36) -> None:
 
     Args:
         out: the folder; what an earlier demo left in it is replaced.
-        epochs: passes over the 40 training pictures.
+        epochs: passes over the 40 training images.
     """
     from .data.dataset import open_dataset
     from .evaluation import evaluate
@@ -35,7 +35,7 @@ def show(out: str | Path, epochs: int = 36) -> None:
     for old in ("train", *WRITTEN):
         shutil.rmtree(out / old, ignore_errors=True)
     recipe = Recipe(data=str(bundled()), classes=("background", "nucleus"), epochs=epochs)
-    print(f"Training a U-Net with an ImageNet-pretrained encoder on 40 pictures of nuclei, {epochs} epochs …")
+    print(f"Training a U-Net with an ImageNet-pretrained encoder on 40 images of nuclei, {epochs} epochs …")
     training = train(recipe, machine=Machine(loggers=("csv",)), out=out / "train")
 
     data = open_dataset(bundled(), split="val", classes=recipe.classes)
@@ -43,6 +43,6 @@ def show(out: str | Path, epochs: int = 36) -> None:
     result = evaluate(model, data)
     page = result.write(out)
     predict_files(model, [record.image for record in data.records], out, formats=WRITTEN)
-    print(f"\n{result.table()}\n\nOn {len(data)} pictures it has not seen, after {time.monotonic() - start:.0f} s.")
+    print(f"\n{result.table()}\n\nOn {len(data)} images it has not seen, after {time.monotonic() - start:.0f} s.")
     print(f"report page  {page}\noverlays     {out / 'overlay'}\nmodel        {training.last}")
-    print("\nYour own pictures:  pixelwise train --data FOLDER")
+    print("\nYour own images:  pixelwise train --data FOLDER")

@@ -1,4 +1,4 @@
-"""How good a model is on pictures with truth: scores with intervals, per class and per picture, and what failed."""
+"""How good a model is on images with truth: scores with intervals, per class and per image, and what failed."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from .sample import Sample
 from .segmentation import Segmentation
 
 WORST = 6
-"""So many of the worst pictures are drawn."""
+"""So many of the worst images are drawn."""
 
 VIEWS = (
-    "The picture, what is true, what was found, and the wrong pixels: false alarm where a class was found on true "
+    "The image, what is true, what was found, and the wrong pixels: false alarm where a class was found on true "
     "background, missed where a true class was found as background, confused where it was found as another one. Pixels "
     "are compared by their class alone: two objects of a class that were found as one are no wrong pixels."
 )
-"""What is seen of the worst pictures."""
+"""What is seen of the worst images."""
 
 HARDLY = 0.01
 """A class of whose pixels a smaller share is found than this (its IoU is lower still) is said to be hardly found."""
@@ -54,11 +54,11 @@ class Evaluation:
         classes: what is told apart, in the order of the model.
         main: the name of the score that models are compared by.
         scores: of the whole data set.
-        intervals: for each score where it lies for 95 % of the data sets drawn from these pictures (bootstrap).
+        intervals: for each score where it lies for 95 % of the data sets drawn from these images (bootstrap).
         per_class: a row a class.
-        per_picture: a row a picture, the scores of it alone.
-        failures: name and reason for each picture that could not be read or computed. Where its truth can be read, all
-            of it counts as missed, so that a failure never improves a score.
+        per_image: a row an image, the scores of it alone.
+        failures: name and reason for each image that could not be read or computed. Where its ground truth can be
+            read, all of it counts as missed, so that a failure never improves a score.
         definitions: what each score means.
         predictor, dataset: what was evaluated on what.
     """
@@ -68,7 +68,7 @@ class Evaluation:
     scores: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     per_class: Sequence[Row]
-    per_picture: Sequence[Row]
+    per_image: Sequence[Row]
     failures: Sequence[tuple[str, str]]
     definitions: Mapping[str, str]
     predictor: Predictor
@@ -76,7 +76,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         value = self.scores[self.main]
-        return f"Evaluation({self.main} {value:.4f}, {len(self.dataset)} pictures, {len(self.failures)} failed)"
+        return f"Evaluation({self.main} {value:.4f}, {len(self.dataset)} images, {len(self.failures)} failed)"
 
     def table(self) -> str:
         """The scores for a terminal."""
@@ -91,13 +91,13 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain lists and numbers for strict JSON: what is undefined is null."""
         record = {
-            "pictures": len(self.dataset),
+            "images": len(self.dataset),
             "failures": [{"name": name, "reason": reason} for name, reason in self.failures],
             "main": self.main,
             "scores": dict(self.scores),
             "intervals": {name: list(ends) for name, ends in self.intervals.items()},
             "per_class": list(self.per_class),
-            "per_picture": list(self.per_picture),
+            "per_image": list(self.per_image),
             "classes": self.classes.to_dict(),
             "postprocess": self.predictor.postprocess.to_dict(),
             "definitions": dict(self.definitions),
@@ -106,7 +106,7 @@ class Evaluation:
         return plain
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
-        """Writes `index.html`, `metrics.json`, `per_class.csv`, `per_picture.csv` and `worst/`, pictures of the worst.
+        """Writes `index.html`, `metrics.json`, `per_class.csv`, `per_image.csv` and `worst/`, images of the worst.
 
         Returns:
             The page.
@@ -116,7 +116,7 @@ class Evaluation:
         """
         folder = Path(folder)
         write_text(folder / "metrics.json", json.dumps(self.to_dict(), indent=2, allow_nan=False))
-        for name, rows in (("per_class", self.per_class), ("per_picture", self.per_picture)):
+        for name, rows in (("per_class", self.per_class), ("per_image", self.per_image)):
             with write_aside(folder / f"{name}.csv") as aside, aside.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, list(rows[0]))
                 writer.writeheader()
@@ -129,10 +129,10 @@ class Evaluation:
         return self._page(worst).write(folder / "index.html")
 
     def worst(self, number: int = WORST) -> list[tuple[Pixels, str]]:
-        """The worst pictures by their main score, those that failed left out: the picture, what is true, what was
+        """The worst images by their main score, those that failed left out: the image, what is true, what was
         found, and the wrong pixels; with a caption each."""
         failed = {name for name, _ in self.failures}
-        rows = [row for row in self.per_picture if row["name"] not in failed and not math.isnan(float(row[self.main]))]
+        rows = [row for row in self.per_image if row["name"] not in failed and not math.isnan(float(row[self.main]))]
         rows.sort(key=lambda row: float(row[self.main]))
         places = {record.name: i for i, record in enumerate(self.dataset.records)}
         return [
@@ -161,22 +161,20 @@ class Evaluation:
 
     def _summary(self) -> str:
         number, failed = len(self.dataset), len(self.failures)
-        return f"{counted(number, 'picture')}, {failed} failed" + (
-            "; what they hold counts as missed" if failed else ""
-        )
+        return f"{counted(number, 'image')}, {failed} failed" + ("; what they hold counts as missed" if failed else "")
 
     def _page(self, worst: Sequence[tuple[Pixels, str]]) -> Page:
         page = Page(f"Evaluation: {self.main} {self.scores[self.main]:.3f}").text(self._summary())
         if self.failures:
             page.findings(("error", f"{name}: {reason}") for name, reason in self.failures)
         rows = [(name, value, _interval(self.intervals.get(name))) for name, value in self.scores.items()]
-        page.heading("Scores").table(("score", "value", "95 % interval, bootstrap over pictures"), rows)
+        page.heading("Scores").table(("score", "value", "95 % interval, bootstrap over images"), rows)
         page.heading("Classes").table(list(self.per_class[0]), [list(row.values()) for row in self._present()])
         for line in self._absent():
             page.text(line)
         if worst:
-            page.heading("The worst pictures").text(VIEWS)
-            page.pictures(worst)
+            page.heading("The worst images").text(VIEWS)
+            page.images(worst)
         page.heading("What the scores mean").table(("score", "definition"), list(self.definitions.items()))
         return page
 
@@ -184,22 +182,22 @@ class Evaluation:
 def evaluate(
     model: Model | Predictor, dataset: Dataset, *, boundary: float | None = None, seed: int = 0, progress: bool = True
 ) -> Evaluation:
-    """Scores a model on each picture of a data set, at the picture's own size.
+    """Scores a model on each image of a data set, at the image's own size.
 
-    Pictures are read in a second thread while the model computes. Where `torch.distributed` is initialised, each
+    Images are read in a second thread while the model computes. Where `torch.distributed` is initialised, each
     process takes its share, and every process gets the same result.
 
     Args:
         model: a model, or a `Predictor` that says on which device, with which flips, scales and tiles.
         dataset: from `pixelwise.open_dataset`, of the classes of the model, in any order.
         boundary: the tolerance of the boundary F1, of objects the width of the boundaries of the boundary AP, in pixels
-            or below 1 as a share of the picture's diagonal; these scores are left out when not given.
+            or below 1 as a share of the image's diagonal; these scores are left out when not given.
         seed: of the bootstrap.
         progress: whether a bar is shown on a terminal.
 
     Raises:
         TypeError: when this is no data set.
-        ValueError: for a data set without pictures, for other classes than the model's, when no picture at all could
+        ValueError: for a data set without images, for other classes than the model's, when no image at all could
             be scored, for data that tell no objects apart where the model finds such.
     """
     if not isinstance(dataset, Dataset):
@@ -207,7 +205,7 @@ def evaluate(
             f"evaluate takes a data set, pixelwise.open_dataset(path, split='val'), not {type(dataset).__name__}"
         )
     if not len(dataset):
-        raise ValueError("the data set has no pictures: there is nothing to score")
+        raise ValueError("the data set has no images: there is nothing to score")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     if predictor.model.task == "instance":
         dataset = as_objects(dataset)
@@ -232,7 +230,7 @@ def evaluate(
     for metric in metrics:
         metric.reduce()
     if len(failures := of_all_processes(failures)[0]) == len(dataset):
-        raise ValueError(f"not one of {len(dataset)} pictures could be scored; {failures[0][0]}: {failures[0][1]}")
+        raise ValueError(f"not one of {len(dataset)} images could be scored; {failures[0][0]}: {failures[0][1]}")
     tables, definitions = _tables(metrics, seed), _joined(metric.DEFINITIONS for metric in metrics)
     return Evaluation(classes, metrics[0].MAIN_SCORE, *tables, tuple(failures), definitions, predictor, dataset)
 
@@ -258,7 +256,7 @@ def common_classes(model: Classes, data: Classes) -> Classes:
 
 
 def with_classes(sample: Sample, classes: Classes) -> Sample:
-    """The sample with its truth in the order of `classes`."""
+    """The sample with its ground truth in the order of `classes`."""
     truth = sample.truth
     if truth is None:
         raise ValueError(f"{sample.name} has no truth: there is nothing to compare with")
@@ -280,17 +278,17 @@ def _joined(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _tables(metrics: Sequence[Any], seed: int) -> tuple[dict[str, Any], dict[str, Any], list[Row], list[Row]]:
-    """Scores, intervals, a row a class and a row a picture, of all metrics beside each other."""
+    """Scores, intervals, a row a class and a row an image, of all metrics beside each other."""
     return (
         _joined(metric.scores() for metric in metrics),
         _joined(metric.intervals(np.random.default_rng(seed)) for metric in metrics),
         [_joined(rows) for rows in zip(*(metric.per_class() for metric in metrics), strict=True)],
-        [_joined(rows) for rows in zip(*(metric.per_picture() for metric in metrics), strict=True)],
+        [_joined(rows) for rows in zip(*(metric.per_image() for metric in metrics), strict=True)],
     )
 
 
 def _count_as_missed(metrics: Sequence[Any], dataset: Dataset, i: int, classes: Classes) -> None:
-    """All of a picture's truth as not found, as far as its truth can be read."""
+    """All of an image's ground truth as not found, as far as its ground truth can be read."""
     try:
         truth = _ordered(dataset.truth(i), classes)
     except FAILURES:
@@ -301,13 +299,13 @@ def _count_as_missed(metrics: Sequence[Any], dataset: Dataset, i: int, classes: 
 
 
 def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
-    """Picture, truth, found and wrong pixels, with one legend."""
+    """Image, ground truth, found and wrong pixels, with one legend."""
     truth = sample.truth
     assert truth is not None
     found = replace(predictor(sample.image), classes=truth.classes)
     pixels: Pixels = sample.image.permute(1, 2, 0).numpy()
     views = {
-        "picture": pixels,
+        "image": pixels,
         "true": draw(pixels, truth, labels=False, legend=False),
         "found": draw(pixels, found, labels=False, legend=False),
         "wrong pixels": errors(pixels, found, truth, legend=False),

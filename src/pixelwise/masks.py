@@ -168,7 +168,10 @@ class Masks:
         meets[mask[:-1][ends[:-1] > begins[1:]]] = True
         meets[mask[1:][begins[1:] < np.maximum.accumulate(ends)[:-1]]] = True
         alone = ~meets[mask]
-        ids, left = filled(begins[alone], ends[alone], mask[alone] + 1, self.size), np.flatnonzero(meets).tolist()
+        ids, left = (
+            filled(begins[alone], ends[alone], mask[alone] + 1, self.size),
+            np.flatnonzero(meets).tolist(),
+        )
         while left or ids.any():
             covered = []
             for n in left:
@@ -262,8 +265,11 @@ class Masks:
         place = (mask.astype(np.int64) * width + column) * stride
         order = np.argsort(place + first, kind="stable")
         begins, ends = (place + first)[order], np.maximum.accumulate((place + end)[order])
-        apart = begins[1:] > ends[:-1]
-        begins, ends = begins[np.append(True, apart)[: len(begins)]], ends[np.append(apart, True)[: len(ends)]]
+        separate = begins[1:] > ends[:-1]
+        begins, ends = (
+            begins[np.append(True, separate)[: len(begins)]],
+            ends[np.append(separate, True)[: len(ends)]],
+        )
         column, first = np.divmod(begins, stride)
         table = np.stack([*np.divmod(column, max(width, 1)), first, first + ends - begins], 1)
         return Masks((height, width), number, torch.from_numpy(table.astype(np.int32)).to(self.runs.device))

@@ -1,4 +1,4 @@
-"""Runs of pixels down the columns of a picture, as arrays: what `Masks` is made of."""
+"""Runs of pixels down the columns of an image, as arrays: what `Masks` is made of."""
 
 from __future__ import annotations
 

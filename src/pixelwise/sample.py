@@ -1,4 +1,4 @@
-"""Sample: one picture with its truth. Batch: several, padded to one size, as a model takes them."""
+"""Sample: one image with its ground truth. Batch: several, padded to one size, as a model takes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .segmentation import Segmentation
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture, and what is where in it.
+    """One image, and what is where in it.
 
     Attributes:
         image: (3, H, W) uint8 RGB; usually a view of rows of pixels (channels last in memory).
@@ -21,7 +21,7 @@ class Sample:
         name: what to call it in tables and file names: its path below the data set's folder, without the suffix.
 
     Raises:
-        TypeError, ValueError: for another dtype or shape, for a truth of another size.
+        TypeError, ValueError: for another dtype or shape, for a ground truth of another size.
     """
 
     image: Tensor
@@ -30,14 +30,12 @@ class Sample:
 
     def __post_init__(self) -> None:
         if self.image.dtype != torch.uint8:
-            raise TypeError(
-                f"{self.name or 'the picture'}: an image must be uint8 from 0 to 255, not {self.image.dtype}"
-            )
+            raise TypeError(f"{self.name or 'the image'}: an image must be uint8 from 0 to 255, not {self.image.dtype}")
         if self.image.ndim != 3 or self.image.shape[0] != 3 or not self.image.numel():
-            raise ValueError(f"{self.name or 'the picture'}: an image must be (3, H, W), not {tuple(self.image.shape)}")
+            raise ValueError(f"{self.name or 'the image'}: an image must be (3, H, W), not {tuple(self.image.shape)}")
         if self.truth is not None and self.truth.size != self.size:
             (h, w), (th, tw) = self.size, self.truth.size
-            raise ValueError(f"{self.name or 'the picture'} is {w}x{h}, but its mask is {tw}x{th}: they must agree")
+            raise ValueError(f"{self.name or 'the image'} is {w}x{h}, but its mask is {tw}x{th}: they must agree")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -51,8 +49,8 @@ class Batch:
 
     Attributes:
         images: (B, 3, H, W) float32 RGB in [0, 1], channels last in memory, zero right of and below the smaller ones.
-        truths: one a picture, padded with void (or with nothing, in masks) to (H, W); empty where nobody knows them.
-        sizes: height and width of each picture before padding.
+        truths: one an image, padded with void (or with nothing, in masks) to (H, W); empty where nobody knows them.
+        sizes: height and width of each image before padding.
         names: of the samples.
     """
 
@@ -87,14 +85,14 @@ def collate(samples: Sequence[Sample], multiple: int = 1) -> Batch:
     """One batch of samples, padded on the right and below to the largest, and to a multiple of `multiple` pixels.
 
     Raises:
-        ValueError: for no samples at all, or for a mix of samples with and without truth.
+        ValueError: for no samples at all, or for a mix of samples with and without ground truth.
     """
     if not samples:
         raise ValueError("a batch needs at least one sample")
     truths = [sample.truth for sample in samples if sample.truth is not None]
     if len(truths) not in (0, len(samples)):
         without = next(sample.name for sample in samples if sample.truth is None)
-        raise ValueError(f"{without or 'a sample'} has no truth, while others of the batch have")
+        raise ValueError(f"{without or 'a sample'} has no ground truth, while others of the batch have")
     height, width = (-(-max(sizes) // multiple) * multiple for sizes in zip(*(s.size for s in samples), strict=True))
     images = torch.zeros(len(samples), height, width, 3).permute(0, 3, 1, 2)
     for image, sample in zip(images, samples, strict=True):
@@ -109,7 +107,7 @@ def collate(samples: Sequence[Sample], multiple: int = 1) -> Batch:
 
 
 def pad(truth: Segmentation, height: int, width: int) -> Segmentation:
-    """The truth on a larger canvas, nothing known right of it and below."""
+    """The ground truth on a larger canvas, nothing known right of it and below."""
     h, w = truth.size
     if (h, w) == (height, width):
         return truth

@@ -21,10 +21,10 @@ class Segmentation:
     Attributes:
         classes: what the labels mean.
         labels: (N,) int64, index into `classes`.
-        scores: (N,) float32 in [0, 1]; ones when not given, as for truth.
+        scores: (N,) float32 in [0, 1]; ones when not given, as for ground truth.
         ids: (H, W) int32; segment n is n + 1, and 0 is void.
         masks: N masks, kept as runs of pixels; `masks.dense()` is (N, H, W) bool, which may be given as well.
-        crowd: (N,) bool, truth only: regions with too many objects to tell apart; none when not given.
+        crowd: (N,) bool, ground truth only: regions with too many objects to tell apart; none when not given.
 
     Raises:
         TypeError: for a tensor of another dtype.

@@ -39,29 +39,29 @@ STEP = 0.3
 """The standard deviation of the logarithm of a parameter's change in the second half of the search."""
 
 STORE = 4 << 30
-"""So many bytes of probabilities are kept on disk at most; no more pictures are taken then."""
+"""So many bytes of probabilities are kept on disk at most; no more images are taken then."""
 
 DRAWS = 1000
-"""So many data sets are drawn from the judged pictures for the intervals."""
+"""So many data sets are drawn from the judged images for the intervals."""
 
 Metrics = tuple[ConfusionMatrix, BoundaryScore]
 
 FINALISTS = 3
-"""So many of the parameters are compared on all pictures of the search."""
+"""So many of the parameters are compared on all images of the search."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Tuning:
-    """What a search found, and what it is worth on pictures that it did not see.
+    """What a search found, and what it is worth on images that it did not see.
 
     Attributes:
-        chain: the best that was found on the pictures of the search; an empty one when nothing beat doing nothing.
-        before, after: the scores of the judged pictures without postprocessing and with the chain.
-        gains: where the difference of each score lies for 95 % of the data sets drawn from the judged pictures
+        chain: the best that was found on the images of the search; an empty one when nothing beat doing nothing.
+        before, after: the scores of the judged images without postprocessing and with the chain.
+        gains: where the difference of each score lies for 95 % of the data sets drawn from the judged images
             (bootstrap, both ways scored on the same draws).
         per_class: a row a class: its IoU and its boundary F1, before and after.
-        trials: the mIoU of each set of parameters on the pictures on which all were compared, in the order of trying.
-        searched, judged: the names of the pictures.
+        trials: the mIoU of each set of parameters on the images on which all were compared, in the order of trying.
+        searched, judged: the names of the images.
     """
 
     chain: Chain
@@ -75,12 +75,12 @@ class Tuning:
 
     @property
     def helps(self) -> bool:
-        """Whether the mIoU of the judged pictures rises by more than chance: its gain's interval lies above 0."""
+        """Whether the mIoU of the judged images rises by more than chance: its gain's interval lies above 0."""
         return bool(self.chain) and self.gains["mIoU"][0] > 0
 
     def table(self) -> str:
         """The scores before and after for a terminal, and what was found."""
-        rows: list[list[object]] = [["judged pictures", "before", "after", "gain", "95 % interval"]]
+        rows: list[list[object]] = [["judged images", "before", "after", "gain", "95 % interval"]]
         for name, value in self.before.items():
             low, high = self.gains[name]
             rows.append(
@@ -108,7 +108,7 @@ class Tuning:
 
     def _verdict(self) -> str:
         tried = (
-            f"{len(self.trials)} sets of parameters were tried on {counted(len(self.searched), 'picture')}; "
+            f"{len(self.trials)} sets of parameters were tried on {counted(len(self.searched), 'image')}; "
             f"judged on {len(self.judged)} others"
         )
         if not self.chain:
@@ -127,38 +127,38 @@ def tune(
     *,
     budget: int = 24,
     areas: bool = False,
-    pictures: int = 60,
+    images: int = 60,
     boundary: float = 2,
     seed: int = 0,
     progress: bool = True,
 ) -> Tuning:
     """Search the CRF, and areas if asked, that raise the mIoU of a model most, and say honestly whether they do.
 
-    The pictures are split at random into those that the search sees and those by which its result is judged. The
+    The images are split at random into those that the search sees and those by which its result is judged. The
     class probabilities of each are computed once. Two thirds of the budget are drawn at random, one third near the
-    best of these, all compared on a third of the pictures of the search; the best are compared on all of them, and with
+    best of these, all compared on a third of the images of the search; the best are compared on all of them, and with
     no CRF at all. Areas follow, one step of the chain after the other.
 
     Args:
         model: a semantic model, or a `Predictor` that says on which device, with which flips, scales and tiles; a chain
             that it already has plays no part.
-        dataset: pictures that the model was not trained on, from `pixelwise.open_dataset(…, split="val")`.
+        dataset: images that the model was not trained on, from `pixelwise.open_dataset(…, split="val")`.
         budget: how many sets of parameters of the CRF are tried; 0 for none, then only areas.
         areas: whether to search `fill_holes`, `merge_below` and, where the classes have a background, `drop_below`.
-        pictures: so many are taken at most, both halves together.
+        images: so many are taken at most, both halves together.
         boundary: tolerance of the boundary F1 that is given too, pixels, or below 1 a share of the diagonal.
-        seed: of the choice of pictures, of the search, and of the bootstrap.
+        seed: of the choice of images, of the search, and of the bootstrap.
         progress: whether a bar is shown on a terminal.
 
     Raises:
         TypeError: when the model has no class probabilities.
-        ValueError: for fewer than four pictures, for other classes than the model's, for a picture that is too large
+        ValueError: for fewer than four images, for other classes than the model's, for an image that is too large
             for a CRF.
     """
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(dataset))[:pictures].tolist()
+    chosen = rng.permutation(len(dataset))[:images].tolist()
     if len(chosen) < 4:
-        raise ValueError(f"tuning needs four pictures or more, half of them to judge by, not {len(chosen)}")
+        raise ValueError(f"tuning needs four images or more, half of them to judge by, not {len(chosen)}")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     with tempfile.TemporaryDirectory(prefix="pixelwise-tune-") as folder:
         store = _Store(dataset, common_classes(predictor.model.classes, dataset.classes), Path(folder))
@@ -176,7 +176,7 @@ def tune(
 
 
 class _Store:
-    """The probabilities of pictures on disk, and what chains make of them."""
+    """The probabilities of images on disk, and what chains make of them."""
 
     def __init__(self, dataset: Dataset, classes: Classes, folder: Path) -> None:
         self.dataset, self.classes, self.folder = dataset, classes, folder
@@ -184,7 +184,7 @@ class _Store:
         self.tallies: dict[tuple[Chain, int], NDArray[np.int64]] = {}
 
     def fill(self, predictor: Predictor, chosen: Sequence[int], progress: bool) -> list[int]:
-        """Computes and keeps the probabilities; the pictures that there was room for."""
+        """Computes and keeps the probabilities; the images that there was room for."""
         plain, room = copy(predictor), STORE
         plain.postprocess = Chain()
         for n, i in enumerate(tqdm(chosen, "predict", disable=None if progress else True)):
@@ -198,7 +198,7 @@ class _Store:
         return list(chosen)
 
     def class_map(self, chain: Chain, i: int) -> NDArray[np.uint8]:
-        """(H, W) uint8: what the chain makes of picture i."""
+        """(H, W) uint8: what the chain makes of image i."""
         probabilities = torch.from_numpy(np.load(self.folder / f"{i}.npy")).float()
         best = chain.refine(probabilities, self.dataset.image(i)).argmax(0).to(torch.uint8).numpy()
         return chain.clean_map(best, self.classes.background)
@@ -212,13 +212,13 @@ class _Store:
         """(3, C): for each class the pixels found right, true and found."""
         return tally(self.metric.count(class_map, self.truth(i).class_map()))
 
-    def score(self, chain: Chain, pictures: Sequence[int], bar: Any) -> float:
-        """The mIoU of the chain on some pictures; what was computed before is not computed again."""
-        for i in pictures:
+    def score(self, chain: Chain, images: Sequence[int], bar: Any) -> float:
+        """The mIoU of the chain on some images; what was computed before is not computed again."""
+        for i in images:
             if (chain, i) not in self.tallies:
                 self.tallies[chain, i] = self.count(self.class_map(chain, i), i)
                 bar.update(bool(chain))
-        return _miou([self.tallies[chain, i] for i in pictures])
+        return _miou([self.tallies[chain, i] for i in images])
 
 
 def _miou(tallies: Sequence[NDArray[np.int64]]) -> float:
@@ -249,9 +249,9 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _with_areas(store: _Store, chain: Chain, pictures: Sequence[int]) -> Chain:
+def _with_areas(store: _Store, chain: Chain, images: Sequence[int]) -> Chain:
     """The chain with the area for each step that serves best, one step after the other."""
-    maps = {i: store.class_map(chain, i) for i in pictures}
+    maps = {i: store.class_map(chain, i) for i in images}
     background = store.classes.background
     steps = ("fill_holes", "merge_below") + (() if background is None else ("drop_below",))
 
@@ -275,7 +275,7 @@ def _judged(
     boundary: float,
     rng: np.random.Generator,
 ) -> Tuning:
-    """Both ways on the pictures that the search did not see."""
+    """Both ways on the images that the search did not see."""
     old, new = (_measured(store, way, judged, boundary) for way in (Chain(), chain))
     number = len(judged)
     drawn = rng.multinomial(number, np.full(number, 1 / number), DRAWS)
@@ -302,9 +302,9 @@ def _judged(
     )
 
 
-def _measured(store: _Store, chain: Chain, pictures: Sequence[int], boundary: float) -> Metrics:
+def _measured(store: _Store, chain: Chain, images: Sequence[int], boundary: float) -> Metrics:
     metrics = ConfusionMatrix(store.classes), BoundaryScore(store.classes, boundary)
-    for i in pictures:
+    for i in images:
         found = Segmentation.from_class_map(torch.from_numpy(store.class_map(chain, i)), store.classes)
         for metric in metrics:
             metric.update(found, store.truth(i))
@@ -312,6 +312,6 @@ def _measured(store: _Store, chain: Chain, pictures: Sequence[int], boundary: fl
 
 
 def _scores(metrics: Metrics, often: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """The scores of data sets that hold each picture so often: (…, pictures) → (…) each."""
-    pixels, edges = (np.tensordot(often, np.stack(metric.pictures), 1) for metric in metrics)
+    """The scores of data sets that hold each image so often: (…, images) → (…) each."""
+    pixels, edges = (np.tensordot(often, np.stack(metric.images), 1) for metric in metrics)
     return summarize(pixels) | summarize_boundary(edges)

@@ -84,14 +84,14 @@ def test_a_missing_folder_and_the_nearest(tmp_path):
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(ValueError, match="is empty: it should hold pictures and their masks"):
+    with pytest.raises(ValueError, match="is empty: it should hold images and their masks"):
         open_dataset(tmp_path)
 
 
-def test_pictures_without_any_masks(save, tmp_path, photo):
+def test_images_without_any_masks(save, tmp_path, photo):
     save("a.png", photo)
     save("b.png", photo)
-    with pytest.raises(ValueError, match="holds no pictures with masks in a known way. Wanted: images/ and masks/"):
+    with pytest.raises(ValueError, match="holds no images with masks in a known way. Wanted: images/ and masks/"):
         open_dataset(tmp_path)
 
 
@@ -106,29 +106,27 @@ def test_a_format_that_does_not_fit(nuclei_sample, format):
         open_dataset(nuclei_sample, format=format)
 
 
-def test_a_split_without_pictures(save, photo, tmp_path):
+def test_a_split_without_images(save, photo, tmp_path):
     save("images/a.png", photo)
     save("masks/a.png", photo[..., 0] % 2)
     assert len(open_dataset(tmp_path, split="train")) == 1
-    text = r"has no pictures in the split 'val'; there are: train with 1 picture; for everything say --split all"
+    text = r"has no images in the split 'val'; there are: train with 1 image; for everything say --split all"
     with pytest.raises(ValueError, match=text):
         open_dataset(tmp_path, split="val", classes="background,cell")
 
 
 @pytest.mark.parametrize("format", [None, "mask-folder"])
-def test_a_picture_is_no_data(save, photo, tmp_path, format):
-    with pytest.raises(
-        ValueError, match=r"a\.png is a picture: give the folder that holds the pictures and their masks"
-    ):
+def test_a_image_is_no_data(save, photo, tmp_path, format):
+    with pytest.raises(ValueError, match=r"a\.png is an image: give the folder that holds the images and their masks"):
         open_dataset(save("images/a.png", photo), format=format)
 
 
 def test_a_dataset_is_shown_on_one_line(nuclei_sample, trial_data, save, photo, tmp_path):
     data = open_dataset(nuclei_sample, split="val")
-    assert repr(data) == f"Dataset({nuclei_sample.name!r}, split='val', 12 pictures, 2 classes)"
-    assert repr(replace(data, records=())) == "Dataset('', split='val', 0 pictures, 2 classes)"
-    assert repr(open_dataset(trial_data("camvid"))).startswith("Dataset('camvid', split='train', 367 pictures")
-    assert repr(open_dataset(trial_data("coco128"))).startswith("Dataset('coco128', split='train', 77 pictures, 8")
+    assert repr(data) == f"Dataset({nuclei_sample.name!r}, split='val', 12 images, 2 classes)"
+    assert repr(replace(data, records=())) == "Dataset('', split='val', 0 images, 2 classes)"
+    assert repr(open_dataset(trial_data("camvid"))).startswith("Dataset('camvid', split='train', 367 images")
+    assert repr(open_dataset(trial_data("coco128"))).startswith("Dataset('coco128', split='train', 77 images, 8")
 
 
 def test_a_list_of_pairs_can_be_named_itself(save, photo, tmp_path):

@@ -21,8 +21,8 @@ THINGS = Classes(CLASSES.names, things=(False, True, True), background=0)
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures whose grey value is their number; picture `broken` cannot be read."""
+class Images:
+    """Images whose grey value is their number; image `broken` cannot be read."""
 
     number: int = 7
     carrier: str = "ids"
@@ -34,8 +34,8 @@ class Pictures:
 
     def __getitem__(self, i: int) -> Sample:
         if i == self.broken:
-            raise ValueError(f"picture{i}.png is truncated: save it again")
-        return Sample(torch.full((3, 30 + i, 40), 10 * i + 10, dtype=torch.uint8), self.truth(i), f"picture{i}")
+            raise ValueError(f"image{i}.png is truncated: save it again")
+        return Sample(torch.full((3, 30 + i, 40), 10 * i + 10, dtype=torch.uint8), self.truth(i), f"image{i}")
 
     def truth(self, i: int) -> Segmentation:
         class_map = torch.zeros(30 + i, 40, dtype=torch.uint8)
@@ -63,7 +63,7 @@ def same(one, two) -> bool:
 
 @pytest.mark.parametrize("carrier", ["ids", "masks"])
 def test_batches_are_what_the_plan_says(carrier):
-    found = batches(Pictures(carrier=carrier), "strong", batch=3, steps=5, multiple=32)
+    found = batches(Images(carrier=carrier), "strong", batch=3, steps=5, multiple=32)
     assert len(found) == 5
     for batch in found:
         assert batch.images.shape == (3, 3, 32, 32)
@@ -74,34 +74,32 @@ def test_batches_are_what_the_plan_says(carrier):
         assert all(truth.classes == CLASSES for truth in batch.truths)
 
 
-def test_each_picture_once_a_pass_in_a_new_order():
-    names = [name for batch in batches(Pictures(), batch=3, steps=14) for name in batch.names]
+def test_each_image_once_a_pass_in_a_new_order():
+    names = [name for batch in batches(Images(), batch=3, steps=14) for name in batch.names]
     passes = [tuple(names[k : k + 7]) for k in range(0, 42, 7)]
     assert all(len(set(one)) == 7 for one in passes)
     assert len(set(passes)) > 3
 
 
 def test_the_seed_decides():
-    one, two, other = (batches(Pictures(), "strong", batch=4, steps=3, seed=seed) for seed in (1, 1, 2))
+    one, two, other = (batches(Images(), "strong", batch=4, steps=3, seed=seed) for seed in (1, 1, 2))
     assert all(map(same, one, two))
     assert not all(map(same, one, other))
-    views = batches(Pictures(1), batch=4, steps=1)[0]
+    views = batches(Images(1), batch=4, steps=1)[0]
     assert len({truth.ids.numpy().tobytes() for truth in views.truths}) > 1
 
 
 def test_a_restart_continues_exactly():
-    whole = batches(Pictures(), "strong", batch=3, steps=8, sizes=((16, 16), (32, 24)))
+    whole = batches(Images(), "strong", batch=3, steps=8, sizes=((16, 16), (32, 24)))
     for start in (1, 5, 8):
-        rest = batches(Pictures(), "strong", batch=3, steps=8, start=start, sizes=((16, 16), (32, 24)))
+        rest = batches(Images(), "strong", batch=3, steps=8, start=start, sizes=((16, 16), (32, 24)))
         assert len(rest) == 8 - start
         assert all(map(same, whole[start:], rest))
 
 
 def test_processes_share_the_batch():
-    whole = batches(Pictures(), "strong", batch=4, steps=3, sizes=((16, 16), (32, 24)))
-    parts = [
-        batches(Pictures(), "strong", batch=4, steps=3, sizes=((16, 16), (32, 24)), rank=r, world=2) for r in (0, 1)
-    ]
+    whole = batches(Images(), "strong", batch=4, steps=3, sizes=((16, 16), (32, 24)))
+    parts = [batches(Images(), "strong", batch=4, steps=3, sizes=((16, 16), (32, 24)), rank=r, world=2) for r in (0, 1)]
     for batch, first, second in zip(whole, *parts, strict=True):
         assert torch.equal(batch.images, torch.cat([first.images, second.images]))
         assert batch.truths == first.truths + second.truths
@@ -110,7 +108,7 @@ def test_processes_share_the_batch():
 
 @pytest.mark.parametrize("carrier", ["ids", "masks"])
 def test_pasting_depends_on_seed_step_and_position_alone(carrier):
-    data = Pictures(carrier=carrier, classes=THINGS)
+    data = Images(carrier=carrier, classes=THINGS)
     plan = {"batch": 4, "steps": 5, "sizes": ((16, 16), (32, 24))}
     whole = batches(data, "copy-paste", **plan)
     rest = batches(data, "copy-paste", **plan, start=2)
@@ -124,7 +122,7 @@ def test_pasting_depends_on_seed_step_and_position_alone(carrier):
 
 
 def test_pasting_leaves_the_views_as_they_are():
-    data = Pictures(carrier="masks", classes=THINGS)
+    data = Images(carrier="masks", classes=THINGS)
     for batch, plain in zip(*(batches(data, name, batch=4, steps=6) for name in ("copy-paste", "lsj")), strict=True):
         assert batch.names == plain.names
         for image, truth, before, were in zip(batch.images, batch.truths, plain.images, plain.truths, strict=True):
@@ -140,11 +138,11 @@ def test_pasting_leaves_the_views_as_they_are():
 
 def test_without_objects_there_is_nothing_to_paste():
     with pytest.raises(ValueError, match="have no objects to paste, only areas"):
-        batches(Pictures(), "paste", batch=2, steps=1)
+        batches(Images(), "paste", batch=2, steps=1)
 
 
 def test_every_step_draws_a_size():
-    sizes = [batch.sizes[0] for batch in batches(Pictures(), batch=2, steps=30, sizes=((16, 16), (32, 24)))]
+    sizes = [batch.sizes[0] for batch in batches(Images(), batch=2, steps=30, sizes=((16, 16), (32, 24)))]
     assert set(sizes) == {(16, 16), (32, 24)}
 
 
@@ -153,33 +151,33 @@ def test_workers_make_the_same_batches_and_leave_the_global_draws_alone(carrier)
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    here = batches(Pictures(carrier=carrier), "strong", batch=3, steps=6)
-    there = batches(Pictures(carrier=carrier), "strong", batch=3, steps=6, workers=2)
+    here = batches(Images(carrier=carrier), "strong", batch=3, steps=6)
+    there = batches(Images(carrier=carrier), "strong", batch=3, steps=6, workers=2)
     assert all(map(same, here, there))
     assert torch.equal(torch.rand(4), expected)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_broken_picture_names_its_file_and_nothing_else(workers):
-    with pytest.raises(ValueError, match=r"^picture3\.png is truncated: save it again$"):
-        batches(Pictures(broken=3), batch=2, steps=4, workers=workers)
+def test_a_broken_image_names_its_file_and_nothing_else(workers):
+    with pytest.raises(ValueError, match=r"^image3\.png is truncated: save it again$"):
+        batches(Images(broken=3), batch=2, steps=4, workers=workers)
 
 
-def test_weights_decide_how_often_a_picture_comes():
+def test_weights_decide_how_often_a_image_comes():
     weights = torch.tensor([0, 1, 1, 1, 1, 1, 5], dtype=torch.float64)
-    names = [name for batch in batches(Pictures(), batch=7, steps=40, weights=weights) for name in batch.names]
-    counts = np.array([names.count(f"picture{k}") for k in range(7)])
+    names = [name for batch in batches(Images(), batch=7, steps=40, weights=weights) for name in batch.names]
+    counts = np.array([names.count(f"image{k}") for k in range(7)])
     assert counts[0] == 0
     assert np.abs(counts / 280 - weights.numpy() / 10).max() < 0.02
-    even = [batch.names for batch in batches(Pictures(), batch=7, steps=4, weights=torch.ones(7))]
+    even = [batch.names for batch in batches(Images(), batch=7, steps=4, weights=torch.ones(7))]
     assert all(len(set(names)) == 7 for names in even)
 
 
 def test_class_counts_leave_void_out():
-    counts = class_counts(Pictures())
+    counts = class_counts(Images())
     assert counts.dtype == torch.int64
     assert counts.tolist() == [[40 * (28 + i) - 375, 375 - 4 * (i == 2), 4 * (i == 2)] for i in range(7)]
-    assert class_counts(Pictures(carrier="masks"))[2, 2] == 4
+    assert class_counts(Images(carrier="masks"))[2, 2] == 4
 
 
 def test_rare_class_weights_equal_the_formula():
@@ -191,10 +189,10 @@ def test_rare_class_weights_equal_the_formula():
     found = rare_class_weights(counts)
     assert found.numpy() == pytest.approx(expected)
     assert float(found.sum()) == pytest.approx(1)
-    # A class that never occurs, and a picture that is all void.
+    # A class that never occurs, and an image that is all void.
     absent = rare_class_weights(torch.tensor([[5, 0], [0, 0]]))
     assert absent.tolist() == [1.0, 0.0]
-    with pytest.raises(ValueError, match="needs pictures with classes"):
+    with pytest.raises(ValueError, match="needs images with classes"):
         rare_class_weights(torch.zeros(3, 2, dtype=torch.int64))
 
 
@@ -205,17 +203,17 @@ def test_what_cannot_be_meant_is_refused():
         Plan(batch=4, steps=1, world=2, rank=2)
     with pytest.raises(ValueError, match="workers is -1"):
         Plan(batch=4, steps=1, workers=-1)
-    with pytest.raises(ValueError, match="no pictures"):
-        batches(Pictures(0), batch=1, steps=1)
+    with pytest.raises(ValueError, match="no images"):
+        batches(Images(0), batch=1, steps=1)
     with pytest.raises(ValueError, match="must be 7 numbers"):
-        batches(Pictures(), batch=1, steps=1, weights=torch.ones(3))
+        batches(Images(), batch=1, steps=1, weights=torch.ones(3))
 
 
 SCRIPT = """
 import sys
 sys.path.insert(0, {folder!r})
-from test_loader import Pictures, Plan, augmentation, training_batches
-loader = training_batches(Pictures(), augmentation("light", (16, 24)), plan=Plan(batch=2, steps=10**6, workers=1))
+from test_loader import Images, Plan, augmentation, training_batches
+loader = training_batches(Images(), augmentation("light", (16, 24)), plan=Plan(batch=2, steps=10**6, workers=1))
 loader.multiprocessing_context = {context!r}
 try:
     for k, batch in enumerate(loader):
@@ -237,7 +235,7 @@ def test_workers_start_either_way_and_stop_cleanly(context):
         start_new_session=True,
     )
     assert process.stdout is not None
-    assert tuple(process.stdout.readline().split()) == batches(Pictures(), batch=2, steps=3)[2].names
+    assert tuple(process.stdout.readline().split()) == batches(Images(), batch=2, steps=3)[2].names
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
     out, err = process.communicate(timeout=60)

@@ -14,12 +14,12 @@ def named(*names):
 def test_short_names():
     assert short_names(named("images/train/a", "images/train/b")) == ["a", "b"]
     assert short_names(named("x/a", "y/a", "b")) == ["x_a", "y_a", "b"]
-    with pytest.raises(ValueError, match="two pictures would be called 'x_y_a'"):
+    with pytest.raises(ValueError, match="two images would be called 'x_y_a'"):
         short_names(named("x/y/a", "x_y/a", "b/a"))
 
 
 def test_counted():
-    assert [counted(n, "picture") for n in (0, 1, 2)] == ["0 pictures", "1 picture", "2 pictures"]
+    assert [counted(n, "image") for n in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
     assert counted(2, "class", "classes") == "2 classes"
 
 

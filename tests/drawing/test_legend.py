@@ -9,9 +9,9 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (1, 5000), (300, 400), (2000, 3000)])
-def test_the_picture_stays_and_every_color_is_in_the_legend(size):
-    picture = np.full((*size, 3), 77, np.uint8)
-    legend = add_legend(picture, [(RED, "a cell"), (BLUE, "something with a longer name")])
+def test_the_image_stays_and_every_color_is_in_the_legend(size):
+    image = np.full((*size, 3), 77, np.uint8)
+    legend = add_legend(image, [(RED, "a cell"), (BLUE, "something with a longer name")])
     assert (legend[: size[0], : size[1]] == 77).all()
     below = legend[size[0] :]
     for color in (RED, BLUE):
@@ -21,26 +21,26 @@ def test_the_picture_stays_and_every_color_is_in_the_legend(size):
 
 
 def test_entries_that_do_not_fit_go_to_the_next_line():
-    picture = np.zeros((100, 200, 3), np.uint8)
-    one, many = (add_legend(picture, [(RED, f"class {k}") for k in range(number)]) for number in (1, 12))
+    image = np.zeros((100, 200, 3), np.uint8)
+    one, many = (add_legend(image, [(RED, f"class {k}") for k in range(number)]) for number in (1, 12))
     assert one.shape[1] == many.shape[1] == 200
     assert many.shape[0] - 100 > 3 * (one.shape[0] - 100)
 
 
 def test_no_entries_no_legend():
-    picture = np.zeros((3, 4, 3), np.uint8)
-    assert add_legend(picture, []) is picture
+    image = np.zeros((3, 4, 3), np.uint8)
+    assert add_legend(image, []) is image
 
 
-def test_letters_grow_with_the_picture_and_are_never_too_small():
+def test_letters_grow_with_the_image_and_are_never_too_small():
     assert text_size(10, 10) == 12
     assert text_size(2000, 3000) > 3 * text_size(300, 400)
     assert text_size(60000, 60000) == 64
 
 
 def test_a_long_caption_is_cut():
-    picture = np.zeros((50, 200, 3), np.uint8)
-    captioned = add_caption(picture, "a name " * 40)
+    image = np.zeros((50, 200, 3), np.uint8)
+    captioned = add_caption(image, "a name " * 40)
     assert captioned.shape[1] == 200
     assert (captioned[-50:] == 0).all()
     assert (captioned[:-50, -2:] == 255).all()
@@ -69,7 +69,7 @@ def boxes_of(labels: list[Label], size: tuple[int, int] = (200, 300)) -> list[tu
     return found
 
 
-def test_labels_stand_at_their_objects_inside_the_picture_and_apart():
+def test_labels_stand_at_their_objects_inside_the_image_and_apart():
     """Four objects in one place, two in corners; the last one finds no room."""
     boxes = [(100, 60, 180, 120)] * 5 + [(0, 0, 90, 40), (220, 170, 300, 200)]
     labels = [Label(box, (box[0], box[0]), (f"cell {n}",), (50 + n, 100, 150)) for n, box in enumerate(boxes)]

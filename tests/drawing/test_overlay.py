@@ -57,7 +57,7 @@ def test_segments_are_tinted_and_outlined_and_the_background_stays():
     assert (drawn[outside] == 100).all()
 
 
-def test_void_stays_and_the_picture_is_not_written_to():
+def test_void_stays_and_the_image_is_not_written_to():
     result = class_map((255, 0, 40, 0, 60))
     assert (draw(GREY, result, legend=False) == 100).all()
     draw(GREY, class_map((1, 0, 40, 0, 60)))
@@ -101,16 +101,16 @@ def test_objects_of_a_class_have_tints_near_its_color():
 
 
 def test_objects_are_named_where_there_is_room():
-    picture = np.full((240, 320, 3), 100, np.uint8)
+    image = np.full((240, 320, 3), 100, np.uint8)
     large, small, tiny = (60, 160, 40, 200), (180, 205, 40, 75), (180, 190, 150, 160)
     result = objects(large, small, tiny)
-    named = (draw(picture, result, legend=False) != draw(picture, result, labels=False, legend=False)).any(2)
+    named = (draw(image, result, legend=False) != draw(image, result, labels=False, legend=False)).any(2)
     above = named[60 - 20 : 60, 40:200].any(0)
     assert 35 < above.sum() < 80, "name and score"
     assert 15 < named[180 - 20 : 180, 30:110].any(0).sum() < 35, "the score alone"
     assert not named[160:, 110:].any(), "nothing at all"
     truth = objects(large, scored=False)
-    true = (draw(picture, truth, legend=False) != draw(picture, truth, labels=False, legend=False)).any(2)
+    true = (draw(image, truth, legend=False) != draw(image, truth, labels=False, legend=False)).any(2)
     assert 15 < true.any(0).sum() < above.sum(), "what is true has no score"
     semantic = class_map((1, 0, 40, 0, 60))
     assert (draw(GREY, semantic) == draw(GREY, semantic, labels=False)).all()
@@ -118,12 +118,12 @@ def test_objects_are_named_where_there_is_room():
 
 def test_a_label_stands_at_the_pixels_of_its_object_and_not_at_a_corner_of_its_box():
     """A slope that falls to the left, in a box whose upper left corner is bare, and a speck far away from it."""
-    picture, mask = np.full((240, 320, 3), 100, np.uint8), np.zeros((1, 240, 320), bool)
+    image, mask = np.full((240, 320, 3), 100, np.uint8), np.zeros((1, 240, 320), bool)
     for y in range(100, 200):
         mask[0, y, 260 - y : 300 - y] = True
     mask[0, 20:26, 10:16] = True
     result = Segmentation(CELLS, torch.tensor([1]), masks=torch.from_numpy(mask))
-    named = (draw(picture, result, legend=False) != draw(picture, result, labels=False, legend=False)).any(2)
+    named = (draw(image, result, legend=False) != draw(image, result, labels=False, legend=False)).any(2)
     rows, columns = named.nonzero()
     assert (rows.max() + 1, columns.min()) == (100, 160)
 
@@ -136,40 +136,40 @@ def test_an_object_without_a_pixel_has_no_label_and_is_not_counted():
     assert np.array_equal(draw(image, both), draw(image, replace(seen, scores=torch.tensor([0.9]))))
 
 
-def test_letters_grow_with_the_picture():
+def test_letters_grow_with_the_image():
     heights = []
     for size in ((300, 400), (1200, 1600)):
-        result, picture = objects((size[0] // 2, size[0], 0, size[1]), size=size), np.zeros((*size, 3), np.uint8)
-        named = (draw(picture, result, legend=False) != draw(picture, result, labels=False, legend=False)).any(2)
+        result, image = objects((size[0] // 2, size[0], 0, size[1]), size=size), np.zeros((*size, 3), np.uint8)
+        named = (draw(image, result, legend=False) != draw(image, result, labels=False, legend=False)).any(2)
         heights.append(int(named.any(1).sum()))
     assert heights[0] >= 10
     assert heights[1] > 2 * heights[0]
 
 
-def test_outlines_grow_with_the_picture():
+def test_outlines_grow_with_the_image():
     def share(height: int, width: int) -> float:
         values = torch.zeros(height, width, dtype=torch.uint8)
         values[height // 4 : height // 2, width // 4 : width // 2] = 1
-        picture = np.zeros((height, width, 3), np.uint8)
-        drawn = draw(picture, Segmentation.from_class_map(values, CELLS), opacity=0, legend=False)
+        image = np.zeros((height, width, 3), np.uint8)
+        drawn = draw(image, Segmentation.from_class_map(values, CELLS), opacity=0, legend=False)
         return where(drawn, CELLS.colors[1]).mean()
 
     assert share(3000, 4000) == pytest.approx(share(300, 400), rel=0.2)
 
 
 def test_the_legend_names_what_is_there():
-    picture = draw(GREY, class_map((1, 10, 30, 5, 25)))
-    below = picture[40:]
+    image = draw(GREY, class_map((1, 10, 30, 5, 25)))
+    below = image[40:]
     assert where(below, CELLS.colors[1]).any()
     assert not where(below, CELLS.colors[2]).any()
     assert draw(GREY, class_map()).shape == GREY.shape
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (3000, 2)])
-def test_pictures_of_any_size(size):
-    picture = np.zeros((*size, 3), np.uint8)
+def test_images_of_any_size(size):
+    image = np.zeros((*size, 3), np.uint8)
     result = Segmentation.from_class_map(torch.ones(size, dtype=torch.uint8), CELLS)
-    for drawn in (draw(picture, result), boundaries(picture, result, result), errors(picture, result, result)):
+    for drawn in (draw(image, result), boundaries(image, result, result), errors(image, result, result)):
         assert drawn.dtype == np.uint8
         assert drawn.shape[0] > size[0]
 
@@ -208,25 +208,25 @@ def test_void_of_the_truth_is_no_error():
 
 def test_errors_need_the_same_classes_and_sizes():
     other = Segmentation.from_class_map(torch.zeros(40, 60, dtype=torch.uint8), Classes(("a", "b")))
-    with pytest.raises(ValueError, match="found has the classes a, b, but truth background, cell, debris"):
+    with pytest.raises(ValueError, match="found has the classes a, b, but ground truth background, cell, debris"):
         errors(GREY, other, class_map())
-    with pytest.raises(ValueError, match="the picture is 60x39, but the segmentation 60x40"):
+    with pytest.raises(ValueError, match="the image is 60x39, but the segmentation 60x40"):
         draw(GREY[1:], class_map())
 
 
-def test_a_sheet_holds_every_picture():
-    pictures = [
+def test_a_sheet_holds_every_image():
+    images = [
         np.full(size, value, np.uint8) for size, value in (((40, 60, 3), 50), ((900, 300, 3), 90), ((8, 8, 3), 130))
     ]
-    drawn = sheet(pictures, 2, captions=["one", "two", "three"], side=100)
+    drawn = sheet(images, 2, captions=["one", "two", "three"], side=100)
     for value, height, width in ((50, 67, 100), (90, 100, 33), (130, 100, 100)):
         assert where(drawn, (value,) * 3).sum() == height * width
     assert where(drawn, (50,) * 3).any(1).argmax() < where(drawn, (130,) * 3).any(1).argmax() - 100
-    assert drawn.shape[1] == 8 + 100 + 8 + 33 + 8, "no blank space beside the narrow picture"
+    assert drawn.shape[1] == 8 + 100 + 8 + 33 + 8, "no blank space beside the narrow image"
     with pytest.raises(ValueError, match="at least one"):
         sheet([])
-    with pytest.raises(ValueError, match="1 captions for 3 pictures"):
-        sheet(pictures, captions=["one"])
+    with pytest.raises(ValueError, match="1 captions for 3 images"):
+        sheet(images, captions=["one"])
 
 
 def colorblind(color: tuple[int, int, int], kind: str) -> np.ndarray:

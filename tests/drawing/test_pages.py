@@ -22,9 +22,9 @@ class Reader(html.parser.HTMLParser):
 
 
 def test_a_page_stands_alone_and_escapes(tmp_path):
-    picture = np.zeros((40, 60, 3), np.uint8)
+    image = np.zeros((40, 60, 3), np.uint8)
     page = Page("Cells <1>").heading("Scores").text("a & b").table(["class", "IoU"], [["<cell>", 0.123456]])
-    path = page.findings([("error", "a.png is truncated")]).picture(picture, 'the "worst"').write(tmp_path / "p.html")
+    path = page.findings([("error", "a.png is truncated")]).image(image, 'the "worst"').write(tmp_path / "p.html")
     text = path.read_text("utf-8")
     reader = Reader()
     reader.feed(text)
@@ -35,6 +35,6 @@ def test_a_page_stands_alone_and_escapes(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["p.html"]
 
 
-def test_a_wrong_picture_is_refused():
+def test_a_wrong_image_is_refused():
     with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
-        Page("x").picture(np.zeros((4, 4)))
+        Page("x").image(np.zeros((4, 4)))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from cases import CASES, make
-from filling import fill, picture, sixteen
+from filling import fill, make_image, sixteen
 from torch.utils._pytree import tree_leaves
 
 KEPT = Path(__file__).with_name("outputs")
@@ -25,7 +25,7 @@ def output(case: str) -> list[float]:
     model = make(case)
     fill(model)
     with torch.no_grad():
-        outputs = model(picture(*SIZE))
+        outputs = model(make_image(*SIZE))
     maps = [outputs.logits] if model.task == "semantic" else tree_leaves(outputs)
     return [value for one in maps if isinstance(one, torch.Tensor) for value in sixteen(one)]
 

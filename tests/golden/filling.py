@@ -36,7 +36,7 @@ def fill(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-def picture(height: int, width: int) -> Tensor:
+def make_image(height: int, width: int) -> Tensor:
     """(1, 3, H, W) in [0, 1]: waves, and a little noise."""
     y, x = torch.meshgrid(torch.arange(height) / 9, torch.arange(width) / 7, indexing="ij")
     waves = torch.stack([torch.sin(x + y), torch.cos(x - 2 * y), torch.sin(3 * x)]) * 0.4 + 0.5

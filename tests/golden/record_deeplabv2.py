@@ -10,11 +10,11 @@ from recording import record
 from torch import Tensor, nn
 
 
-def outputs(network: nn.Module, picture: Tensor) -> list[Tensor]:
-    """The fused logits at the size of the picture, as their test makes them; then those that they train."""
-    fused = F.interpolate(network(picture), picture.shape[-2:], mode="bilinear", align_corners=False)
+def outputs(network: nn.Module, image: Tensor) -> list[Tensor]:
+    """The fused logits at the size of the image, as their test makes them; then those that they train."""
+    fused = F.interpolate(network(image), image.shape[-2:], mode="bilinear", align_corners=False)
     network.training = True  # its parts stay in eval()
-    trained = network(picture)
+    trained = network(image)
     network.eval()
     return [fused, *trained]
 

@@ -16,9 +16,9 @@ def of(name: str, **arguments: Any) -> dict[str, Any]:
     return {"name": name, "num_classes": 21, **arguments}
 
 
-def both(network: nn.Module, picture: Tensor) -> list[Tensor]:
+def both(network: nn.Module, image: Tensor) -> list[Tensor]:
     """The logits of torchvision's network and those of its auxiliary head."""
-    outputs = network(picture)
+    outputs = network(image)
     return [outputs["out"], outputs["aux"]]
 
 

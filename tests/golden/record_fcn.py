@@ -52,9 +52,9 @@ def narrow(network: nn.Module) -> nn.Module:
     return network
 
 
-def both(network: nn.Module, picture: Tensor) -> list[Tensor]:
+def both(network: nn.Module, image: Tensor) -> list[Tensor]:
     """The logits of the classifier and of the auxiliary one."""
-    outputs = network(picture)
+    outputs = network(image)
     return [outputs["out"], outputs["aux"]]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 import torchvision
-from filling import picture, sixteen, state_dict
+from filling import make_image, sixteen, state_dict
 from scene import HEIGHT, WIDTH, scene
 
 SIZES = ((200, 300), (97, 131))
@@ -56,8 +56,8 @@ def network(folder: str) -> Any:
 
 
 def found(model: Any, height: int, width: int) -> dict[str, Any]:
-    """What is found in a picture, and sixteen numbers of the soft masks."""
-    bgr = picture(height, width)[0].flip(0) * 255
+    """What is found in an image, and sixteen numbers of the soft masks."""
+    bgr = make_image(height, width)[0].flip(0) * 255
     inside = model.inference([{"image": bgr}], do_postprocess=False)[0]
     inside = inside[inside.pred_boxes.nonempty()]
     (result,) = model.inference([{"image": bgr, "height": height, "width": width}])
@@ -83,7 +83,7 @@ def losses(model: Any) -> dict[str, float]:
     model.proposal_generator.batch_size_per_image = model.roi_heads.batch_size_per_image = every
     model.train()
     with EventStorage():
-        parts = model([{"image": picture(HEIGHT, WIDTH)[0].flip(0) * 255, "instances": truth}])
+        parts = model([{"image": make_image(HEIGHT, WIDTH)[0].flip(0) * 255, "instances": truth}])
     factors = {"loss_rpn_cls": every, "loss_rpn_loc": every}
     return {name: float(value) * factors.get(name, 1) for name, value in parts.items()}
 

@@ -72,7 +72,7 @@ def small_cases() -> dict[str, Case]:
 
 
 def coco_cases(folder: Path) -> dict[str, Case]:
-    """The truth of the COCO sample as models might see it: objects moved and doubled, stuff moved."""
+    """The ground truth of the COCO sample as models might see it: objects moved and doubled, stuff moved."""
     from PIL import Image
 
     told, record = {}, json.loads((folder / "panoptic.json").read_text("utf-8"))

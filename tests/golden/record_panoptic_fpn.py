@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 import torchvision
-from filling import picture, sixteen, state_dict
+from filling import make_image, sixteen, state_dict
 
 THINGS, STUFF = 4, 3
 SHOWN = (200, 300)
-"""Height and width of the picture that the network sees."""
+"""Height and width of the image that the network sees."""
 ORIGINALS = ((200, 300), (130, 195))
 """Sizes that it had."""
 SCALED = {
@@ -84,7 +84,7 @@ def semantic_truth() -> torch.Tensor:
 def main(folder: str) -> None:
     with torch.no_grad():
         model = network(folder)
-        bgr = picture(*SHOWN)[0].flip(0) * 255
+        bgr = make_image(*SHOWN)[0].flip(0) * 255
         levels = model.backbone(model.preprocess_image([{"image": bgr}]).tensor)
         model.sem_seg_head.train()
         padded = torch.full((1, 224, 320), 255)

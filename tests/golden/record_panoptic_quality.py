@@ -82,7 +82,7 @@ def random_set(seed: int) -> list[Scene]:
 
 
 def read_sample(folder: Path) -> tuple[list[dict[str, Any]], list[Scene]]:
-    """COCO's categories, and the pictures of its panoptic sample, each with itself as the result."""
+    """COCO's categories, and the images of its panoptic sample, each with itself as the result."""
     told = json.loads((folder / "panoptic.json").read_text("utf-8"))
     places = {category["id"]: k for k, category in enumerate(told["categories"])}
     scenes = []

@@ -10,14 +10,14 @@ from recording import record
 from torch import Tensor, nn
 
 
-def both(network: nn.Module, picture: Tensor) -> list[Tensor]:
+def both(network: nn.Module, image: Tensor) -> list[Tensor]:
     """Semseg's logits, and those of its auxiliary classifier, which the network itself only gives to its loss."""
     seen: list[Tensor] = []
     hook = network.layer3.register_forward_hook(lambda _, __, output: seen.append(output))
-    logits = network(picture)
+    logits = network(image)
     hook.remove()
     auxiliary = network.aux(seen[0])
-    return [logits, F.interpolate(auxiliary, picture.shape[2:], mode="bilinear", align_corners=True)]
+    return [logits, F.interpolate(auxiliary, image.shape[2:], mode="bilinear", align_corners=True)]
 
 
 def main() -> None:

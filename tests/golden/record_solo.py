@@ -12,14 +12,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from filling import fill, picture, sixteen
+from filling import fill, make_image, sixteen
 from solo_cases import GRIDS, INNER, LOSS_SIZE, ORIGINAL, SCALE, SIZES, TRUTHS, boxes, labels, masks
 from solo_peer import Network, load
 from torch import Tensor
 
 KEPT = Path(__file__).with_name("solo.json")
 
-CHOICES = SimpleNamespace(
+VARIANTS = SimpleNamespace(
     nms_pre=500, score_thr=0.1, mask_thr=0.5, update_thr=0.05, kernel="gaussian", sigma=2.0, max_per_img=100
 )
 
@@ -49,12 +49,12 @@ def soft(name: str, outputs: tuple[Any, ...]) -> list[Tensor]:
 
 
 def outputs_of(name: str, network: Network, size: tuple[int, int]) -> dict[str, Any]:
-    """Sixteen numbers of each level's scores and masks, and the objects found in a picture."""
-    outputs = network(picture(*size))
+    """Sixteen numbers of each level's scores and masks, and the objects found in an image."""
+    outputs = network(make_image(*size))
     categories = outputs[0] if name == "solov2" else outputs[-1]
     inner = tuple(side - less for side, less in zip(size, INNER, strict=True))
     meta = [{"img_shape": (*inner, 3), "scale_factor": 1.0, "ori_shape": (*ORIGINAL, 3)}]
-    ((found, kinds, scores),) = network.bbox_head.get_seg(*outputs, meta, CHOICES, rescale=True)
+    ((found, kinds, scores),) = network.bbox_head.get_seg(*outputs, meta, VARIANTS, rescale=True)
     seen = found.flatten(1).any(1)
     return {
         "categories": [sixteen(level) for level in categories],
@@ -66,8 +66,8 @@ def outputs_of(name: str, network: Network, size: tuple[int, int]) -> dict[str, 
 
 
 def losses_of(network: Network) -> list[list[float]]:
-    """Category and mask loss of each pair of hand-made truths."""
-    images = torch.cat([picture(*LOSS_SIZE), picture(*LOSS_SIZE).flip(-1)])
+    """Category and mask loss of each pair of hand-made ground truths."""
+    images = torch.cat([make_image(*LOSS_SIZE), make_image(*LOSS_SIZE).flip(-1)])
     outputs = network(images, eval=False)
     found = []
     for pair in TRUTHS:

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filling import fill, picture, sixteen
+from filling import fill, make_image, sixteen
 from torch import Tensor
 
 CLASSES = 6
 CASES = (("resnet50", 200, 0.04), ("resnet50", 135, 0.04), ("darknet53", 135, 0.0006))
-"""The backbone, the side of the square picture, and the factor of `tamed`."""
+"""The backbone, the side of the square image, and the factor of `tamed`."""
 
 LAST = ("bbox_layer.", "conf_layer.", "mask_layer.", "proto_net.10.", "semantic_seg_conv.")
 """The layers whose outputs the rule of filling.py makes too large for probabilities to differ."""
 
-PICTURES = ((135, 135), (90, 171), (260, 200))
+IMAGES = ((135, 135), (90, 171), (260, 200))
 """Heights and widths of the originals that results are brought back to."""
 
 MOST_MASKS = 10
@@ -86,7 +86,7 @@ def peer(backbone: str, side: int, factor: float) -> Any:
 
 
 def objects(network: Any, image: Tensor, size: tuple[int, int]) -> dict[str, Any]:
-    """What they find, at the size of an original picture, before boxes are cut to whole pixels."""
+    """What they find, at the size of an original image, before boxes are cut to whole pixels."""
     import layers.output_utils as output_utils
 
     boxes: list[Tensor] = []
@@ -149,15 +149,15 @@ def losses(network: Any, outputs: dict[str, Tensor], name: str, side: int) -> di
 def main() -> None:
     for backbone, side, factor in CASES:
         network = peer(backbone, side, factor)
-        image = picture(side, side)
-        outputs = raw(network, image)
+        photo = make_image(side, side)
+        outputs = raw(network, photo)
         record = {
             "create": {"backbone": backbone, "size": side, "num_classes": CLASSES},
             "factor": factor,
             "shapes": {key: list(value.shape) for key, value in network.state_dict().items()},
             "priors": len(outputs["priors"]),
             "outputs": {key: sixteen(outputs[key]) for key in ("loc", "conf", "mask", "priors", "proto", "segm")},
-            "objects": {f"{h}x{w}": objects(network, image, (h, w)) for h, w in PICTURES},
+            "objects": {f"{h}x{w}": objects(network, make_image, (h, w)) for h, w in IMAGES},
             "losses": {name: losses(network, outputs, name, side) for name in SCENES if name != "none"},
         }
         path = Path(__file__).with_name(f"yolact_{backbone}_{side}.json")

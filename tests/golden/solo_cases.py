@@ -1,4 +1,4 @@
-"""Pictures and hand-made truths that SOLO's authors' heads and ours are compared on."""
+"""Images and hand-made ground truths that SOLO's authors' heads and ours are compared on."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pixelwise.masks import Masks
 GRIDS = [40, 36, 24, 16, 12]
 SIZES = ((64, 96), (96, 64))
 INNER = (3, 5)
-"""So many rows and columns of those pictures are padding."""
+"""So many rows and columns of those images are padding."""
 ORIGINAL = (120, 131)
 SCALE = 0.5
 LOSS_SIZE = (128, 160)
 TRUTHS = (([0, 1, 2, 3, 4], [1]), ([2], [0]), ([0], [3, 4]))
-"""Of the two pictures of a batch: the objects that each has."""
+"""Of the two images of a batch: the objects that each has."""
 
 
 def masks(index: list[int]) -> Tensor:

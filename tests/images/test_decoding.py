@@ -27,8 +27,8 @@ def test_lossless_formats(save, photo, ending):
 
 def test_real_photos_are_decoded_as_pillow_does(trial_data):
     for path in sorted((trial_data("camvid") / "train").iterdir())[:3]:
-        with Image.open(path) as picture:
-            assert (rows(path) == np.asarray(picture.convert("RGB"))).all()
+        with Image.open(path) as image:
+            assert (rows(path) == np.asarray(image.convert("RGB"))).all()
 
 
 # What each of EXIF's orientations makes of the rows a b / c d / e f (Exif 2.3, table 6).
@@ -67,7 +67,7 @@ def test_grey_and_one_bit(save):
     assert read_values(save("bits.tif", bits)).tolist() == [[1, 0]]
 
 
-def test_a_palette_gives_colours_to_pictures_and_indices_to_masks(save):
+def test_a_palette_gives_colours_to_images_and_indices_to_masks(save):
     path = save("a.png", np.array([[0, 2, 1]], np.uint8), palette=[0, 0, 0, 200, 10, 20, 30, 40, 50])
     assert rows(path).tolist() == [[[0, 0, 0], [30, 40, 50], [200, 10, 20]]]
     assert read_values(path).tolist() == [[0, 2, 1]]
@@ -101,7 +101,7 @@ def test_16_bit_colours(tmp_path, ending):
     assert rows(tmp_path / f"a.{ending}").tolist() == [[[255, 117, 4]]]
 
 
-def test_a_16_bit_satellite_picture(trial_data):
+def test_a_16_bit_satellite_image(trial_data):
     path = trial_data("spacenet-tile") / "sample_geotiff.tif"
     values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED).astype(float)
     assert 4095 < values.max() <= 16383
@@ -142,7 +142,7 @@ def bomb(path, width, height):
 
 def test_a_bomb_is_refused_by_its_header(tmp_path):
     bomb(tmp_path / "bomb.png", 100_000, 100_000)
-    with pytest.raises(ValueError, match=r"bomb\.png: the picture is 100000x100000, 10,000,000,000 pixels"):
+    with pytest.raises(ValueError, match=r"bomb\.png: the image is 100000x100000, 10,000,000,000 pixels"):
         read_image(tmp_path / "bomb.png")
 
 
@@ -163,11 +163,11 @@ def test_a_truncated_file(save, ending, share):
         read_image(path)
 
 
-EMPTY = [(b"", "is empty"), (b"%PDF-1.7 hello", "is no picture"), (b"\xff\xd8\xff", "broken")]
+EMPTY = [(b"", "is empty"), (b"%PDF-1.7 hello", "is no image"), (b"\xff\xd8\xff", "broken")]
 
 
 @pytest.mark.parametrize(("data", "what"), EMPTY)
-def test_a_file_that_is_no_picture(tmp_path, data, what):
+def test_a_file_that_is_no_image(tmp_path, data, what):
     (tmp_path / "a.jpg").write_bytes(data)
     with pytest.raises(ValueError, match=rf"a\.jpg.*{what}"):
         read_image(tmp_path / "a.jpg")
@@ -178,13 +178,13 @@ def test_a_missing_file_and_the_nearest(save, photo):
     with pytest.raises(FileNotFoundError, match=r"did you mean 'street_017\.png'"):
         read_image(path.with_name("street_17.png"))
     with pytest.raises(FileNotFoundError, match="there is no folder"):
-        read_image(path.parent / "pictures" / "a.png")
+        read_image(path.parent / "images" / "a.png")
     with pytest.raises(ValueError, match="is a folder"):
         read_image(path.parent)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
-def test_thin_pictures(save, size):
+def test_thin_images(save, size):
     assert read_image(save("a.png", np.zeros((*size, 3), np.uint8))).shape == (3, *size)
 
 

@@ -7,36 +7,36 @@ import pytest
 import torch
 from PIL import Image
 
-from pixelwise.images.image_source import picture, read_ahead
+from pixelwise.images.image_source import load_image, read_ahead
 
 
 def test_arrays_of_all_shapes():
     rgb = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    assert torch.equal(picture(rgb).permute(1, 2, 0), torch.from_numpy(rgb))
+    assert torch.equal(load_image(rgb).permute(1, 2, 0), torch.from_numpy(rgb))
     rgba = np.dstack([rgb, np.full((2, 4), 255, np.uint8)])
-    assert torch.equal(picture(rgba), picture(rgb))
+    assert torch.equal(load_image(rgba), load_image(rgb))
     rgba[0, 0, 3] = 0
-    assert picture(rgba)[:, 0, 0].tolist() == [255, 255, 255]
-    assert torch.equal(picture(Image.fromarray(rgba)), picture(rgba))
+    assert load_image(rgba)[:, 0, 0].tolist() == [255, 255, 255]
+    assert torch.equal(load_image(Image.fromarray(rgba)), load_image(rgba))
     grey = rgb[..., 0]
-    assert torch.equal(picture(grey), picture(grey[:, :, None]))
-    assert (picture(grey).numpy() == grey).all()
+    assert torch.equal(load_image(grey), load_image(grey[:, :, None]))
+    assert (load_image(grey).numpy() == grey).all()
 
 
 @pytest.mark.filterwarnings("error")
 def test_arrays_that_cannot_be_written():
     made = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3))
-    found = picture(np.asarray(made))
-    assert torch.equal(found, picture(made))
+    found = load_image(np.asarray(made))
+    assert torch.equal(found, load_image(made))
     found[:] = 0
     assert np.asarray(made).max() == 23
 
 
-def test_pil_pictures_are_turned_upright_and_made_rgb():
+def test_pil_images_are_turned_upright_and_made_rgb():
     upright = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
     upright.getexif()[274] = 6
-    assert picture(upright).shape == (3, 3, 2)
-    assert picture(upright)[0].tolist() == [[3, 0], [4, 1], [5, 2]]
+    assert load_image(upright).shape == (3, 3, 2)
+    assert load_image(upright)[0].tolist() == [[3, 0], [4, 1], [5, 2]]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
@@ -45,12 +45,12 @@ def test_pil_and_files_agree(mode, tmp_path):
     made = Image.fromarray(pixels).convert(mode)
     path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
     made.save(path)
-    assert torch.equal(picture(made), picture(path))
+    assert torch.equal(load_image(made), load_image(path))
 
 
-def test_deep_pil_pictures_are_refused():
+def test_deep_pil_images_are_refused():
     with pytest.raises(ValueError, match="'I;16' has no full scale"):
-        picture(Image.fromarray(np.zeros((2, 2), np.uint16)))
+        load_image(Image.fromarray(np.zeros((2, 2), np.uint16)))
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_deep_pil_pictures_are_refused():
         (np.zeros((0, 4, 3), np.uint8), ValueError, r"\(0, 4, 3\)"),
     ],
 )
-def test_what_is_no_picture(source, error, text):
+def test_what_is_no_image(source, error, text):
     with pytest.raises(error, match=text):
-        picture(source)
+        load_image(source)
 
 
 def test_reading_ahead_keeps_the_order_and_hands_on_errors():

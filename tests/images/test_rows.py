@@ -18,14 +18,14 @@ from pixelwise.images.rows import InMemory, OnDisk
 rasterio = pytest.importorskip("rasterio")
 pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
 
-WHOLE = slice(None)
+MAX_UNTILED_PIXELS = slice(None)
 
 
 def whole(path: Path) -> Tensor:
-    """The picture as a network would see it in tiles of 100 rows that overlap by 30, put together."""
-    with OnDisk(path) as picture:
-        height, width = picture.size
-        window, parts = picture.at(picture.size), []
+    """The image as a network would see it in tiles of 100 rows that overlap by 30, put together."""
+    with OnDisk(path) as image:
+        height, width = image.size
+        window, parts = image.at(image.size), []
         for top in range(0, height, 70):
             left, right = (window(slice(top, min(top + 100, height)), half) for half in _halves(width))
             parts.append(torch.cat([left, right], 2)[:, :70])
@@ -46,7 +46,7 @@ def write_tiff(path: Path, pixels: np.ndarray, **options) -> Path:
 
 @pytest.fixture
 def photo(nuclei_sample) -> np.ndarray:
-    """(150, 203, 3) of a real picture, in colours of its own."""
+    """(150, 203, 3) of a real image, in colours of its own."""
     with Image.open(sorted((nuclei_sample / "images").glob("*"))[0]) as image:
         pixels = np.array(image.convert("RGB").resize((203, 150)))
     return np.stack([pixels[..., 0], 255 - pixels[..., 1], pixels[::-1, :, 2]], 2)
@@ -70,8 +70,8 @@ def test_a_tiff_row_by_row_equals_the_tiff_read_whole(options, kind, photo, tmp_
     }[kind]
     photometric = {"photometric": "rgb" if pixels.ndim == 3 else "minisblack"}
     path = write_tiff(tmp_path / "a.tif", pixels, **photometric, **options)
-    apart = options.get("interleave") == "band" and pixels.ndim == 3 and pixels.dtype != np.uint8
-    expected = write_tiff(tmp_path / "b.tif", pixels, **photometric) if apart else path  # not read whole
+    separate = options.get("interleave") == "band" and pixels.ndim == 3 and pixels.dtype != np.uint8
+    expected = write_tiff(tmp_path / "b.tif", pixels, **photometric) if separate else path  # not read whole
     assert torch.equal(whole(path), read_image(expected))
 
 
@@ -100,7 +100,7 @@ def test_other_colours_become_rgb(mode, photo, tmp_path):
     assert (whole(tmp_path / "a.tif").int() - read_image(tmp_path / "a.tif")).abs().max() <= 1
 
 
-def test_a_real_satellite_picture_of_16_bits(trial_data):
+def test_a_real_satellite_image_of_16_bits(trial_data):
     path = trial_data("spacenet-tile") / "sample_geotiff.tif"
     assert torch.equal(whole(path), read_image(path))
 
@@ -109,20 +109,20 @@ def test_a_real_satellite_picture_of_16_bits(trial_data):
 def test_scaled_row_by_row(size, photo, tmp_path):
     Image.fromarray(photo).save(tmp_path / "a.png")
     found = OnDisk(tmp_path / "a.png").reduced(size)
-    expected = InMemory(read_image(tmp_path / "a.png")).at(size)(WHOLE, WHOLE)
+    expected = InMemory(read_image(tmp_path / "a.png")).at(size)(MAX_UNTILED_PIXELS, MAX_UNTILED_PIXELS)
     assert (found.int() - expected).abs().max() <= 1
 
 
 def test_several_windows_at_once_and_again(photo, tmp_path):
     Image.fromarray(photo).save(tmp_path / "a.png")
-    picture, expected = OnDisk(tmp_path / "a.png"), read_image(tmp_path / "a.png")
+    image, expected = OnDisk(tmp_path / "a.png"), read_image(tmp_path / "a.png")
     for _ in range(2):
-        with picture:
-            first, second = picture.at(picture.size), picture.at(picture.size)
+        with image:
+            first, second = image.at(image.size), image.at(image.size)
             for top in range(0, 150, 50):
                 rows = slice(top, top + 50)
                 assert torch.equal(first(rows, slice(0, 9)), second(rows, slice(0, 9)))
-                assert torch.equal(first(rows, WHOLE), expected[:, rows])
+                assert torch.equal(first(rows, MAX_UNTILED_PIXELS), expected[:, rows])
 
 
 def interlaced(path: Path) -> None:
@@ -178,10 +178,10 @@ def test_hostile_sizes_are_refused_before_a_pixel_is_read(photo, tmp_path, monke
         OnDisk(tmp_path / "a.png")
 
 
-def test_only_pictures_are_opened_whatever_they_are_called(tmp_path):
+def test_only_images_are_opened_whatever_they_are_called(tmp_path):
     disguised = tmp_path / "a.tif"
     disguised.write_text("<VRTDataset rasterXSize='9' rasterYSize='9'></VRTDataset>")
-    with pytest.raises(ValueError, match="is no picture"):
+    with pytest.raises(ValueError, match="is no image"):
         OnDisk(disguised)
     with pytest.raises(FileNotFoundError):
         OnDisk("/vsicurl/http://127.0.0.1/a.tif")

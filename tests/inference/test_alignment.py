@@ -26,7 +26,7 @@ RESIZINGS = [
 
 
 class WholeMask(InstanceModel):
-    """What is bright is an object: its soft mask as large as the picture it sees, as SOLO and YOLACT have theirs."""
+    """What is bright is an object: its soft mask as large as the image it sees, as SOLO and YOLACT have theirs."""
 
     stride = 32
 

@@ -19,7 +19,7 @@ from pixelwise.data.dataset import open_dataset
 from pixelwise.data.formats.panoptic_annotations import flattened
 from pixelwise.inference.folder import DEFAULTS, FORMATS, predict_files, save
 from pixelwise.inference.predictor import Predictor
-from pixelwise.inference.sources import find_pictures
+from pixelwise.inference.sources import find_images
 from pixelwise.masks import Masks
 from pixelwise.models.base import InstanceModel, SemanticModel, SemanticOutputs
 from pixelwise.segmentation import Segmentation
@@ -60,7 +60,7 @@ class Threshold(SemanticModel):
         return SemanticOutputs(torch.cat([-bright, bright], 1))
 
 
-def picture(path: Path, size: tuple[int, int] = (20, 30)) -> Path:
+def image(path: Path, size: tuple[int, int] = (20, 30)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.zeros((*size, 3), np.uint8)
     pixels[: size[0] // 2, : size[1] // 3] = 255
@@ -80,7 +80,7 @@ def instances() -> Segmentation:
     return Segmentation(CELLS, torch.tensor([1, 1]), torch.tensor([0.9, 0.6]), masks=masks)
 
 
-def test_a_class_map_is_a_palette_picture_of_indices(tmp_path):
+def test_a_class_map_is_a_palette_image_of_indices(tmp_path):
     result = panoptic()
     save(result, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as found:
@@ -92,7 +92,7 @@ def test_a_class_map_is_a_palette_picture_of_indices(tmp_path):
 
 @pytest.mark.parametrize("result", [panoptic(), instances()], ids=["panoptic", "instances"])
 def test_every_format_can_be_written(result, tmp_path):
-    picture(tmp_path / "a.png", (6, 8))
+    image(tmp_path / "a.png", (6, 8))
     save(result, tmp_path / "found.jpg", image=tmp_path / "a.png")
     save(result, tmp_path / "found.json")
     save(result, tmp_path / "numbers.png", "label-map")
@@ -108,7 +108,7 @@ def test_every_format_can_be_written(result, tmp_path):
 
 
 def test_class_maps_are_read_back_equal(tmp_path):
-    paths = [picture(tmp_path / "images" / "train" / f"{n}.png", (20, 30 + n)) for n in range(3)]
+    paths = [image(tmp_path / "images" / "train" / f"{n}.png", (20, 30 + n)) for n in range(3)]
     predict_files(Threshold(), paths, tmp_path / "found", formats=("class-map",))
     (tmp_path / "masks").mkdir()
     (tmp_path / "found" / "class-map").rename(tmp_path / "masks" / "train")
@@ -119,7 +119,7 @@ def test_class_maps_are_read_back_equal(tmp_path):
 
 
 def test_label_maps_are_read_back_equal(tmp_path):
-    picture(tmp_path / "images" / "a.png", (6, 8))
+    image(tmp_path / "images" / "a.png", (6, 8))
     result = panoptic()
     save(result, tmp_path / "masks" / "a.png", "label-map")
     data = open_dataset(tmp_path, split=None, format="label-map", classes=STREET, void=65535)
@@ -145,7 +145,7 @@ def test_the_class_of_each_number_stands_beside_a_label_map(result, names, tmp_p
 
 
 def test_coco_is_read_back_equal(tmp_path):
-    source = picture(tmp_path / "images" / "a.png", (6, 8))
+    source = image(tmp_path / "images" / "a.png", (6, 8))
     result = instances()
     save(result, tmp_path / "instances.json", "coco", image=source)
     record = json.loads((tmp_path / "instances.json").read_text())
@@ -169,8 +169,8 @@ def test_a_table_has_a_row_for_each_object(tmp_path):
 
 def test_of_objects_that_overlap_the_label_map_shows_the_surest_and_where_none_is_0(tmp_path):
     save(instances(), tmp_path / "a.png", "label-map")
-    with Image.open(tmp_path / "a.png") as picture:
-        numbers = np.array(picture)
+    with Image.open(tmp_path / "a.png") as image:
+        numbers = np.array(image)
     expected = np.zeros((6, 8), np.uint16)
     expected[2:, 2:] = 2
     expected[:4, :4] = 1
@@ -187,7 +187,7 @@ def test_a_hidden_object_keeps_its_number_for_itself(tmp_path):
     assert [line.split(",")[1] for line in (tmp_path / "a.csv").read_text().splitlines()[1:]] == ["1", "2", "3"]
 
 
-def test_objects_of_real_pictures_in_every_format(nuclei_sample, tmp_path):
+def test_objects_of_real_images_in_every_format(nuclei_sample, tmp_path):
     sources = sorted((nuclei_sample / "images").glob("*"))[:3]
     done = predict_files(Cells(), sources, tmp_path, formats=tuple(FORMATS))
     assert len(done.done) == 3
@@ -198,7 +198,7 @@ def test_objects_of_real_pictures_in_every_format(nuclei_sample, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == number
     for name, truth in truths.items():
-        of_it = [row for row in rows if row["picture"] == name]
+        of_it = [row for row in rows if row["image"] == name]
         assert [int(row["area"]) for row in of_it] == truth.areas().tolist()
         boxes = [[float(row[key]) for key in ("x1", "y1", "x2", "y2")] for row in of_it]
         assert boxes == truth.boxes().tolist()
@@ -206,8 +206,8 @@ def test_objects_of_real_pictures_in_every_format(nuclei_sample, tmp_path):
             y, x = mask.nonzero().double().mean(0) + 0.5
             assert [float(row["x"]), float(row["y"])] == pytest.approx([float(x), float(y)], abs=0.006)
             assert float(row["score"]) == pytest.approx(float(truth.scores[int(row["object"]) - 1]), abs=1e-4)
-        with Image.open(tmp_path / "label-map" / f"{name[:-4]}.png") as picture:
-            numbers = torch.from_numpy(np.array(picture).astype(np.int32))
+        with Image.open(tmp_path / "label-map" / f"{name[:-4]}.png") as image:
+            numbers = torch.from_numpy(np.array(image).astype(np.int32))
         assert torch.equal(numbers, truth.panoptic_map())
     assert len(json.loads((tmp_path / "coco.json").read_text())["annotations"]) == number
 
@@ -251,7 +251,7 @@ def test_what_was_found_is_read_as_a_data_set(nuclei_sample, tmp_path):
 
 
 def test_what_is_written_when_nobody_says_depends_on_the_task(tmp_path):
-    source = picture(tmp_path / "a.png")
+    source = image(tmp_path / "a.png")
     predict_files(Cells(), source, tmp_path / "objects")
     assert {path.relative_to(tmp_path / "objects").as_posix() for path in (tmp_path / "objects").rglob("*.*")} == {
         "overlay/a.jpg",
@@ -285,7 +285,7 @@ def test_too_many_for_a_format(tmp_path):
     assert not (tmp_path / "b.png").exists()
 
 
-def test_a_folder_of_real_pictures(nuclei_sample, tmp_path, capsys):
+def test_a_folder_of_real_images(nuclei_sample, tmp_path, capsys):
     sources = sorted((nuclei_sample / "images").glob("*"))[:3]
     done = predict_files(Threshold(), sources, tmp_path, formats=("overlay", "class-map", "label-map", "coco"))
     assert len(done.done) == 3
@@ -297,18 +297,18 @@ def test_a_folder_of_real_pictures(nuclei_sample, tmp_path, capsys):
     found = json.loads((tmp_path / "coco.json").read_text())
     assert [image["file_name"] for image in found["images"]] == [path.name for path in sources]
     assert {item["category_id"] for item in found["annotations"]} <= {1}
-    assert "3 of 3 pictures done" in done.summary()
+    assert "3 of 3 images done" in done.summary()
 
 
-def test_a_bad_picture_is_reported_and_skipped(tmp_path, capsys):
-    good, bad = picture(tmp_path / "in" / "a.png"), picture(tmp_path / "in" / "b.png")
+def test_a_bad_image_is_reported_and_skipped(tmp_path, capsys):
+    good, bad = image(tmp_path / "in" / "a.png"), image(tmp_path / "in" / "b.png")
     bad.write_bytes(bad.read_bytes()[:60])
-    (tmp_path / "in" / "c.jpg").write_text("no picture")
-    last = picture(tmp_path / "in" / "d.png")
+    (tmp_path / "in" / "c.jpg").write_text("no image")
+    last = image(tmp_path / "in" / "d.png")
     done = predict_files(Threshold(), tmp_path / "in", tmp_path / "out")
     assert done.done == (good, last)
     assert [path.name for path, _ in done.failed] == ["b.png", "c.jpg"]
-    assert "c.jpg is no picture" in done.summary()
+    assert "c.jpg is no image" in done.summary()
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped")]
     assert [line.count(f"{path}") for line, path in zip(told, (bad, bad.with_name("c.jpg")), strict=True)] == [1, 1]
     assert done.summary().count(f"{bad}") == 1
@@ -316,29 +316,29 @@ def test_a_bad_picture_is_reported_and_skipped(tmp_path, capsys):
 
 
 def test_two_sources_that_would_write_the_same_file(tmp_path):
-    first, second = picture(tmp_path / "x" / "a.png"), picture(tmp_path / "y" / "a.jpg")
+    first, second = image(tmp_path / "x" / "a.png"), image(tmp_path / "y" / "a.jpg")
     with pytest.raises(ValueError, match="would both be written as 'a'"):
         predict_files(Threshold(), [first, second], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert list(find_pictures([tmp_path], tmp_path / "out")[0]) == ["x/a", "y/a"]
+    assert list(find_images([tmp_path], tmp_path / "out")[0]) == ["x/a", "y/a"]
 
 
-def test_masks_beside_pictures_are_left_out_of_folders(tmp_path):
+def test_masks_beside_images_are_left_out_of_folders(tmp_path):
     names = ("a.jpg", "a.png", "x/b.tif", "x/b.png", "c.png", "c_mask.png", "d_mask.png", "out/e.jpg", "out/e.png")
     for name in names:
-        picture(tmp_path / "in" / name)
+        image(tmp_path / "in" / name)
     done = predict_files(Threshold(), tmp_path / "in", tmp_path / "in" / "out", formats=("class-map",))
     inside = [path.relative_to(tmp_path / "in").as_posix() for path in done.done]
     assert inside == ["a.jpg", "c.png", "d_mask.png", "x/b.tif"]
-    assert "\n3 masks beside pictures left out, such as " in done.summary()
-    alone = find_pictures([tmp_path / "in" / "a.png", tmp_path / "in" / "c_mask.png"], tmp_path / "out")
+    assert "\n3 masks beside images left out, such as " in done.summary()
+    alone = find_images([tmp_path / "in" / "a.png", tmp_path / "in" / "c_mask.png"], tmp_path / "out")
     assert list(alone[0]) == ["a", "c_mask"]
     with pytest.raises(ValueError, match=r"name one kind only, '.*in/\*\.jpg', or"):
-        find_pictures([f"{tmp_path}/in/a.*"], tmp_path / "out")
+        find_images([f"{tmp_path}/in/a.*"], tmp_path / "out")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
-    source = picture(tmp_path / "a.png")
+    source = image(tmp_path / "a.png")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="cannot write into the folder .*file"):
         predict_files(Threshold(), source, tmp_path / "file")
@@ -368,24 +368,24 @@ def test_formats_that_there_are_not(tmp_path):
         save(panoptic(), tmp_path / "a.xyz")
     with pytest.raises(ValueError, match="not as '.xyz'"):
         save(panoptic(), tmp_path / "a.xyz", "class-map")
-    with pytest.raises(ValueError, match="an overlay needs the picture"):
+    with pytest.raises(ValueError, match="an overlay needs the image"):
         save(panoptic(), tmp_path / "a.jpg")
     with pytest.raises(ValueError, match="no format was given"):
-        predict_files(Threshold(), picture(tmp_path / "a.png"), tmp_path / "out", formats=())
+        predict_files(Threshold(), image(tmp_path / "a.png"), tmp_path / "out", formats=())
 
 
 @pytest.mark.parametrize("result", [panoptic(), instances()], ids=["panoptic", "instances"])
 def test_coco_panoptic_is_read_back_equal(result, tmp_path):
-    picture(tmp_path / "images" / "0017.png", (6, 8))
+    image(tmp_path / "images" / "0017.png", (6, 8))
     save(result, tmp_path / "found.json", "coco-panoptic", image=tmp_path / "images" / "0017.png")
     assert json.loads((tmp_path / "found.json").read_text())["images"][0]["id"] == 17
     again = open_dataset(tmp_path, split=None, format="coco-panoptic").truth(0)
     assert again == flattened(result)
 
 
-def test_coco_panoptic_of_many_pictures(tmp_path):
+def test_coco_panoptic_of_many_images(tmp_path):
     for name in ("a", "b/c"):
-        picture(tmp_path / "new" / "images" / f"{name}.png")
+        image(tmp_path / "new" / "images" / f"{name}.png")
     out = tmp_path / "out"
     done = predict_files(Threshold(), tmp_path / "new" / "images", out, formats=["coco-panoptic"], progress=False)
     assert len(done.done) == 2

@@ -24,7 +24,7 @@ rasterio = pytest.importorskip("rasterio")
 
 
 class Small(SemanticModel):
-    """Convolutions on a stride of 2: how a pixel differs from those around it decides, in dark pictures too."""
+    """Convolutions on a stride of 2: how a pixel differs from those around it decides, in dark images too."""
 
     stride = 2
 
@@ -48,8 +48,8 @@ def satellite(trial_data) -> Path:
 
 
 @pytest.fixture
-def large_pictures(monkeypatch):
-    """Pictures of more than 10,000 pixels are large."""
+def large_images(monkeypatch):
+    """Images of more than 10,000 pixels are large."""
     monkeypatch.setattr(files, "LARGE", 10_000)
 
 
@@ -61,17 +61,17 @@ def indices(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("options", [{}, {"flip": "both"}, {"scales": (0.5, 1.0), "tile": 256}], ids=str)
 @pytest.mark.parametrize("resizing", [Resizing(), Resizing(short_side=400)], ids=["as is", "400"])
 def test_from_disk_to_disk_equals_in_memory(options, resizing, satellite, tmp_path, monkeypatch):
-    monkeypatch.setattr("pixelwise.inference.predictor.WHOLE", 1)
+    monkeypatch.setattr("pixelwise.inference.predictor.MAX_UNTILED_PIXELS", 1)
     model = Small()
     model.resizing = resizing
     predictor = Predictor(model, **{"tile": 320} | options)
     expected = predictor(satellite).class_map().numpy()
     assert len(np.unique(expected)) == 4
     monkeypatch.setattr(module, "OVERVIEW", 300)
-    with OnDisk(satellite) as picture:
-        reduced = predict_large(predictor, picture, tmp_path / "a.tif", progress=False)
+    with OnDisk(satellite) as image:
+        reduced = predict_large(predictor, image, tmp_path / "a.tif", progress=False)
     found = indices(tmp_path / "a.tif")
-    # Scaled pictures may differ in single grey levels.
+    # Scaled images may differ in single grey levels.
     assert np.mean(found != expected) <= (0 if resizing.short_side is None and "scales" not in options else 0.01)
     assert np.array_equal(reduced.class_map().numpy(), found[1::3, 1::3])
 
@@ -90,16 +90,16 @@ def test_tiles_leave_no_seam(satellite):
     away = (slice(None), slice(102, -102), slice(102, -102))
     found = Predictor(model, tile=576, overlap=0.5).probabilities(satellite)
     assert (found - whole)[away].abs().max() < 1e-3
-    apart = Predictor(model, tile=576, overlap=0.0).probabilities(satellite)
-    assert (apart - whole)[away].abs().max() > 1e-2
+    separate = Predictor(model, tile=576, overlap=0.0).probabilities(satellite)
+    assert (separate - whole)[away].abs().max() > 1e-2
 
 
-def test_files_go_from_disk_to_disk_by_themselves(satellite, nuclei_sample, large_pictures, tmp_path, capsys):
+def test_files_go_from_disk_to_disk_by_themselves(satellite, nuclei_sample, large_images, tmp_path, capsys):
     photo = sorted((nuclei_sample / "images").glob("*"))[0]
     done = predict_files(Small(), [satellite, photo], tmp_path)
     assert [path.name for path in done.done] == [satellite.name, photo.name]
-    with rasterio.open(satellite) as picture, rasterio.open(tmp_path / "class-map" / "sample_geotiff.tif") as found:
-        assert found.transform == picture.transform
+    with rasterio.open(satellite) as image, rasterio.open(tmp_path / "class-map" / "sample_geotiff.tif") as found:
+        assert found.transform == image.transform
     with Image.open(tmp_path / "class-map" / f"{photo.stem}.png") as found:
         assert np.array_equal(np.array(found), Predictor(Small())(photo).class_map().numpy())
     with Image.open(tmp_path / "overlay" / "sample_geotiff.jpg") as drawn:
@@ -109,23 +109,23 @@ def test_files_go_from_disk_to_disk_by_themselves(satellite, nuclei_sample, larg
     assert "predict: 4 of 4 bands of 256 rows" in told
 
 
-def test_what_takes_whole_pictures_reads_them_whole(satellite, large_pictures, tmp_path, capsys, monkeypatch):
+def test_what_takes_whole_images_reads_them_whole(satellite, large_images, tmp_path, capsys, monkeypatch):
     formats = ("coco", "class-map")
     assert predict_files(Small(), satellite, tmp_path, formats=formats).done == (satellite,)
-    assert "900x900 pixels are held in memory: coco can be had of whole pictures only" in capsys.readouterr().err
+    assert "900x900 pixels are held in memory: coco can be had of whole images only" in capsys.readouterr().err
     assert (tmp_path / "class-map" / "sample_geotiff.png").exists()
     monkeypatch.setattr(files, "MAX_PIXELS", 809_999)
     ((_, reason),) = predict_files(Small(), satellite, tmp_path, formats=formats).failed
     assert "900x900 pixels, too many to be held in memory: coco can be had" in reason
 
 
-def test_without_rasterio_pictures_are_read_whole(satellite, large_pictures, tmp_path, capsys, monkeypatch):
+def test_without_rasterio_images_are_read_whole(satellite, large_images, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "rasterio", None)
     assert predict_files(Small(), satellite, tmp_path, formats=("class-map",)).done == (satellite,)
     assert "takes rasterio: pip install 'pixelwise[large]'" in capsys.readouterr().err
 
 
-def test_a_file_that_is_cut_short_leaves_nothing_and_does_not_end_the_work(large_pictures, tmp_path, capfd):
+def test_a_file_that_is_cut_short_leaves_nothing_and_does_not_end_the_work(large_images, tmp_path, capfd):
     noise = np.random.default_rng(0).integers(0, 256, (600, 200, 3), dtype=np.uint8)
     for name in ("a", "b"):
         Image.fromarray(noise).save(tmp_path / f"{name}.png", compress_level=0)

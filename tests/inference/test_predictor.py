@@ -14,7 +14,7 @@ import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.images.rows import InMemory
 from pixelwise.inference import predictor as module
-from pixelwise.inference.predictor import SURE, Predictor, predict
+from pixelwise.inference.predictor import DEFAULT_SCORE_THRESHOLD, Predictor, predict
 from pixelwise.models.base import Model, SemanticModel, SemanticOutputs
 from pixelwise.ops.resize import Resizing
 from pixelwise.postprocess.chain import Chain
@@ -43,7 +43,7 @@ class Small(SemanticModel):
 
 
 class Squares(Model):
-    """Finds two overlapping squares in every picture."""
+    """Finds two overlapping squares in every image."""
 
     task = "instance"
 
@@ -76,7 +76,7 @@ def by_hand(model: SemanticModel, shown: Tensor, size: tuple[int, int]) -> Tenso
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (3, 17), (64, 64)])
-def test_results_have_the_size_of_the_picture_and_are_what_the_model_decodes(size):
+def test_results_have_the_size_of_the_image_and_are_what_the_model_decodes(size):
     model, image = Small().eval(), noise(*size)
     found = predict(model, image)
     assert found.size == size
@@ -113,10 +113,10 @@ def test_tiles_lie_on_the_grid_of_models_that_pad_by_themselves():
     torch.testing.assert_close(Predictor(model, tile=60, overlap=0.5).probabilities(image), whole, atol=1e-5, rtol=0)
 
 
-def test_large_pictures_are_tiled_and_kept_in_bands_by_themselves(monkeypatch):
+def test_large_images_are_tiled_and_kept_in_bands_by_themselves(monkeypatch):
     model, image = Small(), noise(250, 200)
     whole = Predictor(model).probabilities(image)
-    monkeypatch.setattr(module, "WHOLE", 100 * 100)
+    monkeypatch.setattr(module, "MAX_UNTILED_PIXELS", 100 * 100)
     monkeypatch.setattr(module, "TILE", 96)
     monkeypatch.setattr(module, "BAND", 50)
     tiled = Predictor(model, flip=True, overlap=1 / 3)
@@ -196,7 +196,7 @@ def test_objects_less_sure_than_the_score_are_left_out():
     assert len(Predictor(Squares(2), score=0.7)(image, score=0.0)) == 1, "its own score holds, whoever calls"
     assert len(Predictor(Squares(2), score=0.95)(image)) == 0
     unsure = Squares(2, scores=(0.4, 0.2))
-    assert len(predict(unsure, image)) == 1, f"{SURE} for people"
+    assert len(predict(unsure, image)) == 1, f"{DEFAULT_SCORE_THRESHOLD} for people"
     assert len(Predictor(unsure)(image, score=0.0)) == 2
     with pytest.raises(ValueError, match=r"score is 30: .* 0 \(all of them\) to 1"):
         predict(Squares(2), image, score=30)
@@ -216,17 +216,17 @@ def test_objects_are_cleaned():
     assert len(predict(Squares(2), noise(20, 20), postprocess=Chain(keep_largest=1))) == 2, "parts of each, not objects"
 
 
-def test_large_pictures_of_objects_are_tiled_by_themselves(monkeypatch):
+def test_large_images_of_objects_are_tiled_by_themselves(monkeypatch):
     model, image = Squares(2), noise(100, 200)
-    monkeypatch.setattr(module, "WHOLE", 100 * 100)
+    monkeypatch.setattr(module, "MAX_UNTILED_PIXELS", 100 * 100)
     monkeypatch.setattr(module, "TILE", 96)
     assert len(predict(model, image)) > 2
     model.resizing = Resizing(short_side=64)
-    assert len(predict(model, image)) == 2, "a model that resizes sees the picture as it did in training"
+    assert len(predict(model, image)) == 2, "a model that resizes sees the image as it did in training"
     assert len(predict(model, image, tile=96)) > 2
 
 
-def test_panoptic_models_take_whole_pictures():
+def test_panoptic_models_take_whole_images():
     class Panoptic(Squares):
         task = "panoptic"
 
@@ -250,7 +250,7 @@ def test_precisions_that_there_are_not():
 
 
 @pytest.mark.slow
-def test_predicting_a_large_picture_takes_little_memory_and_imports_nothing_that_it_does_not_need():
+def test_predicting_a_large_image_takes_little_memory_and_imports_nothing_that_it_does_not_need():
     """6000×1000 pixels of 20 classes: the probabilities alone would take 480 MB."""
     code = (
         "import resource, sys, torch, pixelwise\n"

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pixelwise.inference.sources import find_pictures
+from pixelwise.inference.sources import find_images
 
 
-def picture(path: Path) -> Path:
+def image(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (3, 2)).save(path)
     return path
@@ -16,31 +16,31 @@ def picture(path: Path) -> Path:
 
 def test_folders_and_patterns_keep_what_lies_below_them(tmp_path):
     for name in ("a.png", "x/b.png", "x/y/c.tif", ".hidden/d.png", "out/old.png"):
-        picture(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no picture")
+        image(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
     out = tmp_path / "out"
-    assert list(find_pictures([tmp_path], out)[0]) == ["a", "x/b", "x/y/c"]
-    assert list(find_pictures([f"{tmp_path}/x/**/*"], out)[0]) == ["b", "y/c"]
-    assert list(find_pictures([f"{tmp_path}/*.png", tmp_path / "a.png"], out)[0]) == ["a"]
+    assert list(find_images([tmp_path], out)[0]) == ["a", "x/b", "x/y/c"]
+    assert list(find_images([f"{tmp_path}/x/**/*"], out)[0]) == ["b", "y/c"]
+    assert list(find_images([f"{tmp_path}/*.png", tmp_path / "a.png"], out)[0]) == ["a"]
 
 
-def test_results_may_go_above_or_into_the_folder_of_the_pictures(tmp_path):
+def test_results_may_go_above_or_into_the_folder_of_the_images(tmp_path):
     for name in ("in/a.png", "in/overlay/old.png", "overlay/old.png"):
-        picture(tmp_path / name)
+        image(tmp_path / name)
     for out in (tmp_path / "in", tmp_path):
         wanted = ["a"] if out.name == "in" else ["a", "overlay/old"]
-        assert sorted(find_pictures([tmp_path / "in"], out, ("overlay", "coco"))[0]) == wanted
-    assert list(find_pictures([tmp_path], tmp_path, ("overlay", "in/overlay"))[0]) == ["in/a"]
+        assert sorted(find_images([tmp_path / "in"], out, ("overlay", "coco"))[0]) == wanted
+    assert list(find_images([tmp_path], tmp_path, ("overlay", "in/overlay"))[0]) == ["in/a"]
 
 
-def test_sources_without_pictures(tmp_path):
+def test_sources_without_images(tmp_path):
     (tmp_path / "empty").mkdir()
-    picture(tmp_path / "cells.png")
-    with pytest.raises(ValueError, match="empty holds no pictures"):
-        find_pictures([tmp_path / "empty"], tmp_path / "out")
+    image(tmp_path / "cells.png")
+    with pytest.raises(ValueError, match="empty holds no images"):
+        find_images([tmp_path / "empty"], tmp_path / "out")
     with pytest.raises(FileNotFoundError, match=r"no file fits the pattern .*\*\.tif"):
-        find_pictures([f"{tmp_path}/*.tif"], tmp_path / "out")
+        find_images([f"{tmp_path}/*.tif"], tmp_path / "out")
     with pytest.raises(FileNotFoundError, match=r"did you mean 'cells\.png'"):
-        find_pictures([tmp_path / "cell.png"], tmp_path / "out")
-    with pytest.raises(ValueError, match="no pictures to predict"):
-        find_pictures([], tmp_path / "out")
+        find_images([tmp_path / "cell.png"], tmp_path / "out")
+    with pytest.raises(ValueError, match="no images to predict"):
+        find_images([], tmp_path / "out")

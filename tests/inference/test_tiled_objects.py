@@ -43,7 +43,7 @@ class Oracle(InstanceModel):
 
 
 def painted(truth: Segmentation) -> Tensor:
-    """(3, H, W) uint8: the picture in which the oracle sees these objects."""
+    """(3, H, W) uint8: the image in which the oracle sees these objects."""
     numbers = truth.panoptic_map()
     blue = torch.cat([torch.zeros(1, dtype=torch.int64), truth.labels])[numbers]
     return torch.stack([numbers // 256, numbers % 256, blue]).to(torch.uint8)
@@ -103,7 +103,7 @@ def test_views_that_differ_a_little_are_one_object():
 def squares(
     window: Window, *boxes: tuple[int, int, int, int], score: float = 0.8, labels: Sequence[int] = ()
 ) -> tuple[Window, Segmentation]:
-    """What a tile found: boxes x1 y1 x2 y2 of the picture, as far as they lie in its window; the first is surest."""
+    """What a tile found: boxes x1 y1 x2 y2 of the image, as far as they lie in its window; the first is surest."""
     left, top, right, bottom = window
     masks = torch.zeros(len(boxes), bottom - top, right - left, dtype=torch.bool)
     for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
@@ -115,7 +115,7 @@ def squares(
 
 
 LEFT, RIGHT = (0, 0, 60, 50), (40, 0, 100, 50)
-"""Two tiles of a picture of 100×50 that overlap by 20 columns."""
+"""Two tiles of an image of 100×50 that overlap by 20 columns."""
 
 
 def merged(*tiles: tuple[Window, Segmentation]) -> list[tuple[list[int], float]]:

@@ -30,7 +30,7 @@ def test_a_tile_has_no_say_near_its_inner_edges_only():
 
 
 @pytest.mark.parametrize(("side", "overlap", "multiple"), TILINGS[:5])
-def test_blending_what_each_tile_copies_gives_the_picture(side, overlap, multiple):
+def test_blending_what_each_tile_copies_gives_the_image(side, overlap, multiple):
     whole = torch.rand(3, 100, 77)
     bands = list(blended(lambda rows, columns: whole[:, rows, columns], (100, 77), Tiling(side, overlap, multiple)))
     torch.testing.assert_close(torch.cat(bands, 1), whole)

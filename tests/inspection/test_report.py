@@ -32,8 +32,8 @@ def blobs(height: int = 90, width: int = 120, specks: int = 0, ring: bool = True
     return mask
 
 
-def save(folder: Path, split: str, name: str, picture: np.ndarray, mask: np.ndarray) -> None:
-    for kind, pixels in (("images", picture), ("masks", mask)):
+def save(folder: Path, split: str, name: str, image: np.ndarray, mask: np.ndarray) -> None:
+    for kind, pixels in (("images", image), ("masks", mask)):
         suffix = Path(name).suffix if kind == "images" else ".png"
         path = folder / kind / split / f"{Path(name).stem}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,13 +60,13 @@ def test_good_data(good, tmp_path):
     found = inspect(good, tmp_path / "out", reading=READING, imgsz=64)
     assert kinds(found) == {}
     assert found.errors == ()
-    assert found.pictures == {"train": 3, "val": 2}
+    assert found.images == {"train": 3, "val": 2}
     background, blob, ring = found.classes
     blob_area, ring_area = int((blobs() == 1).sum()), int((blobs() == 2).sum())
     assert blob == {
         "class": "blob",
         "pixels": pytest.approx(blob_area / (90 * 120)),
-        "pictures": 5,
+        "images": 5,
         "objects": 5,
         "median area": blob_area,
     }
@@ -74,7 +74,7 @@ def test_good_data(good, tmp_path):
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.count("<img") == 3 + 3 * 3
     assert "p0, view 3" in page
-    assert json.loads(json.dumps(found.to_dict()))["pictures"] == {"train": 3, "val": 2}
+    assert json.loads(json.dumps(found.to_dict()))["images"] == {"train": 3, "val": 2}
     assert "see " in found.table()
     assert "blob" in found.table()
 
@@ -83,21 +83,21 @@ def test_broken_files_are_told_one_by_one(good, tmp_path):
     data = {split: open_dataset(good, split=split, **READING) for split in ("train", "val")}
     whole = (good / "images/train/p0.png").read_bytes()
     (good / "images/train/p0.png").write_bytes(whole[: len(whole) // 2])
-    (good / "masks/train/p1.png").write_bytes(b"no picture at all")
+    (good / "masks/train/p1.png").write_bytes(b"no image at all")
     cv2.imwrite(str(good / "masks/val/p3.png"), blobs(80, 120))
-    expected = {"picture": "p0", "mask": "p1", "size": "p3"}
+    expected = {"image": "p0", "mask": "p1", "size": "p3"}
     by_folder = inspect(good, tmp_path / "out", reading=READING, imgsz=64)
-    assert {finding.kind: Path(finding.pictures[0]).name for finding in by_folder.errors} == expected
+    assert {finding.kind: Path(finding.images[0]).name for finding in by_folder.errors} == expected
     assert "before this is mended" in by_folder.page.read_text()
     assert "p1.png" in by_folder.table()
     train, val = (inspect(part, tmp_path / "out", imgsz=64) for part in data.values())
     errors = (*train.errors, *val.errors)
-    assert {finding.kind: Path(finding.pictures[0]).name for finding in errors} == expected
+    assert {finding.kind: Path(finding.images[0]).name for finding in errors} == expected
     for finding, file in zip(errors, ("p0.png", "p1.png", "p3.png"), strict=True):
         assert file in finding.text
     assert "120x90" in only(val, "size").text
     assert "120x80" in only(val, "size").text
-    assert (train.classes[1]["pictures"], val.classes[1]["pictures"]) == (1, 1)
+    assert (train.classes[1]["images"], val.classes[1]["images"]) == (1, 1)
 
 
 def test_missing_masks_and_wrong_sizes_are_told_together(good, tmp_path):
@@ -105,13 +105,13 @@ def test_missing_masks_and_wrong_sizes_are_told_together(good, tmp_path):
     for name in ("train/p0", "val/p4"):
         (good / f"masks/{name}.png").unlink()
     found = inspect(good, tmp_path / "out", reading=READING, imgsz=64)
-    assert [(one.kind, Path(one.pictures[0]).name) for one in found.errors] == [
+    assert [(one.kind, Path(one.images[0]).name) for one in found.errors] == [
         ("size", "p3"),
         ("missing", "p0"),
         ("missing", "p4"),
     ]
-    assert found.pictures == {"train": 2, "val": 1}
-    assert [row["pictures"] for row in found.classes] == [2, 2, 2]
+    assert found.images == {"train": 2, "val": 1}
+    assert [row["images"] for row in found.classes] == [2, 2, 2]
     assert "p0.png has no mask: add one" in found.table()
     assert "p4.png has no mask" in found.page.read_text()
 
@@ -131,11 +131,11 @@ def test_shapes_that_are_wished_for_wrongly(tmp_path):
         inspect("shapes:10", tmp_path / "out")
 
 
-def test_one_picture_is_one_picture(tmp_path):
+def test_one_image_is_one_image(tmp_path):
     save(tmp_path / "data", "train", "p0.png", scene(0), blobs())
     found = inspect(tmp_path / "data", tmp_path / "out", reading=READING, imgsz=100)
-    assert found.table().startswith("train: 1 picture\n")
-    assert only(found, "small").text.startswith("1 picture has a side shorter than")
+    assert found.table().startswith("train: 1 image\n")
+    assert only(found, "small").text.startswith("1 image has a side shorter than")
 
 
 def test_unknown_values_in_masks(good, tmp_path):
@@ -145,7 +145,7 @@ def test_unknown_values_in_masks(good, tmp_path):
     cv2.imwrite(str(good / "masks/val/p4.png"), mask)
     found = only(inspect(data, tmp_path / "out", imgsz=64), "mask")
     assert "77" in found.text
-    assert "p4" in found.pictures[0]
+    assert "p4" in found.images[0]
     with pytest.raises(ValueError, match=r"p4\.png holds 77"):
         inspect(good, tmp_path / "out", reading=READING)
 
@@ -158,10 +158,10 @@ def test_more_broken_files_than_one_reads(tmp_path):
     found = inspect(tmp_path / "data", tmp_path / "out", split="train", reading=READING, imgsz=64)
     assert len(found.errors) == 21
     assert "5 more cannot be read" in only(found, "unreadable").text
-    assert len(only(found, "unreadable").pictures) == 5
+    assert len(only(found, "unreadable").images) == 5
 
 
-def test_the_same_picture_twice(good, tmp_path):
+def test_the_same_image_twice(good, tmp_path):
     save(good, "val", "copy.bmp", scene(0), blobs(ring=False))
     save(good, "train", "again.png", scene(1), blobs())
     rng = np.random.default_rng(0)
@@ -175,20 +175,20 @@ def test_the_same_picture_twice(good, tmp_path):
     assert "p0 (train)" in across.text
     assert "copy (val)" in across.text
     assert "different masks" not in within.text
-    assert {name.rpartition("/")[2].split(": ")[-1] for name in within.pictures} == {"p1", "again"}
-    assert [name for name in only(found, "alike").pictures if "brighter" in name]
+    assert {name.rpartition("/")[2].split(": ")[-1] for name in within.images} == {"p1", "again"}
+    assert [name for name in only(found, "alike").images if "brighter" in name]
     assert "Alike in two splits" in found.page.read_text()
 
 
-def test_pictures_without_objects_and_classes_that_are_missing(good, tmp_path):
+def test_images_without_objects_and_classes_that_are_missing(good, tmp_path):
     save(good, "val", "empty.png", scene(20), np.zeros((90, 120), np.uint8))
     save(good, "val", "void.png", scene(21), np.full((90, 120), 255, np.uint8))
     for name in ("p3", "p4"):
         cv2.imwrite(str(good / f"masks/val/{name}.png"), blobs(ring=False))
     found = inspect(good, tmp_path / "out", reading=READING, imgsz=64)
     assert kinds(found) == {"empty": "note", "void": "warning", "absent": "warning"}
-    assert "empty" in only(found, "empty").pictures[0]
-    assert "void" in only(found, "void").pictures[0]
+    assert "empty" in only(found, "empty").images[0]
+    assert "void" in only(found, "void").images[0]
     assert "no pixel in val is ring" in only(found, "absent").text
 
 
@@ -204,12 +204,12 @@ def test_classes_that_do_not_occur_share_a_line(good, tmp_path):
     assert len(found.classes) == 10
 
 
-def test_tiny_objects_and_small_pictures(good, tmp_path):
+def test_tiny_objects_and_small_images(good, tmp_path):
     cv2.imwrite(str(good / "masks/val/p4.png"), blobs(specks=6))
     found = inspect(good, tmp_path / "out", reading=READING, imgsz=100)
     assert kinds(found) == {"tiny": "warning", "small": "note"}
     assert only(found, "tiny").text.startswith("6 of 16 objects (37.5%) have fewer than 16 pixels")
-    assert "p4" in only(found, "tiny").pictures[0]
+    assert "p4" in only(found, "tiny").images[0]
 
 
 def test_countable_objects(nuclei_sample, tmp_path):
@@ -229,7 +229,7 @@ def test_a_class_of_specks_is_taken_for_void(good, tmp_path):
         cv2.imwrite(str(good / f"masks/{split}/{name}.png"), mask)
     found = inspect(good, tmp_path / "out", reading=READING, imgsz=64)
     assert only(found, "specks").text.startswith(
-        "'ring' lies in specks, 135 a picture, half of them of 1 pixels or fewer"
+        "'ring' lies in specks, 135 an image, half of them of 1 pixels or fewer"
     )
     assert only(found, "specks").text.endswith("--void")
     declared = inspect(good, tmp_path / "out", reading={"classes": "background,blob", "void": (2, 255)}, imgsz=64)
@@ -238,7 +238,7 @@ def test_a_class_of_specks_is_taken_for_void(good, tmp_path):
 
 @pytest.fixture
 def panoptic(tmp_path) -> Path:
-    """Three pictures of 120x90 as COCO panoptic: sky over road, and on them two cars."""
+    """Three images of 120x90 as COCO panoptic: sky over road, and on them two cars."""
     truths = {}
     for k in range(3):
         (tmp_path / "raw").mkdir(exist_ok=True)
@@ -256,7 +256,7 @@ def panoptic(tmp_path) -> Path:
 
 
 def changed(folder: Path, change) -> Path:
-    """The JSON after `change` was applied to the segments of each picture in it."""
+    """The JSON after `change` was applied to the segments of each image in it."""
     file = folder / "annotations" / "panoptic_train.json"
     whole = json.loads(file.read_text())
     for k, annotation in enumerate(whole["annotations"]):
@@ -285,12 +285,12 @@ def test_panoptic_data_that_contradict_themselves(panoptic, tmp_path):
     levels = {"twice": "error", "unlisted": "error", "pixelless": "error", "area": "warning", "box": "note"}
     assert kinds(found) == levels
     assert "annotations/panoptic_train/p0.png more than once" in only(found, "twice").text
-    assert only(found, "pixelless").pictures == ("train: train/p0",)
+    assert only(found, "pixelless").images == ("train: train/p0",)
     assert (
         "annotations/panoptic_train/p1.png holds segments that the JSON does not list" in only(found, "unlisted").text
     )
-    assert only(found, "area").text.endswith("So in 2 more pictures: train/p1, train/p2")
-    assert len(only(found, "area").pictures) == 3
+    assert only(found, "area").text.endswith("So in 2 more images: train/p1, train/p2")
+    assert len(only(found, "area").images) == 3
     assert "Error" in found.page.read_text()
 
 
@@ -320,7 +320,7 @@ def test_objects_that_overlap(trial_data, tmp_path):
     assert finding.level == "note"
     truths = [data.truth(i) for i in range(6)]
     overlapping = [bool((truth.masks.dense()[~truth.crowd].sum(0) > 1).any()) for truth in truths]
-    assert len(finding.pictures) == sum(overlapping) > 0
+    assert len(finding.images) == sum(overlapping) > 0
 
 
 def test_objects_that_others_cover_are_there(tmp_path):
@@ -332,5 +332,5 @@ def test_objects_that_others_cover_are_there(tmp_path):
     assert truth.class_map().unique().tolist() == [0, 1]
     data = Dataset(classes, (Record("a", tmp_path / "a.png"),), "train", "made", (), lambda record: truth)
     found = inspect(data, tmp_path / "out", imgsz=64)
-    assert [row["pictures"] for row in found.classes] == [1, 1, 1, 0]
+    assert [row["images"] for row in found.classes] == [1, 1, 1, 0]
     assert "is spoon:" in only(found, "absent").text

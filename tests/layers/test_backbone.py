@@ -52,7 +52,7 @@ def test_the_normalisation_is_that_of_its_weights():
         ("resnet43", {}, "did you mean 'resnet34'"),
         ("efficientnet-lite0", {}, "efficientnet_lite0"),
         ("resnet18.a9_in1k", {}, r"no weights 'resnet18\.a9_in1k'.*resnet18\.a1_in1k"),
-        ("efficientformer_l1", {}, "takes pictures of 224x224 only"),
+        ("efficientformer_l1", {}, "takes images of 224x224 only"),
         ("mixer_b16_224", {"output_stride": 8}, "cannot give feature maps with output_stride=8"),
         ("resnet18", {"out_indices": (9,)}, "cannot give feature maps"),
     ],

@@ -19,7 +19,7 @@ def test_sixteen_channels_a_group(channels, groups):
 
 
 @pytest.mark.slow
-def test_backbones_keep_theirs_and_the_rest_learns_from_one_picture(tmp_path):
+def test_backbones_keep_theirs_and_the_rest_learns_from_one_image(tmp_path):
     model = pixelwise.create("unet", num_classes=2, backbone="resnet10t", width=8, norm="group")
     norms = {name: type(layer) for name, layer in model.named_modules() if "Norm" in type(layer).__name__}
     inside = {kind for name, kind in norms.items() if ".backbone." in name}
@@ -33,7 +33,7 @@ def test_backbones_keep_theirs_and_the_rest_learns_from_one_picture(tmp_path):
         torch.testing.assert_close(again(image).logits, model.eval()(image).logits)
 
 
-def test_a_picture_does_not_see_its_neighbours():
+def test_a_image_does_not_see_its_neighbours():
     model = pixelwise.create("unet_padded", num_classes=2, width=4, norm="group").train()
     images = torch.rand(3, 3, 16, 32)
     torch.testing.assert_close(model(images).logits[:1], model(images[:1]).logits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from filling import fill, picture
+from filling import fill, make_image
 
 from pixelwise.layers.backbone import Backbone
 from pixelwise.layers.mobilenet import TorchvisionMobileNetV3, pad_before_blocks
@@ -37,5 +37,5 @@ def test_the_stem_loses_a_pixel_of_an_even_side():
     backbone = Backbone("mobilenetv2_100", output_stride=16)
     pad_before_blocks(backbone.net)
     with torch.no_grad():
-        sizes = [tuple(m.shape[-2:]) for m in backbone.eval()(picture(97, 64))]
+        sizes = [tuple(m.shape[-2:]) for m in backbone.eval()(make_image(97, 64))]
     assert sizes == [(48, 31), (24, 16), (12, 8), (6, 4), (6, 4)]

@@ -28,8 +28,8 @@ def test_worked_vector(scheme: str, weights: list[float]) -> None:
     assert found.tolist() == pytest.approx(weights, abs=1e-4)
 
 
-def test_median_frequency_is_over_the_pictures_that_contain_the_class() -> None:
-    """Class 2 fills half of the only picture that it is in: f = 0.6, 0.3, 0.5 (over all pixels it would be 0.25)."""
+def test_median_frequency_is_over_the_images_that_contain_the_class() -> None:
+    """Class 2 fills half of the only image that it is in: f = 0.6, 0.3, 0.5 (over all pixels it would be 0.25)."""
     counts = torch.tensor([[70, 30, 0], [50, 0, 50], [0, 0, 0]])
     assert class_weights(counts, "median").tolist() == pytest.approx([0.5 / 0.6, 0.5 / 0.3, 1.0])
 
@@ -52,7 +52,7 @@ def test_errors() -> None:
 def test_segnets_weights_for_camvid(trial_data: Callable[[str], Path]) -> None:
     """Within 12 %, with void as a twelfth class. Sign symbols are left out: SegNet's 9.64 is 2.7 times ours.
 
-    SegNet's pictures were counted at another time and size than these, so the numbers are near, not equal.
+    SegNet's images were counted at another time and size than these, so the numbers are near, not equal.
     """
     published = [0.2595, 0.1826, 4.5640, 0.1417, 0.9051, 0.3826, 9.6446, 1.8418, 0.6823, 6.2478, 7.3614]
     files = sorted((trial_data("camvid") / "trainannot").glob("*.png"))

@@ -37,7 +37,7 @@ def test_two_squares() -> None:
 
 
 def test_many_cells_and_short_reach() -> None:
-    """σ = 1.5 reaches 9 pixels, fewer than the picture has: what is cut off is less than 2e-8 of w0."""
+    """σ = 1.5 reaches 9 pixels, fewer than the image has: what is cut off is less than 2e-8 of w0."""
     rng = np.random.default_rng(0)
     ids = np.zeros((40, 50), np.int32)
     for n in range(7):

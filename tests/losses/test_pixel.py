@@ -105,7 +105,7 @@ def test_a_batch_that_is_all_void_has_no_loss_and_no_gradient(loss: nn.Module) -
 
 
 @pytest.mark.parametrize("loss", EVERY, ids=lambda loss: type(loss).__name__)
-def test_a_picture_without_objects_and_sure_results_stay_finite(loss: nn.Module) -> None:
+def test_a_image_without_objects_and_sure_results_stay_finite(loss: nn.Module) -> None:
     """Nothing but background, found with all certainty that float32 has, and missed with all certainty."""
     for right in (True, False):
         logits = torch.zeros(1, 3, 4, 4)

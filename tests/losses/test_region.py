@@ -27,7 +27,7 @@ def only(parts: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def noise(classes: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch of two with void, in which class 3 is true nowhere, and class 2 only in the second picture."""
+    """A batch of two with void, in which class 3 is true nowhere, and class 2 only in the second image."""
     generator = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(2, classes, 6, 5, generator=generator)
     target = torch.stack([torch.randint(0, n, (6, 5), generator=generator) for n in (2, 3)])
@@ -99,9 +99,9 @@ def test_lovasz_is_its_definition(present: bool, per_image: bool, rounded: bool)
     logits, target = noise()
     logits = logits.round() if rounded else logits
     means = []
-    for pictures in [slice(0, 1), slice(1, 2)] if per_image else [slice(None)]:
-        valid = target[pictures] != 255
-        p, t = logits[pictures].double().softmax(1).movedim(1, -1)[valid], target[pictures][valid]
+    for images in [slice(0, 1), slice(1, 2)] if per_image else [slice(None)]:
+        valid = target[images] != 255
+        p, t = logits[images].double().softmax(1).movedim(1, -1)[valid], target[images][valid]
         classes = [c for c in range(4) if not present or c in t]
         parts = [lovasz_by_definition(((t == c).double() - p[:, c]).abs().tolist(), (t == c).tolist()) for c in classes]
         means.append(sum(parts) / len(parts))
@@ -143,7 +143,7 @@ def test_a_batch_that_is_all_void_has_no_loss_and_no_gradient(loss: nn.Module) -
 
 @every
 @pytest.mark.parametrize("found", [0, 1])
-def test_a_picture_without_objects_and_sure_results_stay_finite(loss: nn.Module, found: int) -> None:
+def test_a_image_without_objects_and_sure_results_stay_finite(loss: nn.Module, found: int) -> None:
     logits = torch.zeros(1, 4, 5, 5)
     logits[:, found] = 300
     logits.requires_grad_()

@@ -27,11 +27,11 @@ NAMES = ("AP", "AP50", "AP75", "AP small", "AP medium", "AP large")
 NAMES += ("AR1", "AR10", "AR100", "AR small", "AR medium", "AR large")
 
 
-def reference(pictures, kind, index=COCO, evaluator=COCOeval):
-    """The evaluator after the pictures, (found, truth) each; what is read from masks is read by pycocotools."""
-    classes = pictures[0][1].classes
+def reference(images, kind, index=COCO, evaluator=COCOeval):
+    """The evaluator after the images, (found, ground truth) each; what is read from masks is read by pycocotools."""
+    classes = images[0][1].classes
     truths, results = [], []
-    for image, (found, truth) in enumerate(pictures, 1):
+    for image, (found, truth) in enumerate(images, 1):
         for one, out in ((truth, truths), (found, results)):
             for n, label in enumerate(one.labels.tolist()):
                 if label == classes.background:
@@ -43,13 +43,13 @@ def reference(pictures, kind, index=COCO, evaluator=COCOeval):
                 entry = {"id": len(out) + 1, "image_id": image, "category_id": label, "area": area, "bbox": box}
                 entry |= {"segmentation": runs, "iscrowd": int(one.crowd[n]), "score": float(one.scores[n])}
                 out.append(entry)
-    images = [{"id": k, "height": truth.size[0], "width": truth.size[1]} for k, (_, truth) in enumerate(pictures, 1)]
+    sizes = [{"id": k, "height": truth.size[0], "width": truth.size[1]} for k, (_, truth) in enumerate(images, 1)]
     categories = [{"id": k, "name": n} for k, n in enumerate(classes.names) if k != classes.background]
     with contextlib.redirect_stdout(io.StringIO()):
         sets = []
         for entries in (truths, results):
             one = index()
-            one.dataset = {"images": images, "annotations": entries, "categories": categories}
+            one.dataset = {"images": sizes, "annotations": entries, "categories": categories}
             one.createIndex()
             sets.append(one)
         done = evaluator(*sets, kind)
@@ -59,11 +59,11 @@ def reference(pictures, kind, index=COCO, evaluator=COCOeval):
     return done
 
 
-def assert_equal(metric, pictures):
+def assert_equal(metric, images):
     """All twelve scores of masks and boxes, and each class."""
     rows = metric.per_class()
     for kind, theirs in (("mask", "segm"), ("box", "bbox")):
-        done = reference(pictures, theirs)
+        done = reference(images, theirs)
         scores = metric.scores()
         ours = [scores[f"{kind} {name}"] for name in NAMES]
         assert np.nan_to_num(ours, nan=-1) == pytest.approx(done.stats.tolist(), abs=1e-6)
@@ -73,10 +73,10 @@ def assert_equal(metric, pictures):
             assert np.nan_to_num(rows[category][f"{kind} AP"], nan=-1) == pytest.approx(wanted, abs=1e-6)
 
 
-def counted(pictures, **options):
-    metric = AveragePrecision(pictures[0][1].classes, **options)
-    for k, (found, truth) in enumerate(pictures):
-        metric.update(found, truth, f"picture {k}")
+def counted(images, **options):
+    metric = AveragePrecision(images[0][1].classes, **options)
+    for k, (found, truth) in enumerate(images):
+        metric.update(found, truth, f"image {k}")
     return metric
 
 
@@ -104,10 +104,10 @@ def by_hand():
     return rectangles(places, [1, 1, 1, 1, 2, 2], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]), truth
 
 
-def random_pictures(seed, number=12):
+def random_images(seed, number=12):
     """Discs, some of them overlapping, some empty; results near them or anywhere, with tied scores; crowds."""
     rng = np.random.default_rng(seed)
-    pictures = []
+    images = []
     for _ in range(number):
         height, width = map(int, rng.integers(30, 160, 2))
         rows, columns = np.mgrid[:height, :width]
@@ -132,8 +132,8 @@ def random_pictures(seed, number=12):
             torch.from_numpy(np.round(rng.random(len(near)), 1).astype(np.float32)),
             masks=torch.stack([disc(*one) for one in near]),
         )
-        pictures.append((found, truth))
-    return pictures
+        images.append((found, truth))
+    return images
 
 
 def test_the_case_by_hand():
@@ -150,19 +150,19 @@ def test_the_case_by_hand():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_objects(seed):
-    pictures = random_pictures(seed)
-    metric = counted(pictures)
+    images = random_images(seed)
+    metric = counted(images)
     assert 0.05 < metric.scores()["mask AP"] < 0.95
-    assert_equal(metric, pictures)
+    assert_equal(metric, images)
 
 
 def test_more_results_than_count():
     rng = np.random.default_rng(0)
     places = [(int(y), int(y) + 9, int(x), int(x) + 9) for y, x in rng.integers(0, 30, (130, 2))]
     scores = rng.random(130).astype(np.float32).tolist()
-    pictures = [(rectangles(places, [1] * 130, scores), rectangles(places[::3], [1] * 44))]
-    metric = counted(pictures)
-    assert_equal(metric, pictures)
+    images = [(rectangles(places, [1] * 130, scores), rectangles(places[::3], [1] * 44))]
+    metric = counted(images)
+    assert_equal(metric, images)
     assert metric.per_class()[1]["found"] == 100
 
 
@@ -177,7 +177,7 @@ def test_real_objects_with_crowds(trial_data, tmp_path):
     (tmp_path / "images").symlink_to(folder / "images")
     dataset = pixelwise.open_dataset(tmp_path)
     rng = np.random.default_rng(0)
-    pictures = []
+    images = []
     for i in range(len(dataset)):
         truth = dataset.truth(i)
         chosen = torch.from_numpy(rng.integers(0, max(len(truth), 1), 2 * len(truth)))
@@ -188,14 +188,14 @@ def test_real_objects_with_crowds(trial_data, tmp_path):
             if rng.random() < 0.1:
                 labels[n] = int(rng.integers(1, len(dataset.classes)))
         scores = torch.from_numpy(np.round(rng.random(len(chosen)), 2).astype(np.float32))
-        pictures.append((Segmentation(dataset.classes, labels, scores, masks=masks), truth))
-    assert sum(int(truth.crowd.sum()) for _, truth in pictures) > 100
-    metric = counted(pictures)
-    assert_equal(metric, pictures)
+        images.append((Segmentation(dataset.classes, labels, scores, masks=masks), truth))
+    assert sum(int(truth.crowd.sum()) for _, truth in images) > 100
+    metric = counted(images)
+    assert_equal(metric, images)
 
 
 def test_truth_against_itself():
-    truths = [truth for _, truth in random_pictures(5)]
+    truths = [truth for _, truth in random_images(5)]
     truths = [truth.select((truth.areas() > 0) & ~truth.crowd) for truth in truths]
     metric = counted([(truth, truth) for truth in truths])
     scores = metric.scores()
@@ -217,42 +217,42 @@ def test_boundaries():
     truth = rectangles([(10, 59, 20, 79)], [1], size=(100, 100))
     found = rectangles([(12, 59, 20, 83)], [1], size=(100, 100))
     metric = counted([(found, truth)], boundary=0.02)
-    assert metric.pictures[0].pairs["mask"].iou.tolist() == pytest.approx([0.902256], abs=1e-6)
-    assert len(metric.pictures[0].pairs["boundary"].iou) == 0  # 0.428571
+    assert metric.images[0].pairs["mask"].iou.tolist() == pytest.approx([0.902256], abs=1e-6)
+    assert len(metric.images[0].pairs["boundary"].iou) == 0  # 0.428571
     assert metric.scores()["mask AP"] == pytest.approx(0.9) and metric.scores()["boundary AP"] == 0
-    pictures = random_pictures(7)
-    scores = counted(pictures, boundary=0.02).scores()
-    done = reference(pictures, "boundary", FasterCOCO, COCOeval_faster)
+    images = random_images(7)
+    scores = counted(images, boundary=0.02).scores()
+    done = reference(images, "boundary", FasterCOCO, COCOeval_faster)
     ours = [scores[f"boundary {name}"] for name in NAMES]
     assert np.nan_to_num(ours, nan=-1) == pytest.approx(list(done.stats)[:12], abs=1e-6)
     assert scores["boundary AP"] < scores["mask AP"]
-    for picture in pictures[:4]:
-        width = max(1, round(0.02 * float(np.hypot(*picture[1].size))))
-        pixels, share = (counted([picture], boundary=value).scores() for value in (width, 0.02))
+    for image in images[:4]:
+        width = max(1, round(0.02 * float(np.hypot(*image[1].size))))
+        pixels, share = (counted([image], boundary=value).scores() for value in (width, 0.02))
         assert pixels == pytest.approx(share, nan_ok=True)
 
 
 def test_parts_add_up():
-    pictures = random_pictures(3)
-    whole, first, second = counted(pictures), counted(pictures[:5]), counted(pictures[5:])
+    images = random_images(3)
+    whole, first, second = counted(images), counted(images[:5]), counted(images[5:])
     first.merge(second)
     assert first.scores() == pytest.approx(whole.scores(), nan_ok=True)
-    assert first.names[:5] == whole.names[:5] and len(first.per_picture()) == len(pictures)
+    assert first.names[:5] == whole.names[:5] and len(first.per_image()) == len(images)
     with pytest.raises(ValueError, match="same classes"):
         first.merge(AveragePrecision(CLASSES, boundary=0.02))
 
 
-def test_a_picture_by_itself():
-    pictures = random_pictures(2)
-    for row, picture in zip(counted(pictures).per_picture(), pictures, strict=True):
-        assert row["mask AP"] == pytest.approx(counted([picture]).scores()["mask AP"], nan_ok=True)
+def test_a_image_by_itself():
+    images = random_images(2)
+    for row, image in zip(counted(images).per_image(), images, strict=True):
+        assert row["mask AP"] == pytest.approx(counted([image]).scores()["mask AP"], nan_ok=True)
 
 
 def test_intervals_hold_the_score():
-    metric = counted(random_pictures(1, 20))
+    metric = counted(random_images(1, 20))
     for name, (low, high) in metric.intervals(np.random.default_rng(0), draws=40).items():
         assert low < metric.scores()[name] < high
-    with_one = counted(random_pictures(1, 20)[3:4])
+    with_one = counted(random_images(1, 20)[3:4])
     low, high = with_one.intervals(np.random.default_rng(0), draws=3)["mask AP"]
     assert low == high == pytest.approx(with_one.scores()["mask AP"])
 
@@ -278,7 +278,7 @@ def test_every_score_is_defined():
 
 def test_what_cannot_be_counted():
     one, other = rectangles([], [], size=(9, 9)), rectangles([], [], size=(9, 8))
-    with pytest.raises(ValueError, match="size of the original picture"):
+    with pytest.raises(ValueError, match="size of the original image"):
         AveragePrecision(CLASSES).update(one, other)
     with pytest.raises(ValueError, match="2 are counted"):
         AveragePrecision(Classes.numbered(2)).update(one, one)

@@ -93,7 +93,7 @@ def test_parts_add_up_to_the_whole():
         parts[n // 2].update(square(shift), square(0), f"{n}")
     parts[0].merge(parts[1])
     assert parts[0].scores() == whole.scores()
-    assert parts[0].per_picture() == whole.per_picture()
+    assert parts[0].per_image() == whole.per_image()
     low, high = whole.intervals(np.random.default_rng(0))["boundary F1"]
     assert low < whole.scores()["boundary F1"] < high
     with pytest.raises(ValueError, match="the same tolerance"):
@@ -104,7 +104,7 @@ def test_wrong_values_are_refused():
     with pytest.raises(ValueError, match="0 or more whole pixels"):
         BoundaryScore(CLASSES, -1)
     small = Segmentation.from_class_map(torch.zeros(3, 5, dtype=torch.uint8), CLASSES)
-    with pytest.raises(ValueError, match="the result is 5x3, the truth 40x40"):
+    with pytest.raises(ValueError, match="the result is 5x3, the ground truth 40x40"):
         BoundaryScore(CLASSES).update(small, square(0))
 
 
@@ -125,7 +125,7 @@ def test_evaluation_shows_it_where_asked(nuclei_sample):
     scored = pixelwise.evaluate(model, data, boundary=2, progress=False)
     assert "boundary F1" not in plain.scores
     assert plain.scores.items() <= scored.scores.items()
-    for rows in (scored.per_class, scored.per_picture):
+    for rows in (scored.per_class, scored.per_image):
         assert all("boundary F1" in row for row in rows)
     assert "boundary F1" in scored.table()
     assert scored.definitions.keys() >= {"mIoU", "boundary F1"}

@@ -27,14 +27,14 @@ def metric_of(pairs: list[tuple[np.ndarray, np.ndarray]], number: int) -> Confus
     classes = Classes.numbered(number)
     metric = ConfusionMatrix(classes)
     for k, (found, truth) in enumerate(pairs):
-        metric.update(segmentation(found, classes), segmentation(truth, classes), f"picture {k}")
+        metric.update(segmentation(found, classes), segmentation(truth, classes), f"image {k}")
     return metric
 
 
-def random_pairs(rng: np.random.Generator, pictures: int, number: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def random_pairs(rng: np.random.Generator, images: int, number: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Maps of all sizes, coarse and noisy, in which some classes are missing and some pixels void on either side."""
     pairs = []
-    for k in range(pictures):
+    for k in range(images):
         h, w = rng.integers(1, 60, 2)
         block = 1 + 7 * (k % 2)
         maps = []
@@ -118,7 +118,7 @@ def test_random_maps_are_scored_as_by_the_pixel(number: int) -> None:
     expected["image-wise mIoU"] = sum(scores["mIoU"] for scores in alone) / len(alone)
     expected["image-wise Dice"] = sum(scores["Dice"] for scores in alone) / len(alone)
     assert metric.scores() == pytest.approx(expected, rel=1e-12)
-    rows = [row for row in metric.per_picture() if not math.isnan(float(row["mIoU"]))]
+    rows = [row for row in metric.per_image() if not math.isnan(float(row["mIoU"]))]
     assert [row["mIoU"] for row in rows] == pytest.approx([scores["mIoU"] for scores in alone], rel=1e-12)
 
 
@@ -177,7 +177,7 @@ def test_nothing_counted_is_nan_and_says_so_without_a_warning(recwarn: pytest.Wa
     assert not recwarn.list
 
 
-def test_a_picture_of_one_pixel_and_the_most_classes_there_can_be() -> None:
+def test_a_image_of_one_pixel_and_the_most_classes_there_can_be() -> None:
     one = np.array([[254]], np.uint8)
     metric = metric_of([(one, one)], 255)
     assert metric.scores()["mIoU"] == 1
@@ -209,7 +209,7 @@ def test_merged_parts_are_the_whole() -> None:
     first.merge(second)
     assert first.scores() == whole.scores()
     assert first.matrix.tolist() == whole.matrix.tolist()
-    assert len(first.names) == len(first.pictures) == 6
+    assert len(first.names) == len(first.images) == 6
 
 
 def test_errors_name_what_is_wrong() -> None:
@@ -220,7 +220,7 @@ def test_errors_name_what_is_wrong() -> None:
         metric.count(TRUTH, np.where(TRUTH == 0, 200, 0))
     with pytest.raises(ValueError, match="result holds -1 to 2"):
         metric.count(FOUND.astype(int).clip(0, 2) - (TRUTH == 0), TRUTH)
-    with pytest.raises(ValueError, match="result is 2x4, the truth 4x2"):
+    with pytest.raises(ValueError, match="result is 2x4, the ground truth 4x2"):
         metric.count(FOUND.T, TRUTH)
     with pytest.raises(ValueError, match="float32"):
         metric.count(FOUND.astype(np.float32), TRUTH)
@@ -241,7 +241,7 @@ def test_every_score_is_defined() -> None:
 
 
 def test_bootstrap_intervals() -> None:
-    """Half of the pictures are right and half are wrong: the accuracy of n drawn ones is binomial, σ = 1 / (2 √n)."""
+    """Half of the images are right and half are wrong: the accuracy of n drawn ones is binomial, σ = 1 / (2 √n)."""
     right, wrong = ([[n, 0], [10, 10], [n, 0]] for n in (10, 0))
     intervals = bootstrap(np.array([right, wrong] * 50), np.random.default_rng(0), 1000)
     low, high = intervals["pixel accuracy"]
@@ -274,7 +274,7 @@ def test_two_processes_count_what_one_does(tmp_path: Path) -> None:
     scores, matrix, names = results[0]
     assert scores == pytest.approx(whole.scores(), rel=1e-12)
     assert matrix == whole.matrix.tolist()
-    assert names == [f"picture {k}" for k in (0, 1, 2, 3, 0, 1, 2)]
+    assert names == [f"image {k}" for k in (0, 1, 2, 3, 0, 1, 2)]
 
 
 if __name__ == "__main__":

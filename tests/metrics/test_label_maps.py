@@ -20,10 +20,10 @@ def label_map(rows, labels):
     return Segmentation(CELLS, torch.tensor(labels, dtype=torch.int64), ids=torch.tensor(rows, dtype=torch.int32))
 
 
-def counted(*pictures):
+def counted(*images):
     metric = LabelMapScore(CELLS)
-    for k, (found, truth) in enumerate(pictures):
-        metric.update(found, truth, f"picture {k}")
+    for k, (found, truth) in enumerate(images):
+        metric.update(found, truth, f"image {k}")
     return metric
 
 
@@ -66,7 +66,7 @@ def test_crowds_are_neither_right_nor_wrong():
 
 
 def brute_force(found, truth):
-    """Of the cells of one picture: matches at each threshold, and the two sums of the AJI."""
+    """Of the cells of one image: matches at each threshold, and the two sums of the AJI."""
     sets = []
     for ids, labels in ((found.ids, found.labels), (truth.ids, truth.labels)):
         every = [{tuple(p) for p in (ids == n + 1).nonzero().tolist()} for n in range(len(labels)) if labels[n] == 1]
@@ -99,7 +99,7 @@ def test_random_maps(seed):
     other = np.where(rng.random(coarse.shape) < 0.25, rng.integers(0, 6, coarse.shape), coarse)
     truth = label_map(coarse.tolist(), rng.integers(0, 3, 5).tolist())
     found = label_map(other.tolist(), rng.integers(1, 3, 5).tolist() if seed % 2 else [1, 1, 1, 1, 1])
-    assert counted((found, truth)).pictures[0][:, 1].tolist() == brute_force(found, truth)
+    assert counted((found, truth)).images[0][:, 1].tolist() == brute_force(found, truth)
 
 
 def test_real_nuclei(nuclei_sample):
@@ -115,10 +115,10 @@ def test_real_nuclei(nuclei_sample):
 
 
 def test_parts_add_up():
-    pictures = [by_hand(), (by_hand()[1], by_hand()[1])]
-    whole, first = counted(*pictures), counted(pictures[0])
-    first.merge(counted(pictures[1]))
-    assert first.scores() == whole.scores() and len(first.per_picture()) == 2
+    images = [by_hand(), (by_hand()[1], by_hand()[1])]
+    whole, first = counted(*images), counted(images[0])
+    first.merge(counted(images[1]))
+    assert first.scores() == whole.scores() and len(first.per_image()) == 2
     assert whole.scores()["label AP50"] == pytest.approx(3 / 5)
     assert whole.scores()["image-wise label AP50"] == pytest.approx((1 / 3 + 1) / 2)
     low, high = whole.intervals(np.random.default_rng(0), draws=50)["AJI"]
@@ -133,7 +133,7 @@ def test_nothing_to_count():
     assert counted((empty, label_map([[1, 0]], [1]))).scores()["AJI"] == 0
     assert counted((label_map([[1, 0]], [1]), empty)).scores()["label AP"] == 0
     assert set(counted().scores()) <= set(LabelMapScore.DEFINITIONS)
-    with pytest.raises(ValueError, match="size of the original picture"):
+    with pytest.raises(ValueError, match="size of the original image"):
         counted((empty, label_map([[0]], [])))
     with pytest.raises(ValueError, match="2 are counted"):
         LabelMapScore(Classes.numbered(2)).update(empty, empty)

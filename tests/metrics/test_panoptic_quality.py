@@ -26,7 +26,7 @@ def segmentations(scene: Scene, classes: Classes) -> tuple[Segmentation, Segment
 def metric_of(scenes: list[Scene], classes: Classes = SIX) -> PanopticQuality:
     metric = PanopticQuality(classes)
     for k, scene in enumerate(scenes):
-        metric.update(*segmentations(scene, classes), f"picture {k}")
+        metric.update(*segmentations(scene, classes), f"image {k}")
     return metric
 
 
@@ -43,7 +43,7 @@ FOUR = Classes(("one", "two", "three", "four"), things=(True, True, False, False
 
 def test_worked_vector() -> None:
     metric = metric_of([worked()], FOUR)
-    assert metric.pictures[0][:, :3].T.tolist() == [[0.75, 1, 0, 1], [0, 0, 1, 0], [1, 1, 0, 0]]
+    assert metric.images[0][:, :3].T.tolist() == [[0.75, 1, 0, 1], [0, 0, 1, 0], [1, 1, 0, 0]]
     assert metric.scores() == {
         "PQ": 0.5,
         "SQ": pytest.approx(0.583333, abs=1e-6),
@@ -134,7 +134,7 @@ def test_random_maps_are_scored_as_by_the_pixel(seed: int) -> None:
 
 
 def test_the_loose_form_follows_from_pq() -> None:
-    counts = metric_of(random_set(0) + random_set(1)).pictures
+    counts = metric_of(random_set(0) + random_set(1)).images
     each = qualities(np.stack(counts))
     np.testing.assert_allclose(each["PQ"], each["SQ"] * each["RQ"], rtol=1e-12)
     np.testing.assert_allclose(each[LOOSE], each["PQ"] / (2 - each["RQ"]), rtol=1e-12)
@@ -144,10 +144,10 @@ def test_the_loose_form_follows_from_pq() -> None:
     )
 
 
-def test_every_picture_alone() -> None:
+def test_every_image_alone() -> None:
     scenes = random_set(3)
-    rows = metric_of(scenes).per_picture()
-    assert [row.pop("name") for row in rows] == [f"picture {k}" for k in range(len(scenes))]
+    rows = metric_of(scenes).per_image()
+    assert [row.pop("name") for row in rows] == [f"image {k}" for k in range(len(scenes))]
     assert rows == [pytest.approx(metric_of([scene]).scores(), nan_ok=True) for scene in scenes]
     assert any(math.isnan(row["PQ things"]) for row in rows)
 
@@ -181,16 +181,16 @@ def test_masks_that_overlap_and_what_they_leave_over() -> None:
         assert metric.scores()["PQ"] == 1
         assert [row["matched"] for row in metric.per_class()] == [1, 2]
     metric.update(Segmentation(classes, torch.tensor([1]), masks=torch.ones(1, 4, 6, dtype=torch.bool)), found)
-    assert metric.pictures[1].T.tolist() == [[0, 0, 0, 1], [0, 0, 1, 2]], "half is no match"
+    assert metric.images[1].T.tolist() == [[0, 0, 0, 1], [0, 0, 1, 2]], "half is no match"
     whole = Segmentation(classes, torch.tensor([1]), masks=torch.ones(1, 4, 6, dtype=torch.bool))
     metric.update(whole, whole)
-    assert metric.pictures[2].T.tolist() == [[0, 0, 0, 0], [1, 1, 0, 0]], "where all is covered there is no background"
+    assert metric.images[2].T.tolist() == [[0, 0, 0, 0], [1, 1, 0, 0]], "where all is covered there is no background"
 
 
 def test_segments_without_pixels() -> None:
     scene = worked()
     labels, true_labels, crowd = (np.append(values, 0) for values in (scene.labels, scene.true_labels, scene.crowd))
-    counts = metric_of([scene, scene._replace(labels=labels, true_labels=true_labels, crowd=crowd > 0)], FOUR).pictures
+    counts = metric_of([scene, scene._replace(labels=labels, true_labels=true_labels, crowd=crowd > 0)], FOUR).images
     assert (counts[1] - counts[0]).tolist() == [[0] * 4, [0] * 4, [0] * 4, [1, 0, 0, 0]]
 
 
@@ -207,13 +207,13 @@ def test_nothing_counted_is_nan_and_says_so_without_a_warning(recwarn: pytest.Wa
 def test_errors_name_what_is_wrong() -> None:
     metric = metric_of([worked()], FOUR)
     found, truth = segmentations(worked(), FOUR)
-    with pytest.raises(ValueError, match="the result is 4x8, the truth 8x8"):
+    with pytest.raises(ValueError, match="the result is 4x8, the ground truth 8x8"):
         metric.update(Segmentation(FOUR, found.labels, ids=found.ids[:, :4]), truth)
-    with pytest.raises(ValueError, match="the truth has 6 classes, but 4"):
+    with pytest.raises(ValueError, match="the ground truth has 6 classes, but 4"):
         metric.update(found, Segmentation(SIX, truth.labels, ids=truth.ids))
     with pytest.raises(ValueError, match="same ones as things"):
         metric.merge(PanopticQuality(Classes(FOUR.names)))
-    assert len(metric.names) == len(metric.pictures) == 1
+    assert len(metric.names) == len(metric.images) == 1
 
 
 def test_merged_parts_are_the_whole() -> None:
@@ -221,7 +221,7 @@ def test_merged_parts_are_the_whole() -> None:
     whole, first, second = metric_of(scenes), metric_of(scenes[:7]), metric_of(scenes[7:])
     first.merge(second)
     assert first.scores() == whole.scores()
-    assert len(first.names) == len(first.pictures) == len(scenes)
+    assert len(first.names) == len(first.images) == len(scenes)
 
 
 def test_every_score_is_defined() -> None:
@@ -232,10 +232,10 @@ def test_every_score_is_defined() -> None:
 
 
 def test_bootstrap_intervals() -> None:
-    """Half of the pictures are right and half are wrong: RQ of n drawn ones is binomial, σ = 1 / (2 √n)."""
+    """Half of the images are right and half are wrong: RQ of n drawn ones is binomial, σ = 1 / (2 √n)."""
     right, wrong = (np.array([[n], [n], [1 - n], [1 - n]], float) for n in (1, 0))
     metric = PanopticQuality(Classes(("thing",), things=(True,)))
-    metric.pictures = [right, wrong] * 50
+    metric.images = [right, wrong] * 50
     intervals = metric.intervals(np.random.default_rng(0))
     assert intervals["PQ"] == pytest.approx((0.5 - 1.96 * 0.05, 0.5 + 1.96 * 0.05), abs=0.015)
     assert "PQ stuff" not in intervals

@@ -42,7 +42,7 @@ def random_segmentation(seed: int, crowd: bool = False) -> Segmentation:
 
 
 def moved(truth: Segmentation, seed: int) -> Segmentation:
-    """A result: the truth some pixels off, one thing less, another of the other class."""
+    """A result: the ground truth some pixels off, one thing less, another of the other class."""
     assert truth.ids is not None
     labels = truth.labels.clone()
     labels[2 + seed % 6] = 5 - labels[2 + seed % 6]
@@ -58,7 +58,7 @@ def pairs(number: int) -> list[tuple[Segmentation, Segmentation]]:
 def panoptic_of(some: list[tuple[Segmentation, Segmentation]]) -> Panoptic:
     metric = Panoptic(CLASSES)
     for k, (found, truth) in enumerate(some):
-        metric.update(found, truth, f"picture {k}")
+        metric.update(found, truth, f"image {k}")
     return metric
 
 
@@ -91,7 +91,7 @@ def test_each_part_says_what_it_says_alone() -> None:
         expected = segments | {"IoU": pixels["IoU"], "mask AP": masks["mask AP"], "mask AP50": masks["mask AP50"]}
         assert {name: row[name] for name in expected} == pytest.approx(expected, nan_ok=True)
         assert np.isnan(row["mask AP"]) == (not CLASSES.things[k])
-    assert set(metric.per_picture()[0]) == {"name", *scores} - {
+    assert set(metric.per_image()[0]) == {"name", *scores} - {
         name
         for name in scores
         if name.startswith(("image-wise", "mask A")) and name not in ("mask AP", "mask AP50", "mask AP75")
@@ -133,7 +133,7 @@ class Reading(Model):
 
 
 def write(folder: Path, number: int) -> tuple[Dataset, list[tuple[Segmentation, Segmentation]]]:
-    """Pictures that show what is to be found, and their truths."""
+    """Images that show what is to be found, and their ground truths."""
     some, kept, records = pairs(number), {}, []
     for k, (found, truth) in enumerate(some):
         scores = (255 * found.scores).round() / 255
@@ -141,8 +141,8 @@ def write(folder: Path, number: int) -> tuple[Dataset, list[tuple[Segmentation, 
         red, blue = (torch.cat([torch.zeros(1), values]) for values in (found.labels.float(), 255 * scores))
         planes = torch.stack([red[found.ids], found.ids.float(), blue[found.ids]], -1).round().byte()
         Image.fromarray(planes.numpy()).save(folder / f"{k}.png")
-        records.append(Record(f"picture {k}", folder / f"{k}.png"))
-        kept[f"picture {k}"] = truth
+        records.append(Record(f"image {k}", folder / f"{k}.png"))
+        kept[f"image {k}"] = truth
     return Dataset(CLASSES, tuple(records), "val", "made here", (), lambda record: kept[record.name]), some
 
 
@@ -163,15 +163,15 @@ def test_one_evaluation_prints_all_of_it(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out" / "worst").iterdir())) == 4
 
 
-def test_a_picture_that_fails_counts_as_missed(tmp_path: Path) -> None:
+def test_a_image_that_fails_counts_as_missed(tmp_path: Path) -> None:
     data, _ = write(tmp_path, 3)
     whole = evaluate(Reading(), data, progress=False)
-    (tmp_path / "1.png").write_bytes(b"no picture")
+    (tmp_path / "1.png").write_bytes(b"no image")
     result = evaluate(Reading(), data, progress=False)
     assert len(result.failures) == 1
     assert all(result.scores[name] < whole.scores[name] for name in ("PQ", "RQ", "mIoU"))
     counted = [sum(int(row["true"]) for row in one.per_class) for one in (whole, result)]
-    assert counted == [23, 23], "eight segments a picture, one of them a crowd"
+    assert counted == [23, 23], "eight segments an image, one of them a crowd"
 
 
 def count_share(rank: int, folder: str) -> None:

@@ -24,7 +24,7 @@ def test_probabilities_undo_resizing_and_padding():
     model = SemanticModel(3)
     model.resizing = Resizing(short_side=4)
     logits = torch.zeros(1, 3, 8, 8)
-    logits[:, 1, :4, :8] = 5.0  # the picture of 10×20 was seen as 4×8, then padded below
+    logits[:, 1, :4, :8] = 5.0  # the image of 10×20 was seen as 4×8, then padded below
     logits[:, 2, 4:] = 50.0
     (found,) = model.probabilities(SemanticOutputs(logits), [(10, 20)])
     assert found.shape == (3, 10, 20)

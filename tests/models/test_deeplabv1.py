@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from filling import fill, picture
+from filling import fill, make_image
 from torch import nn
 
 import pixelwise
@@ -28,7 +28,7 @@ def test_the_paper_s_counts():
     assert count(pixelwise.create("deeplabv1", num_classes=21)) == 20_505_429
     multiscale = pixelwise.create("deeplabv1", num_classes=21, multiscale=True)
     assert multiscale.head.in_channels == 1024 + 640
-    taps = [(3, 8), (64, 4), (128, 2), (256, 1), (512, 1)]  # the picture and four poolings, with the stride to 8
+    taps = [(3, 8), (64, 4), (128, 2), (256, 1), (512, 1)]  # the image and four poolings, with the stride to 8
     assert [(m[0].in_channels, m[0].stride[0]) for m in multiscale.mlps] == taps
     assert count(multiscale) == 20_505_429 + sum(9 * 128 * d + 128 + 128 * 129 + 128 * 21 for d, _ in taps)
 
@@ -48,7 +48,7 @@ def test_the_layers_in_order(small):
 
     kinds = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
     hooks = [m.register_forward_hook(note) for m in small.modules() if isinstance(m, kinds)]
-    small(picture(20, 20))
+    small(make_image(20, 20))
     for hook in hooks:
         hook.remove()
     two, three = ["3/1"] * 2, ["3/1"] * 3
@@ -63,7 +63,7 @@ def test_the_paper_s_sizes(small, side, scores, inside):
     seen = []
     hook = small.head.register_forward_hook(lambda _, __, y: seen.append(tuple(y.shape)))
     with torch.no_grad():
-        outputs = small(picture(side, 9))
+        outputs = small(make_image(side, 9))
     hook.remove()
     assert seen == [(1, 3, scores, 2)]
     assert outputs.auxiliary[0].shape == (1, 3, inside, 2)
@@ -99,7 +99,7 @@ def test_a_score_sees_217_pixels_on_each_side_of_its_own():
 
 def test_the_logits_pass_through_the_scores(small):
     with torch.no_grad():
-        logits, (scores,) = small(picture(70, 52))
+        logits, (scores,) = small(make_image(70, 52))
     torch.testing.assert_close(logits[..., ::8, ::8], scores, atol=1e-5, rtol=1e-5)
     middle = (scores[..., 3, 2] + scores[..., 4, 2]) / 2
     torch.testing.assert_close(logits[..., 28, 16], middle, atol=1e-5, rtol=1e-5)
@@ -109,7 +109,7 @@ def test_every_eighth_pixel_of_the_truth_counts(small):
     truth = torch.randint(0, 3, (37, 44), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     truth[8, 16] = VOID
     with torch.no_grad():
-        outputs = small(picture(37, 44))
+        outputs = small(make_image(37, 44))
     wanted = F.cross_entropy(outputs.auxiliary[0], truth[None, ::8, ::8].long(), ignore_index=VOID)
     truth[4::8] = VOID  # says nothing
     found = small.loss(outputs, [Segmentation.from_class_map(truth, THREE)])
@@ -121,7 +121,7 @@ def test_predicting_does_not_keep_the_scores(small):
     small.auxiliary_heads = False
     try:
         with torch.no_grad():
-            assert small(picture(20, 20)).auxiliary == ()
+            assert small(make_image(20, 20)).auxiliary == ()
     finally:
         small.auxiliary_heads = True
 
@@ -131,7 +131,7 @@ def test_a_backbone_that_takes_only_some_sizes():
     model = pixelwise.create("deeplabv1", num_classes=3, backbone="convnext_atto", multiscale=True, width=4).eval()
     assert model.multiple == 8
     with torch.no_grad():
-        logits, (scores,) = model(picture(50, 33))
+        logits, (scores,) = model(make_image(50, 33))
     assert (logits.shape, scores.shape) == ((1, 3, 50, 33), (1, 3, 7, 5))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from filling import fill, picture
+from filling import fill, make_image
 from PIL import Image
 
 import pixelwise
@@ -81,7 +81,7 @@ def test_the_pyramid_is_one_sparse_kernel(small):
 
 
 def test_the_largest_score_of_the_three_scales(small):
-    image = picture(64, 80)
+    image = make_image(64, 80)
     with torch.no_grad():
         logits, (full, half, most, fused) = small(image)
         alone = small.scores(F.interpolate(small.normalize(image), (32, 40), mode="bilinear"))
@@ -97,7 +97,7 @@ def test_four_losses_against_the_truth_at_their_sizes(small):
     truth = torch.randint(0, 3, (61, 83), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     truth[20:30] = VOID
     with torch.no_grad():
-        outputs = small(picture(61, 83))
+        outputs = small(make_image(61, 83))
     parts = small.loss(outputs, [Segmentation.from_class_map(truth, THREE)])
     wanted = []
     for scores in outputs.auxiliary:
@@ -110,7 +110,7 @@ def test_four_losses_against_the_truth_at_their_sizes(small):
 
 
 def test_predicting_takes_the_largest_score_too(small):
-    image = picture(40, 33)
+    image = make_image(40, 33)
     with torch.no_grad():
         wanted = small(image).logits
         small.auxiliary_heads = False
@@ -125,7 +125,7 @@ def test_predicting_takes_the_largest_score_too(small):
 def test_one_scale():
     model = fill(pixelwise.create("deeplabv2", num_classes=3, backbone="resnet18", scales=()))
     with torch.no_grad():
-        outputs = model(picture(40, 33))
+        outputs = model(make_image(40, 33))
     assert len(outputs.auxiliary) == 1
     truth = Segmentation.from_class_map(torch.zeros(40, 33, dtype=torch.uint8), THREE)
     assert model.loss(outputs, [truth]).keys() == {"cross_entropy"}
@@ -136,7 +136,7 @@ def test_a_backbone_that_takes_only_some_sizes():
     model = pixelwise.create("deeplabv2", num_classes=3, backbone="convnext_atto").eval()
     assert model.stride == 32
     with torch.no_grad():
-        logits, maps = model(picture(50, 33))
+        logits, maps = model(make_image(50, 33))
     assert logits.shape == (1, 3, 50, 33)
     assert [tuple(m.shape[-2:]) for m in maps] == [(8, 8), (4, 4), (6, 6), (8, 8)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from filling import fill, picture
+from filling import fill, make_image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -86,7 +86,7 @@ def test_holes_instead_of_strides_compute_the_same_and_more():
         for s in (16, 8)
     )
     with torch.no_grad():
-        wanted, found = (model.backbone(picture(97, 65))[-1] for model in (coarse, fine))
+        wanted, found = (model.backbone(make_image(97, 65))[-1] for model in (coarse, fine))
     assert found.shape[-2:] == (13, 9)
     torch.testing.assert_close(found[..., ::2, ::2], wanted, atol=1e-4, rtol=1e-4)
 
@@ -99,7 +99,7 @@ def test_a_rate_as_large_as_the_map_leaves_a_1x1_convolution():
     torch.testing.assert_close(conv(x), nn.functional.conv2d(x, conv.weight[..., 1:2, 1:2]), atol=1e-5, rtol=1e-5)
 
 
-def test_the_pooled_picture_is_the_same_everywhere():
+def test_the_pooled_image_is_the_same_everywhere():
     pooling = fill(ImagePooling(6, 4))
     x = torch.rand(2, 6, 5, 7)
     wanted = pooling.norm(pooling.conv(nn.functional.adaptive_avg_pool2d(x, 1))).relu()
@@ -108,9 +108,9 @@ def test_the_pooled_picture_is_the_same_everywhere():
     torch.testing.assert_close(found, wanted.expand_as(found))
 
 
-def test_a_single_picture_can_be_trained():
+def test_a_single_image_can_be_trained():
     model = pixelwise.create("deeplabv3", num_classes=3, backbone="resnet18", width=16)
-    image = picture(64, 48)
+    image = make_image(64, 48)
     truth = Segmentation.from_class_map(torch.zeros(64, 48, dtype=torch.uint8), model.classes)
     (loss,) = model.loss(model.train()(image), [truth]).values()
     loss.backward()
@@ -121,9 +121,9 @@ def test_a_single_picture_can_be_trained():
 def test_the_auxiliary_head_is_for_training_alone():
     model = fill(pixelwise.create("deeplabv3", num_classes=3, backbone="resnet18", width=16, auxiliary=True))
     with torch.no_grad():
-        both = model(picture(64, 48))
+        both = model(make_image(64, 48))
         model.auxiliary_heads = False
-        one = model(picture(64, 48))
+        one = model(make_image(64, 48))
     assert [scores.shape for scores in both.auxiliary] == [(1, 3, 64, 48)] and one.auxiliary == ()
     assert torch.equal(both.logits, one.logits)
 
@@ -131,7 +131,7 @@ def test_the_auxiliary_head_is_for_training_alone():
 @pytest.mark.parametrize(
     ("size", "multiple", "wanted"), [((1, 5), 1, (3, 5)), ((9, 4), 4, (12, 4)), ((7, 7), 1, (7, 7))]
 )
-def test_tiny_pictures_are_filled_up(size, multiple, wanted):
+def test_tiny_images_are_filled_up(size, multiple, wanted):
     x = torch.rand(1, 3, *size)
     found = filled(x, multiple)
     assert found.shape[-2:] == wanted and torch.equal(found[..., : size[0], : size[1]], x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from filling import fill, picture
+from filling import fill, make_image
 from torch import nn
 
 import pixelwise
@@ -75,7 +75,7 @@ def test_early_features_sharpen():
     """A change of one place of the early map reaches two places around it, by the two 3×3 kernels, and no others."""
     model = fill(pixelwise.create("deeplabv3plus", num_classes=2, backbone="resnet18", width=8))
     with torch.no_grad():
-        maps = model.backbone(picture(64, 64))
+        maps = model.backbone(make_image(64, 64))
         x = model.pyramid(maps[-1])
         before = model.decoder(x, maps[model.early])
         maps[model.early][..., 8, 8] += 1

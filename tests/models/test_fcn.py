@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from filling import fill, picture
+from filling import fill, make_image
 from torch import nn
 
 import pixelwise
@@ -56,7 +56,7 @@ def test_learned_upsampling_starts_where_the_fixed_one_stays(name):
     left = learned.load_state_dict(fixed.state_dict(), strict=False)
     assert all(key.startswith("head.up.") for key in left.missing_keys)
     with torch.no_grad():
-        torch.testing.assert_close(learned(picture(50, 71)), fixed(picture(50, 71)), atol=1e-5, rtol=0)
+        torch.testing.assert_close(learned(make_image(50, 71)), fixed(make_image(50, 71)), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,7 +67,7 @@ def test_the_offsets_keep_the_map_in_place(name):
         if isinstance(layer, nn.Conv2d):
             nn.init.constant_(layer.weight, 1 / layer.weight[0].numel())
             nn.init.constant_(layer.bias, 10)  # keeps every ReLU open
-    seen = picture(161, 161).requires_grad_()
+    seen = make_image(161, 161).requires_grad_()
     model(seen).logits[0, 0, 76:84, 76:84].sum().backward()
     weight = seen.grad[0].abs().sum(0)
     rows = torch.arange(161.0)
@@ -77,16 +77,16 @@ def test_the_offsets_keep_the_map_in_place(name):
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 501), (33, 65), (131, 97)])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_output_is_as_large_as_the_picture(name, size):
+def test_the_output_is_as_large_as_the_image(name, size):
     model = pixelwise.create(name, num_classes=2, width=1).eval()
     with torch.no_grad():
-        assert model(picture(*size)).logits.shape == (1, 2, *size)
+        assert model(make_image(*size)).logits.shape == (1, 2, *size)
 
 
 def test_at_once_scales_the_skips_down():
     """0.01 and 0.0001 before the scores: the same as smaller score weights."""
     staged, at_once = (fill(pixelwise.create("fcn8s", num_classes=3, width=2, at_once=a)) for a in (False, True))
-    image = picture(40, 40)
+    image = make_image(40, 40)
     with torch.no_grad():
         assert not torch.allclose(staged(image).logits, at_once(image).logits)
         for score, scale in zip(staged.head.scores[1:], AT_ONCE_SCALES, strict=True):
@@ -107,8 +107,8 @@ def test_a_finer_one_begins_as_the_coarser_one(arguments):
         assert len(equal) >= len(coarser.state_dict()) - 2  # learned: the last upsampling is another
         finer.load_state_dict(equal, strict=False)
         with torch.no_grad():
-            deep = finer(picture(64, 64)).logits
-            before = coarser(picture(64, 64)).logits
+            deep = finer(make_image(64, 64)).logits
+            before = coarser(make_image(64, 64)).logits
         assert (deep - before).abs().mean() < 0.1 * before.abs().mean()
         coarser = finer
 
@@ -116,7 +116,7 @@ def test_a_finer_one_begins_as_the_coarser_one(arguments):
 def test_scores_begin_at_zero():
     model = pixelwise.create("fcn8s", num_classes=3, width=2)
     with torch.no_grad():
-        assert not model(picture(20, 20)).logits.any()
+        assert not model(make_image(20, 20)).logits.any()
     assert "head.scores.0.weight" in model.state_dict()
 
 
@@ -142,12 +142,12 @@ def test_the_auxiliary_classifier_weighs_a_half_and_is_for_training_only():
     truth[:4] = VOID
     truths = [Segmentation.from_class_map(truth, model.classes)]
     with torch.no_grad():
-        outputs = model(picture(40, 24))
+        outputs = model(make_image(40, 24))
         parts = model.loss(outputs, truths)
         alone = model.loss(outputs._replace(logits=outputs.auxiliary[0], auxiliary=()), truths)
         torch.testing.assert_close(parts["auxiliary"], alone["cross_entropy"] / 2)
         model.auxiliary_heads = False
-        assert model(picture(40, 24)).auxiliary == ()
+        assert model(make_image(40, 24)).auxiliary == ()
 
 
 def test_arguments_that_cannot_be():

@@ -15,10 +15,10 @@ from pixelwise.inference.predictor import Predictor
 from pixelwise.masks import Masks
 from pixelwise.models import MODELS
 from pixelwise.models.base import InstanceModel
-from pixelwise.models.merged import Merged
+from pixelwise.models.merged import MergedModel
 from pixelwise.ops.resize import Resizing, resize
 from pixelwise.postprocess.chain import Chain
-from pixelwise.postprocess.panoptic_merging import Merging
+from pixelwise.postprocess.panoptic_merging import MergeRules
 from pixelwise.sample import Sample, collate
 from pixelwise.segmentation import Segmentation
 from pixelwise.weights.checkpoint import save
@@ -33,7 +33,7 @@ class QuarterOutputs(NamedTuple):
 
 
 class Quarters(InstanceModel):
-    """Objects are what looks like a class within a quarter of the picture; they may overlap."""
+    """Objects are what looks like a class within a quarter of the image; they may overlap."""
 
     stride = 8
 
@@ -70,64 +70,64 @@ def quarters(monkeypatch):
 
 
 @pytest.fixture
-def pictures(nuclei_sample):
+def images(nuclei_sample):
     paths = sorted(path for path in (nuclei_sample / "images").iterdir())[:3]
     return [pixelwise.read_image(path)[:, : 90 + 20 * k, : 130 - 11 * k] for k, path in enumerate(paths)]
 
 
 @pytest.fixture
-def two(pictures):
+def two(images):
     torch.manual_seed(3)
     semantic = pixelwise.create("unet_padded", classes=STUFF, width=4).eval()
     with torch.no_grad():
-        logits = semantic(pictures[0][None, :, :64, :64] / 255).logits
+        logits = semantic(images[0][None, :, :64, :64] / 255).logits
         semantic.head.bias -= logits.mean((0, 2, 3))  # so that every class wins somewhere
     return semantic, pixelwise.create("quarters", classes=OBJECTS).eval()
 
 
-RULES = Merging(score=0.505, stuff_area=50)
+RULES = MergeRules(score=0.505, stuff_area=50)
 
 
 @pytest.mark.parametrize("sides", [(None, None), (64, None), (None, 80), (50, 120)])
-def test_the_result_is_that_of_merging_the_results_of_the_two(two, pictures, sides):
+def test_the_result_is_that_of_merging_the_results_of_the_two(two, images, sides):
     semantic, instance = two
     semantic.resizing, instance.resizing = (Resizing(short_side=side) for side in sides)
     model = pixelwise.merge(semantic, instance, RULES)
     kinds = set()
-    for picture in pictures:
-        found = pixelwise.predict(model, picture)
-        objects = pixelwise.predict(instance, picture)
-        assert found == RULES(pixelwise.predict(semantic, picture), objects)
-        assert found.size == picture.shape[1:]
+    for image in images:
+        found = pixelwise.predict(model, image)
+        objects = pixelwise.predict(instance, image)
+        assert found == RULES(pixelwise.predict(semantic, image), objects)
+        assert found.size == image.shape[1:]
         kinds |= {found.classes.things[label] for label in found.labels.tolist()}
         assert found.ids is not None and len(found) < len(objects) + 3
-    assert kinds == {True, False}, "the pictures show nothing of one kind: the test has lost its sense"
+    assert kinds == {True, False}, "the images show nothing of one kind: the test has lost its sense"
 
 
-def test_each_of_the_two_keeps_its_postprocessing_unless_another_is_given(two, pictures):
+def test_each_of_the_two_keeps_its_postprocessing_unless_another_is_given(two, images):
     semantic, instance = two
-    plain = pixelwise.predict(pixelwise.merge(semantic, instance, RULES), pictures[0])
+    plain = pixelwise.predict(pixelwise.merge(semantic, instance, RULES), images[0])
     semantic.postprocess, instance.postprocess = Chain(smooth=2.0), Chain(drop_below=300)
     model = pixelwise.merge(semantic, instance, RULES)
-    own = pixelwise.predict(model, pictures[0])
-    assert own == RULES(pixelwise.predict(semantic, pictures[0]), pixelwise.predict(instance, pictures[0]))
+    own = pixelwise.predict(model, images[0])
+    assert own == RULES(pixelwise.predict(semantic, images[0]), pixelwise.predict(instance, images[0]))
     assert own != plain
-    assert pixelwise.predict(model, pictures[0], postprocess=Chain()) == plain
+    assert pixelwise.predict(model, images[0], postprocess=Chain()) == plain
     crf = Chain(crf=pixelwise.CRF(steps=1), smooth=2.0)
-    both = pixelwise.predict(model, pictures[0], postprocess=crf)
-    without = pixelwise.predict(instance, pictures[0], postprocess=Chain(smooth=2.0))
-    assert both == RULES(pixelwise.predict(semantic, pictures[0], postprocess=crf), without)
+    both = pixelwise.predict(model, images[0], postprocess=crf)
+    without = pixelwise.predict(instance, images[0], postprocess=Chain(smooth=2.0))
+    assert both == RULES(pixelwise.predict(semantic, images[0], postprocess=crf), without)
 
 
-def test_flips_are_for_the_semantic_one(two, pictures):
+def test_flips_are_for_the_semantic_one(two, images):
     semantic, instance = two
     model = pixelwise.merge(semantic, instance, RULES)
-    wanted = RULES(pixelwise.predict(semantic, pictures[0], flip=True), pixelwise.predict(instance, pictures[0]))
-    assert Predictor(model, flip=True)(pictures[0]) == wanted
+    wanted = RULES(pixelwise.predict(semantic, images[0], flip=True), pixelwise.predict(instance, images[0]))
+    assert Predictor(model, flip=True)(images[0]) == wanted
 
 
 @pytest.mark.parametrize("mode", [True, False])
-def test_saved_and_loaded_it_says_the_same(two, pictures, tmp_path, mode):
+def test_saved_and_loaded_it_says_the_same(two, images, tmp_path, mode):
     semantic, instance = two
     semantic.resizing, instance.resizing = Resizing(short_side=64), Resizing(long_side=100)
     instance.postprocess = Chain(drop_below=9)
@@ -136,14 +136,14 @@ def test_saved_and_loaded_it_says_the_same(two, pictures, tmp_path, mode):
     model = pixelwise.merge(semantic, instance, RULES).train(mode)
     save(model, tmp_path / "merged.safetensors", {"note": "mine"})
     loaded = pixelwise.load(tmp_path / "merged.safetensors")
-    assert isinstance(loaded, Merged) and not any(module.training for module in loaded.modules())
+    assert isinstance(loaded, MergedModel) and not any(module.training for module in loaded.modules())
     assert (loaded.merging, loaded.classes) == (RULES, model.classes)
     assert (loaded.semantic.resizing, loaded.instance.resizing) == (semantic.resizing, instance.resizing)
     assert loaded.record["note"] == "mine"
     assert loaded.semantic.record["recipe"] == {"epochs": 3}
     assert loaded.instance.postprocess == Chain(drop_below=9)
-    for picture in pictures:
-        assert pixelwise.predict(loaded, picture) == pixelwise.predict(model, picture)
+    for image in images:
+        assert pixelwise.predict(loaded, image) == pixelwise.predict(model, image)
     save(loaded, tmp_path / "again.safetensors", {"note": "mine"})
     first, again = ((tmp_path / f"{name}.safetensors").read_bytes() for name in ("merged", "again"))
     assert first == again
@@ -173,21 +173,21 @@ def test_a_record_that_cannot_be_is_refused(two, tmp_path, change, words):
         pixelwise.load(tmp_path / "odd.safetensors")
 
 
-def test_forward_and_decode_give_what_predict_gives(two, pictures):
+def test_forward_and_decode_give_what_predict_gives(two, images):
     model = pixelwise.merge(*two, RULES)
-    batch = collate([Sample(picture) for picture in pictures[:1]], model.stride)
+    batch = collate([Sample(image) for image in images[:1]], model.stride)
     with torch.no_grad():
-        assert model.decode(model(batch.images), batch.sizes) == [pixelwise.predict(model, pictures[0])]
+        assert model.decode(model(batch.images), batch.sizes) == [pixelwise.predict(model, images[0])]
 
 
-def test_a_batch_of_mixed_sizes_comes_back_in_the_sizes_it_had(two, pictures):
+def test_a_batch_of_mixed_sizes_comes_back_in_the_sizes_it_had(two, images):
     semantic, instance = two
     semantic.resizing = Resizing(short_side=64)
     model = pixelwise.merge(semantic, instance, RULES)
-    batch = collate([Sample(picture) for picture in pictures], model.stride)
+    batch = collate([Sample(image) for image in images], model.stride)
     with torch.no_grad():
         results = model.decode(model(batch.images), batch.sizes)
-    assert [result.size for result in results] == [picture.shape[1:] for picture in pictures]
+    assert [result.size for result in results] == [image.shape[1:] for image in images]
     for result in results:
         assert sorted(result.panoptic_map().unique().tolist()) in (
             list(range(len(result) + 1)),
@@ -209,8 +209,8 @@ def test_the_two_must_be_a_semantic_and_an_instance_model(two):
         pixelwise.merge(semantic, "mask_rcnn.safetensors")
     with pytest.raises(ValueError, match="detectron2"):
         pixelwise.merge(semantic, instance, "detectron")
-    assert pixelwise.merge(semantic, instance, "detectron2").merging == Merging(stuff_area=4096)
-    assert pixelwise.merge(semantic, instance).merging == Merging()
+    assert pixelwise.merge(semantic, instance, "detectron2").merging == MergeRules(stuff_area=4096)
+    assert pixelwise.merge(semantic, instance).merging == MergeRules()
 
 
 def test_auxiliary_heads_are_those_of_the_two(two):
@@ -223,6 +223,6 @@ def test_auxiliary_heads_are_those_of_the_two(two):
 @pytest.mark.slow
 def test_a_summary_counts_both(two):
     summary = pixelwise.summarize(pixelwise.merge(*two), (64, 64))
-    apart = [pixelwise.summarize(model, (64, 64)) for model in two]
-    assert summary.parameters == sum(one.parameters for one in apart)
-    assert summary.multiply_adds == sum(one.multiply_adds for one in apart)
+    separate = [pixelwise.summarize(model, (64, 64)) for model in two]
+    assert summary.parameters == sum(one.parameters for one in separate)
+    assert summary.multiply_adds == sum(one.multiply_adds for one in separate)

@@ -1,4 +1,4 @@
-"""Panoptic FPN: the branch as published, one map of objects and stuff, and truths of every kind."""
+"""Panoptic FPN: the branch as published, one map of objects and stuff, and ground truths of every kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from filling import picture, sixteen, state_dict
+from filling import make_image, sixteen, state_dict
 from record_panoptic_fpn import SHOWN, semantic_truth
 
 import pixelwise
@@ -79,7 +79,7 @@ def test_equal_to_detectron2():
     ).eval()
     assert set(pixelwise.load_weights(model, weights, "detectron2")) <= {"pixel_mean", "pixel_std"}
     with torch.no_grad():
-        outputs = model(picture(*SHOWN))
+        outputs = model(make_image(*SHOWN))
         np.testing.assert_allclose(sixteen(outputs.semantic), record["quarter"], atol=1e-4)
         np.testing.assert_allclose(
             sixteen(F.interpolate(outputs.semantic, scale_factor=4, mode="bilinear")), record["whole"], atol=1e-4
@@ -124,7 +124,7 @@ def test_the_semantic_loss_is_half_the_mean_over_pixels_that_have_a_class(small)
     truth = torch.randint(0, 6, (64, 96), generator=generator)
     truth[truth == 5] = VOID
     with torch.no_grad():
-        outputs = small.eval()(picture(64, 96))
+        outputs = small.eval()(make_image(64, 96))
         found = small.loss(outputs, [Segmentation.from_class_map(truth, FIVE)])["semantic"]
         logits = F.interpolate(outputs.semantic.double(), (64, 96), mode="bilinear")[0]
     mean = np.mean(
@@ -139,10 +139,10 @@ def test_the_semantic_loss_is_half_the_mean_over_pixels_that_have_a_class(small)
 
 
 @pytest.mark.parametrize("kept", [[0, 1], [2, 3, 4, 5], [5], []], ids=["no things", "no stuff", "a crowd", "only void"])
-def test_pictures_that_lack_something_have_finite_losses_that_reach_all(small, kept):
+def test_images_that_lack_something_have_finite_losses_that_reach_all(small, kept):
     truth = scene().select(torch.tensor(kept, dtype=torch.int64))
     small.train().zero_grad()
-    parts = small.loss(small(picture(64, 64)), [truth])
+    parts = small.loss(small(make_image(64, 64)), [truth])
     assert all(math.isfinite(part.item()) for part in parts.values())
     assert (parts["semantic"].item() == 0) == (kept == [])
     torch.stack(list(parts.values())).sum().backward()
@@ -151,7 +151,7 @@ def test_pictures_that_lack_something_have_finite_losses_that_reach_all(small, k
 
 
 def oracle(model: PanopticFPN, truth: Segmentation, height: int, width: int):
-    """Outputs whose semantic logits are the truth at a quarter of the size, with nothing that looks like an object."""
+    """Outputs whose semantic logits are the ground truth at a quarter of the size, with no objects."""
     with torch.no_grad():
         outputs = model.eval()(torch.zeros(1, 3, height, width))
     semantic = model.semantic_map(truth)
@@ -163,13 +163,13 @@ def oracle(model: PanopticFPN, truth: Segmentation, height: int, width: int):
     )
 
 
-def test_stuff_is_where_it_is_and_small_stuff_is_void_by_the_size_of_the_picture(small):
+def test_stuff_is_where_it_is_and_small_stuff_is_void_by_the_size_of_the_image(small):
     class_map = torch.zeros(64, 96, dtype=torch.uint8)
     class_map[40:] = 2
     class_map[:8, :8] = 4  # 64 pixels, fewer than 64 · 96 / 75
     class_map[:12, 80:] = 1  # a thing of which no object is found
     truth = Segmentation.from_class_map(class_map, FIVE)
-    small.least_score = 0.9
+    small.score_threshold = 0.9
     try:
         outputs = oracle(small, truth, 64, 96)
         (found,) = small.decode(outputs, [(64, 96)])
@@ -183,7 +183,7 @@ def test_stuff_is_where_it_is_and_small_stuff_is_void_by_the_size_of_the_picture
         assert [FIVE.names[k] for k in every.labels.tolist()] == ["sky", "road", "tree"]
     finally:
         small.stuff_area = None
-        del small.least_score
+        del small.score_threshold
 
 
 def test_the_limit_of_stuff_is_that_of_detectron2_in_its_variant(small):
@@ -210,7 +210,7 @@ def test_things_come_from_the_classes(small):
 def test_a_background_that_is_stuff_is_found_like_any_other():
     classes = Classes(("background", "things", "grass"), things=(False, True, False), background=0)
     model = pixelwise.create("panoptic_fpn", classes=classes, **SMALL)
-    model.least_score = 0.9
+    model.score_threshold = 0.9
     class_map = torch.zeros(64, 64, dtype=torch.uint8)
     class_map[30:] = 2
     (found,) = model.decode(oracle(model, Segmentation.from_class_map(class_map, classes), 64, 64), [(64, 64)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from filling import fill, picture
+from filling import fill, make_image
 from torch import nn
 
 import pixelwise
@@ -76,7 +76,7 @@ def test_sides_of_8k_plus_1_become_k_plus_1_cells(paper, side, cells):
 
 
 def test_other_sizes_are_filled_up_with_the_mean_colour(small):
-    image = picture(60, 91)
+    image = make_image(60, 91)
     mean = torch.tensor(small.normalize.arguments["mean"]).view(3, 1, 1)
     filled = mean.expand(1, 3, 65, 97).clone()
     filled[..., :60, :91] = image
@@ -89,7 +89,7 @@ def test_other_sizes_are_filled_up_with_the_mean_colour(small):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_pyramid_holds_means_of_1_2_3_and_6_parts(variant):
     module = fill(PyramidPooling(8, VARIANTS[variant]))
-    x = picture(12, 18).repeat(1, 3, 1, 1)[:, :8]
+    x = make_image(12, 18).repeat(1, 3, 1, 1)[:, :8]
     with torch.no_grad():
         found = module(x)
     features, pyramid = (found[:, 8:], found[:, :8]) if variant == "smp" else (found[:, :8], found[:, 8:])
@@ -105,9 +105,9 @@ def test_the_pyramid_holds_means_of_1_2_3_and_6_parts(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_batch_of_one_picture_trains(variant):
+def test_a_batch_of_one_image_trains(variant):
     model = pixelwise.create("pspnet", num_classes=2, backbone="resnet18", variant=variant).train()
-    outputs = model(picture(33, 41))
+    outputs = model(make_image(33, 41))
     sum(logits.square().mean() for logits in (outputs.logits, *outputs.auxiliary)).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
@@ -116,7 +116,7 @@ def test_the_auxiliary_classifier_weighs_0_4_and_is_skipped_when_predicting(smal
     assert small.auxiliary_weight == 0.4
     small.auxiliary_heads = False
     with torch.no_grad():
-        assert small(picture(33, 33)).auxiliary == ()
+        assert small(make_image(33, 33)).auxiliary == ()
     small.auxiliary_heads = True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from filling import fill, picture
+from filling import fill, make_image
 from torch import nn
 
 import pixelwise
@@ -44,7 +44,7 @@ def test_the_sizes_of_figure_1(small):
         if isinstance(layer, WEIGHTED)
     ]
     with torch.no_grad():
-        outputs = small.valid(picture(572, 572))
+        outputs = small.valid(make_image(572, 572))
     for hook in hooks:
         hook.remove()
     down = [570, 568, 282, 280, 138, 136, 66, 64, 30, 28]
@@ -59,18 +59,18 @@ def test_sizes_that_the_valid_network_cannot_take(small, size):
         small.valid(torch.zeros(1, 3, *size))
 
 
-def test_a_picture_is_mirrored_by_92_pixels(small):
-    image = picture(36, 52)
+def test_a_image_is_mirrored_by_92_pixels(small):
+    image = make_image(36, 52)
     mirrored = torch.from_numpy(np.pad(image.numpy(), ((0, 0), (0, 0), (92, 92), (92, 92)), mode="reflect"))
     with torch.no_grad():
         assert torch.equal(small(image).logits, small.valid(mirrored).logits)
-        cut = small(picture(36, 52)[..., :30, :41]).logits
+        cut = small(make_image(36, 52)[..., :30, :41]).logits
     assert cut.shape[-2:] == (30, 41)
 
 
 @pytest.mark.parametrize("size", [100, 20])
 def test_overlap_tile_equals_one_big_pass(small, size):
-    image = picture(150, 131) if size > 20 else picture(50, 37)
+    image = make_image(150, 131) if size > 20 else make_image(50, 37)
     with torch.no_grad():
         whole, tiled = small(image).logits, small.overlap_tile(image, size).logits
     torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
@@ -78,12 +78,12 @@ def test_overlap_tile_equals_one_big_pass(small, size):
 
 def test_a_tile_needs_a_legal_size(small):
     with pytest.raises(ValueError, match="20 plus a multiple of 16"):
-        small.overlap_tile(picture(50, 50), 100 - 1)
+        small.overlap_tile(make_image(50, 50), 100 - 1)
 
 
 def test_a_grey_network_sees_the_mean_of_the_colours():
     model = fill(pixelwise.create("unet", num_classes=2, width=4, in_channels=1))
-    image = picture(20, 20)
+    image = make_image(20, 20)
     grey = image.mean(1, keepdim=True).expand(-1, 3, -1, -1)
     with torch.no_grad():
         torch.testing.assert_close(model(image).logits, model(grey).logits, atol=1e-5, rtol=0)
@@ -101,7 +101,7 @@ def test_the_border_weights_of_equation_2(small):
     weights = torch.tensor([0.5, 2.0])
     model.criterion = criterion("ce-border", weights)
     with torch.no_grad():
-        outputs = model.eval().valid(picture(220, 220))
+        outputs = model.eval().valid(make_image(220, 220))
         (part,) = model.loss(outputs, [truth]).values()
     middle = slice(MARGIN, 220 - MARGIN)
     target = truth.class_map().long()[middle, middle]
@@ -115,7 +115,7 @@ def test_the_truth_is_cut_to_the_middle(small):
     truth = torch.full((220, 220), VOID, dtype=torch.uint8)
     truth[MARGIN : 220 - MARGIN, MARGIN : 220 - MARGIN] = 1
     with torch.no_grad():
-        outputs = small.valid(picture(220, 220))
+        outputs = small.valid(make_image(220, 220))
     found = small.loss(outputs, [Segmentation.from_class_map(truth, CELLS)])["cross_entropy"]
     torch.testing.assert_close(found, -outputs.logits.log_softmax(1)[:, 1].mean())
 
@@ -141,7 +141,7 @@ def test_the_backbone_network_s_counts(backbone, parameters, tensors):
 def test_backbones_of_other_kinds_take_any_size(backbone):
     """Without the finest maps, with one of full size, with all of one size."""
     model = pixelwise.create("unet", num_classes=2, backbone=backbone, width=16).train()
-    logits = model(picture(65, 33).expand(2, -1, -1, -1)).logits
+    logits = model(make_image(65, 33).expand(2, -1, -1, -1)).logits
     assert logits.shape == (2, 2, 65, 33)
     logits.sum().backward()
     assert all(p.grad is not None for p in model.network.decoder.parameters())
@@ -158,4 +158,4 @@ def test_arguments_that_cannot_be():
     with pytest.raises(ValueError, match="width is 1"):
         pixelwise.create("unet_padded", num_classes=2, width=1)
     with pytest.raises(TypeError, match="valid is for the paper's own network"):
-        pixelwise.create("unet", num_classes=2, backbone="resnet18").valid(picture(204, 204))
+        pixelwise.create("unet", num_classes=2, backbone="resnet18").valid(make_image(204, 204))

@@ -27,7 +27,7 @@ def write(path: Path, pixels: np.ndarray) -> None:
 
 @pytest.fixture
 def masks(tmp_path):
-    """Pictures a, b, c of 16x12 with class masks: background, road below row 8, a car of 5x4 pixels."""
+    """Images a, b, c of 16x12 with class masks: background, road below row 8, a car of 5x4 pixels."""
     for k, name in enumerate("abc"):
         write(tmp_path / "masks" / "images" / f"{name}.png", np.full((12, 16, 3), 60 * k, np.uint8))
         mask = np.zeros((12, 16), np.uint8)
@@ -58,10 +58,10 @@ def polygons(tmp_path, masks):
 
 def test_masks_and_polygons(masks, polygons, tmp_path, capsys):
     flags = ["--semantic", str(masks), "--instances", str(polygons), "--classes", "background,road,car"]
-    assert main(["convert", *flags, "--out", str(tmp_path / "out")]) == 1, "pictures were left out"
+    assert main(["convert", *flags, "--out", str(tmp_path / "out")]) == 1, "images were left out"
     text = capsys.readouterr().out
-    assert "1 conflict: the mask says another class than the object: 5 pixels in 1 picture" in text
-    assert "1 conflict: the mask says a thing, and no object is there: 5 pixels in 1 picture" in text
+    assert "1 conflict: the mask says another class than the object: 5 pixels in 1 image" in text
+    assert "1 conflict: the mask says a thing, and no object is there: 5 pixels in 1 image" in text
     assert "left out: c: it has a class mask, but no objects" in text
     assert "left out: images/d: it has objects, but no class mask" in text
     data = open_dataset(tmp_path / "out", split=None)
@@ -74,7 +74,7 @@ def test_masks_and_polygons(masks, polygons, tmp_path, capsys):
     assert int((truths["b"].ids == 0).sum()) == 5
     with (tmp_path / "out" / "conflicts" / "conflicts.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert sorted((row["kind"], row["picture"], row["pixels"]) for row in rows) == [
+    assert sorted((row["kind"], row["image"], row["pixels"]) for row in rows) == [
         ("class", "b", "5"),
         ("left out", "c", "0"),
         ("left out", "images/d", "0"),
@@ -94,7 +94,7 @@ def test_camvid_made_approximately_panoptic(trial_data, tmp_path):
     things = ["car", "pedestrian", "bicyclist", "signsymbol", "pole"]
     done = build_panoptic(tmp_path, semantic=some, things=things, smallest=8)
     assert done.approximate
-    assert (done.rows, done.page, dict(done.pictures)) == ((), None, {"val": 4})
+    assert (done.rows, done.page, dict(done.images)) == ((), None, {"val": 4})
     assert f"approximate: {APPROXIMATE}" in done.table()
     again = coco_panoptic.read(tmp_path, "val")
     assert f"approximate: {APPROXIMATE}" in again.notes
@@ -152,12 +152,12 @@ def test_broken_files_and_other_sizes_are_left_out(masks, polygons, tmp_path):
     write(masks / "masks" / "a.png", np.zeros((12, 15), np.uint8))
     reading = {"classes": "background,road,car"}
     done = build_panoptic(tmp_path / "out", semantic=masks, instances=polygons, reading=reading)
-    reasons = {row.picture: row.text for row in done.left_out}
+    reasons = {row.image: row.text for row in done.left_out}
     assert set(reasons) == {"a", "c", "images/d"}
     assert "is 16x12, but its mask" in reasons["a"]
-    assert sum(done.pictures.values()) == 1
-    (masks / "images" / "b.png").write_bytes(b"\x89PNG no picture")
-    with pytest.raises(ValueError, match="no picture is left: "):
+    assert sum(done.images.values()) == 1
+    (masks / "images" / "b.png").write_bytes(b"\x89PNG no image")
+    with pytest.raises(ValueError, match="no image is left: "):
         build_panoptic(tmp_path / "none", semantic=masks, instances=polygons, reading=reading)
 
 

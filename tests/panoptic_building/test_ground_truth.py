@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pixelwise import Classes, Segmentation
-from pixelwise.panoptic_building.ground_truth import UNNAMED, Merger
+from pixelwise.panoptic_building.ground_truth import UNNAMED, PanopticTruthBuilder
 
 STREET = Classes(("nothing", "road", "sky", "car", "tree"), background=0)
 OBJECTS = Classes(("background", "car", "dog"), things=(False, True, True), background=0)
@@ -47,7 +47,7 @@ def told(conflicts):
 
 
 def test_where_both_agree_there_is_no_conflict():
-    merger = Merger.plan(STREET, OBJECTS)
+    merger = PanopticTruthBuilder.plan(STREET, OBJECTS)
     found, conflicts = merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 7, 3)))
     assert conflicts == []
     assert found.ids.tolist() == [
@@ -64,7 +64,7 @@ def test_where_both_agree_there_is_no_conflict():
 
 
 def test_the_background_can_be_void():
-    merger = Merger.plan(STREET, OBJECTS, rest="void")
+    merger = PanopticTruthBuilder.plan(STREET, OBJECTS, rest="void")
     found, conflicts = merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 8, 3)))
     assert merger.classes.names == ("road", "sky", "car", "tree", "dog")
     assert merger.classes.background is None
@@ -74,7 +74,7 @@ def test_the_background_can_be_void():
 
 
 def test_each_conflict_is_told_and_settled_by_the_rule():
-    merger = Merger.plan(STREET, OBJECTS)
+    merger = PanopticTruthBuilder.plan(STREET, OBJECTS)
     found, conflicts = merger.merge(street(), objects((0, 1, 4, 4), (0, 1, 2, 3)))
     assert told(conflicts) == [
         ("overlap", "other objects cover 4 of 12 pixels of car (object 1)", 4),
@@ -88,7 +88,7 @@ def test_each_conflict_is_told_and_settled_by_the_rule():
 
 
 def test_objects_of_a_kind_that_the_mask_does_not_know_do_not_contradict_it():
-    merger = Merger.plan(STREET, OBJECTS)
+    merger = PanopticTruthBuilder.plan(STREET, OBJECTS)
     found, conflicts = merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 7, 3), (4, 3, 8, 4), labels=[1, 1, 2]))
     assert conflicts == []
     assert names(found)[:3] == ["car", "car", "dog"]
@@ -96,7 +96,7 @@ def test_objects_of_a_kind_that_the_mask_does_not_know_do_not_contradict_it():
 
 def test_an_object_wholly_under_others_is_told_and_left_out():
     left = objects((0, 1, 2, 2), (2, 1, 4, 2), (0, 1, 4, 2), (7, 3, 7, 3))
-    found, conflicts = Merger.plan(None, OBJECTS).merge(None, left)
+    found, conflicts = PanopticTruthBuilder.plan(None, OBJECTS).merge(None, left)
     assert told(conflicts) == [
         ("overlap", "other objects cover 4 of 4 pixels of car (object 3): nothing is left of it", 4)
     ]
@@ -105,7 +105,7 @@ def test_an_object_wholly_under_others_is_told_and_left_out():
 
 
 def test_crowds_lie_below_and_stay_crowds():
-    merger = Merger.plan(None, OBJECTS, rest="void")
+    merger = PanopticTruthBuilder.plan(None, OBJECTS, rest="void")
     found, conflicts = merger.merge(None, objects((0, 0, 2, 2), (1, 1, 6, 3), crowd=[True, False]))
     assert conflicts == []
     assert found.ids.tolist() == [
@@ -119,19 +119,19 @@ def test_crowds_lie_below_and_stay_crowds():
 
 
 def test_connected_parts_of_masks_alone():
-    merger = Merger.plan(STREET, None, ["car"], smallest=3)
+    merger = PanopticTruthBuilder.plan(STREET, None, ["car"], smallest=3)
     found, conflicts = merger.merge(street(), None)
     assert conflicts == []
     assert names(found) == ["car", "nothing", "road", "sky", "tree"]
     assert found.ids[1].tolist() == [3, 1, 1, 1, 3, 3, 0, 2]
-    found, _ = Merger.plan(STREET, None, ["car"]).merge(street(), None)
+    found, _ = PanopticTruthBuilder.plan(STREET, None, ["car"]).merge(street(), None)
     assert found.areas().tolist()[:2] == [6, 2]
     corner = torch.eye(4, 8, dtype=torch.uint8) * 3
-    assert len(Merger.plan(STREET, None, ["car"]).merge(street(corner), None)[0]) == 2, "corners join"
+    assert len(PanopticTruthBuilder.plan(STREET, None, ["car"]).merge(street(corner), None)[0]) == 2, "corners join"
 
 
 def test_objects_without_a_class_get_that_of_the_mask():
-    merger = Merger.plan(STREET, UNNAMED, ["car", "tree"])
+    merger = PanopticTruthBuilder.plan(STREET, UNNAMED, ["car", "tree"])
     found, conflicts = merger.merge(street(), objects((1, 1, 5, 3), (4, 3, 5, 4), (0, 0, 8, 1), classes=UNNAMED))
     assert merger.classes.names == STREET.names
     assert names(found) == ["car", "tree", "nothing", "road", "sky"]
@@ -144,22 +144,22 @@ def test_objects_without_a_class_get_that_of_the_mask():
 
 def test_what_cannot_be_planned():
     with pytest.raises(ValueError, match="there is nothing to build from"):
-        Merger.plan(None, None)
+        PanopticTruthBuilder.plan(None, None)
     with pytest.raises(
         ValueError, match="which classes are countable\\? name some with --things, of: road, sky, car, tree"
     ):
-        Merger.plan(STREET, None)
+        PanopticTruthBuilder.plan(STREET, None)
     with pytest.raises(ValueError, match="no class is called 'cars', which should be a thing; did you mean 'car'"):
-        Merger.plan(STREET, None, ["cars"])
+        PanopticTruthBuilder.plan(STREET, None, ["cars"])
     for things in ((), ("nucleus",)):
         with pytest.raises(
             ValueError, match="the objects have no name: .*--things NAME, of: road, sky, car, tree; .*classes.txt"
         ):
-            Merger.plan(STREET, UNNAMED, things)
+            PanopticTruthBuilder.plan(STREET, UNNAMED, things)
     with pytest.raises(ValueError, match="rest is 'stuff'"):
-        Merger.plan(STREET, None, ["car"], "stuff")
+        PanopticTruthBuilder.plan(STREET, None, ["car"], "stuff")
     with pytest.raises(ValueError, match="class mask is 7x4, but its objects are on 8x4"):
-        Merger.plan(STREET, OBJECTS).merge(street(MAP[:, :7]), objects((0, 0, 1, 1)))
+        PanopticTruthBuilder.plan(STREET, OBJECTS).merge(street(MAP[:, :7]), objects((0, 0, 1, 1)))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -170,7 +170,7 @@ def test_the_parts_of_random_maps_add_up(seed):
     corners = [np.sort(rng.integers(0, size + 1, 2)) for size in (8, 4) * 4]
     boxes = [(*corners[k], *corners[k + 1]) for k in range(0, 8, 2)]
     given = objects(*[(x1, y1, x2, y2) for x1, x2, y1, y2 in boxes], labels=[1, 2, 1, 2])
-    found, conflicts = Merger.plan(STREET, OBJECTS).merge(street(class_map), given)
+    found, conflicts = PanopticTruthBuilder.plan(STREET, OBJECTS).merge(street(class_map), given)
     covered = given.masks.dense().any(0)
     held = found.class_map()
     stuff = ~covered & (class_map != 3)

@@ -183,11 +183,11 @@ def test_predicting_refines_and_cleans(image):
     assert predict(model, image, postprocess=Chain()) == plain(image)
 
 
-def test_large_pictures_are_refused_before_the_model_works(image, monkeypatch):
+def test_large_images_are_refused_before_the_model_works(image, monkeypatch):
     model = Noisy()
     monkeypatch.setattr(module, "LARGEST", 128 * 96 * 775 - 1)
     model.forward = None  # type: ignore[assignment]
-    with pytest.raises(ValueError, match=r"picture is 128x96: a CRF over 3 classes .* postprocess=Chain"):
+    with pytest.raises(ValueError, match=r"image is 128x96: a CRF over 3 classes .* postprocess=Chain"):
         Predictor(model, postprocess=Chain(crf=CRF()))(image)
     with pytest.raises(ValueError, match=r"too large to be held whole, which postprocessing \(open\) needs"):
         next(Predictor(model, postprocess=Chain(open=1)).class_maps(InMemory(image)))

@@ -9,8 +9,8 @@ from pixelwise.postprocess.crf import CRF, PARAMETERS, RecurrentCRF
 
 
 def read_scene(classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
-    picture, probabilities, _ = record_crf.make_scene(classes)
-    return torch.from_numpy(probabilities), torch.from_numpy(picture).permute(2, 0, 1)
+    image, probabilities, _ = record_crf.make_scene(classes)
+    return torch.from_numpy(probabilities), torch.from_numpy(image).permute(2, 0, 1)
 
 
 def test_probabilities_stay_probabilities():

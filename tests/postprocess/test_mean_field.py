@@ -12,9 +12,9 @@ from pixelwise.postprocess.mean_field import Kernel, mean_field
 
 
 def read_scene(classes: int) -> tuple[torch.Tensor, torch.Tensor, dict]:
-    picture, probabilities, weights = record_crf.make_scene(classes)
+    image, probabilities, weights = record_crf.make_scene(classes)
     tensors = {kind: weight if kind == "scalar" else torch.from_numpy(weight) for kind, weight in weights.items()}
-    return torch.from_numpy(probabilities)[None], torch.from_numpy(picture).permute(2, 0, 1)[None], tensors
+    return torch.from_numpy(probabilities)[None], torch.from_numpy(image).permute(2, 0, 1)[None], tensors
 
 
 def card_scene() -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,16 +64,16 @@ def test_equals_pydensecrf(classes, normalization, kind):
 def test_equals_pydensecrf_on_a_photo(classes, trial_data):
     peer = pytest.importorskip("pydensecrf.densecrf")
     path = trial_data("coco128") / "images" / "000000000009.jpg"
-    picture = np.ascontiguousarray(Image.open(path).convert("RGB"))[:375, :500].copy()
-    height, width = picture.shape[:2]
+    image = np.ascontiguousarray(Image.open(path).convert("RGB"))[:375, :500].copy()
+    height, width = image.shape[:2]
     coarse = 3 * torch.randn(1, classes, 12, 16, generator=torch.Generator().manual_seed(0))
     probabilities = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").softmax(1)
     crf = peer.DenseCRF2D(width, height, classes)
     crf.setUnaryEnergy(-probabilities[0].clamp_min(1e-5).log().flatten(1).numpy())
     crf.addPairwiseGaussian(sxy=3, compat=3)
-    crf.addPairwiseBilateral(sxy=67, srgb=3, rgbim=picture, compat=4)
+    crf.addPairwiseBilateral(sxy=67, srgb=3, rgbim=image, compat=4)
     theirs = torch.from_numpy(np.array(crf.inference(10))).view(classes, height, width)
-    images = torch.from_numpy(picture).permute(2, 0, 1)[None]
+    images = torch.from_numpy(image).permute(2, 0, 1)[None]
     found = mean_field(probabilities, images, [Kernel(3.0, 3.0), Kernel(4.0, 67.0, 3.0)], 10)[0]
     assert (found.argmax(0) == theirs.argmax(0)).double().mean() >= 0.9999
     assert (found - theirs).abs().mean() < 1e-6
@@ -99,7 +99,7 @@ def test_classes_that_are_nowhere_are_left_out_without_harm():
     assert not torch.allclose(found, wide, atol=0.1)
 
 
-def test_a_batch_is_as_its_pictures():
+def test_a_batch_is_as_its_images():
     probabilities, images, _ = read_scene(2)
     both = torch.cat([images, images.flip(3)]), torch.cat([probabilities, probabilities.flip(2)])
     kernels = [Kernel(3.0, 2.0), Kernel(5.0, 20.0, 12.0)]

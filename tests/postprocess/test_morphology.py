@@ -30,7 +30,7 @@ MAPS = {
 
 @pytest.fixture(scope="module")
 def nuclei(nuclei_sample) -> NDArray[np.bool_]:
-    """The picture with most nuclei, with noise at their boundaries, some of them at the border."""
+    """The image with most nuclei, with noise at their boundaries, some of them at the border."""
     labels = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted((nuclei_sample / "masks").glob("*.png"))]
     mask = max(labels, key=lambda label: len(np.unique(label))) > 0
     rng = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def patches(seed: int, classes: int = 4) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("radius", [1, 2, 5])
 def test_opening_and_closing_are_those_of_scipy(nuclei, radius):
     disk = rounded(radius)
-    eroded = ndimage.binary_erosion(nuclei, disk, border_value=1)  # the border of the picture wears nothing away
+    eroded = ndimage.binary_erosion(nuclei, disk, border_value=1)  # the border of the image wears nothing away
     assert np.array_equal(open_mask(nuclei, radius), ndimage.binary_dilation(eroded, disk))
     grown = ndimage.binary_dilation(nuclei, disk)
     assert np.array_equal(close_mask(nuclei, radius), ndimage.binary_erosion(grown, disk, border_value=1))

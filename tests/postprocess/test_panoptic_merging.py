@@ -12,7 +12,7 @@ import torch
 from record_merging import FILE, THINGS, Case, boxes, coco_cases, small_cases, summary
 
 from pixelwise.classes import VOID, Classes
-from pixelwise.postprocess.panoptic_merging import RULES, Merging, join_classes
+from pixelwise.postprocess.panoptic_merging import RULES, MergeRules, join_classes
 from pixelwise.segmentation import Segmentation
 
 RECORDED = json.loads(Path(FILE).read_text("utf-8"))
@@ -26,7 +26,7 @@ def found_in(case: Case) -> Segmentation:
     return Segmentation(OBJECTS, labels, scores, masks=masks)
 
 
-def merged(case: Case, rules: Merging) -> Segmentation:
+def merged(case: Case, rules: MergeRules) -> Segmentation:
     semantic = torch.from_numpy(case.semantic)
     return replace(rules, stuff_area=case.stuff_area)(semantic, found_in(case), semantic_classes=STUFF, classes=BOTH)
 
@@ -39,7 +39,7 @@ def test_equal_to_others_pixel_for_pixel(case, name):
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_equal_to_others_on_real_pictures(trial_data, name):
+def test_equal_to_others_on_real_images(trial_data, name):
     cases = coco_cases(trial_data("coco-panoptic-sample"))
     assert len(cases) == 4
     for told, case in cases.items():
@@ -48,7 +48,7 @@ def test_equal_to_others_on_real_pictures(trial_data, name):
 
 
 def test_the_limits_of_each_rule():
-    result = merged(small_cases()["limits"], Merging())
+    result = merged(small_cases()["limits"], MergeRules())
     rows = ["11112244", "11112244", "11112244", "55555555", "33555555", "55556666"]
     assert ["".join(map(str, row)) for row in result.ids.tolist()] == rows
     assert result.labels.tolist() == [3, 5, 3, THINGS + 1, THINGS + 2, THINGS + 3]
@@ -57,7 +57,7 @@ def test_the_limits_of_each_rule():
 
 def test_what_is_left_of_an_object_is_never_nothing():
     case = small_cases()["hidden"]
-    result = merged(case, Merging(score=0, overlap=1))
+    result = merged(case, MergeRules(score=0, overlap=1))
     assert result.areas().min() > 0
     assert len(result) == 4 + 3  # the second lies within the first
 
@@ -67,7 +67,7 @@ def test_the_same_of_probabilities_a_map_and_a_result():
     semantic = torch.from_numpy(case.semantic)
     sure = torch.full((9, 6, 8), 0.05)
     sure.scatter_(0, semantic[None].long(), torch.arange(48).reshape(1, 6, 8) / 100 + 0.4)
-    rules, instances = Merging(stuff_area=4), found_in(case)
+    rules, instances = MergeRules(stuff_area=4), found_in(case)
     of_map = rules(semantic, instances, semantic_classes=STUFF)
     of_probabilities = rules(sure, instances, semantic_classes=STUFF)
     said = Segmentation.from_class_map(semantic, STUFF)
@@ -86,19 +86,19 @@ def test_void_stays_void_but_where_objects_lie():
     semantic = torch.full((4, 4), VOID, dtype=torch.uint8)
     semantic[:2] = 1
     instances = Segmentation(OBJECTS, torch.tensor([2]), masks=torch.from_numpy(boxes((4, 4), (1, 2, 0, 1))))
-    result = Merging(stuff_area=1)(semantic, instances, semantic_classes=STUFF)
+    result = MergeRules(stuff_area=1)(semantic, instances, semantic_classes=STUFF)
     assert result.ids.tolist() == [[2, 2, 2, 2], [1, 1, 2, 2], [1, 1, 0, 0], [0, 0, 0, 0]]
     assert [result.classes.names[label] for label in result.labels] == ["thing 2", "stuff 1"]
 
 
 @pytest.mark.parametrize(("size", "least"), [((480, 640), 4096), ((1000, 1500), 4096), ((48, 64), 40), ((5, 7), 1)])
-def test_the_limit_of_stuff_shrinks_with_small_pictures(size, least):
+def test_the_limit_of_stuff_shrinks_with_small_images(size, least):
     none = Segmentation(OBJECTS, torch.empty(0, dtype=torch.int64), masks=torch.empty(0, *size, dtype=torch.bool))
     found = []
     for pixels in (least - 1, least):
         semantic = torch.full(size, VOID, dtype=torch.uint8)
         semantic.view(-1)[:pixels] = 1
-        found.append(len(Merging()(semantic, none, semantic_classes=STUFF)))
+        found.append(len(MergeRules()(semantic, none, semantic_classes=STUFF)))
     assert found == [0, 1]
 
 
@@ -107,7 +107,7 @@ def test_backgrounds_and_things_of_the_semantic_result_are_void_unless_wanted():
     cars = Classes(("ground", "car"), background=0)
     semantic = torch.tensor([[0, 1, 2, 2]] * 2, dtype=torch.uint8)
     none = Segmentation(cars, torch.empty(0, dtype=torch.int64), masks=torch.empty(0, 2, 4, dtype=torch.bool))
-    rules = Merging(stuff_area=1)
+    rules = MergeRules(stuff_area=1)
     result = rules(semantic, none, semantic_classes=names)
     assert result.classes.names == ("background", "sky", "car") and result.classes.things == (False, False, True)
     assert result.class_map().tolist() == [[VOID, 1, VOID, VOID]] * 2
@@ -118,7 +118,7 @@ def test_backgrounds_and_things_of_the_semantic_result_are_void_unless_wanted():
 def test_a_background_with_a_name_of_its_own_is_stuff():
     ground = Classes(("ground", "car"), background=0)
     car = Segmentation(ground, torch.tensor([1]), masks=torch.from_numpy(boxes((2, 4), (0, 1, 2, 3))))
-    result = Merging(stuff_area=1)(torch.zeros(2, 4, dtype=torch.uint8), car, classes=ground)
+    result = MergeRules(stuff_area=1)(torch.zeros(2, 4, dtype=torch.uint8), car, classes=ground)
     assert result.class_map().tolist() == [[0, 0, 1, 1]] * 2
 
 
@@ -139,7 +139,7 @@ def test_classes_are_joined_by_name():
 def test_nothing_at_all(masks):
     labels = torch.ones(len(masks), dtype=torch.int64)
     instances = Segmentation(OBJECTS, labels, masks=torch.from_numpy(masks))
-    result = Merging()(torch.full((5, 7), VOID, dtype=torch.uint8), instances, semantic_classes=STUFF)
+    result = MergeRules()(torch.full((5, 7), VOID, dtype=torch.uint8), instances, semantic_classes=STUFF)
     assert (len(result), result.ids.max().item(), result.size) == (0, 0, (5, 7))
 
 
@@ -147,20 +147,20 @@ def test_many_objects():
     masks = torch.eye(400, dtype=torch.bool).reshape(400, 20, 20)
     scores = torch.linspace(1, 0.5, 400)
     instances = Segmentation(OBJECTS, torch.ones(400, dtype=torch.int64), scores, masks=masks)
-    result = Merging()(torch.zeros(20, 20, dtype=torch.uint8), instances, semantic_classes=STUFF)
+    result = MergeRules()(torch.zeros(20, 20, dtype=torch.uint8), instances, semantic_classes=STUFF)
     assert torch.equal(result.ids.flatten(), torch.arange(1, 401, dtype=torch.int32))
     assert torch.equal(result.scores, scores)
 
 
 def test_rules_are_plain_values():
-    rules = Merging(score=0.3, overlap=0.8, stuff_area=64, keep_things=True)
-    assert Merging.from_dict(json.loads(json.dumps(rules.to_dict()))) == rules
-    assert Merging.from_dict({}) == Merging()
-    assert replace(Merging(), stuff_area=4096) == Merging.named("panopticapi")
+    rules = MergeRules(score=0.3, overlap=0.8, stuff_area=64, keep_things=True)
+    assert MergeRules.from_dict(json.loads(json.dumps(rules.to_dict()))) == rules
+    assert MergeRules.from_dict({}) == MergeRules()
+    assert replace(MergeRules(), stuff_area=4096) == MergeRules.named("panopticapi")
     with pytest.raises(ValueError, match="overlap"):
-        Merging.from_dict({"overlapp": 0.5})
+        MergeRules.from_dict({"overlapp": 0.5})
     with pytest.raises(ValueError, match="detectron2"):
-        Merging.named("detectron")
+        MergeRules.named("detectron")
 
 
 @pytest.mark.parametrize(
@@ -169,17 +169,17 @@ def test_rules_are_plain_values():
 )
 def test_rules_that_make_no_sense(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        Merging(**wrong)
+        MergeRules(**wrong)
 
 
 def test_what_does_not_fit_is_refused():
     case = small_cases()["limits"]
     semantic, instances = torch.from_numpy(case.semantic), found_in(case)
     with pytest.raises(ValueError, match="7x6, but the instances are 8x6"):
-        Merging()(semantic[:, 1:], instances, semantic_classes=STUFF)
+        MergeRules()(semantic[:, 1:], instances, semantic_classes=STUFF)
     with pytest.raises(ValueError, match="semantic_classes"):
-        Merging()(semantic, instances)
+        MergeRules()(semantic, instances)
     with pytest.raises(ValueError, match=r"\(9, H, W\)"):
-        Merging()(torch.rand(4, 6, 8), instances, semantic_classes=STUFF)
+        MergeRules()(torch.rand(4, 6, 8), instances, semantic_classes=STUFF)
     with pytest.raises(ValueError, match="no class for thing 1, thing 2"):
-        Merging()(semantic, instances, semantic_classes=STUFF, classes=STUFF)
+        MergeRules()(semantic, instances, semantic_classes=STUFF, classes=STUFF)

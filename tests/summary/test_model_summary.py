@@ -77,7 +77,7 @@ def test_torchvision_s_multiply_adds(name, backbone, published):
     assert round((summary.multiply_adds + auxiliary) / 1e9, 3) == published
 
 
-def test_pspnet_sees_the_whole_picture():
+def test_pspnet_sees_the_whole_image():
     summary = pixelwise.summarize(weightless("pspnet"), (473, 473))
     assert summary.receptive_field is None
     assert summary.strides == (2, 4, 8)
@@ -125,12 +125,12 @@ def test_every_model_has_one_and_stays_as_it_is(case):
 def test_exactly_the_pixels_in_the_field_matter(arguments):
     """What is not a number spreads from one column to all that depend on it (corners not aligned: weights of zero)."""
     model = pixelwise.create(num_classes=2, **arguments).eval()
-    picture = torch.rand(1, 3, 64, 512)
+    image = torch.rand(1, 3, 64, 512)
     tensors = {name: t.to("meta") for name, t in (*model.named_parameters(), *model.named_buffers())}
-    with torch.no_grad(), Watch(shape := picture.to("meta")) as watch:
+    with torch.no_grad(), Watch(shape := image.to("meta")) as watch:
         spans = watch.sights[functional_call(model, tensors, (shape,)).logits].spans["x"]
     for column in (0, 200, 255, 256, 311):
-        blind = picture.clone()
+        blind = image.clone()
         blind[..., column] = torch.nan
         with torch.no_grad():
             lost = model(blind).logits.isnan().any(0).any(0).any(0).numpy()
@@ -153,7 +153,7 @@ def test_the_table_and_the_record(small):
     assert lines[0].endswith("stride  number  parameters  multiply-adds  sees")
     assert len({len(line) for line in lines[: len(summary.layers) + 2]}) == 1
     assert any(line.startswith("convolution ") and " 9×9 " in line for line in lines)
-    assert "for a picture of 320x240" in summary.table() and "the whole picture" in summary.table()
+    assert "for an image of 320x240" in summary.table() and "the whole image" in summary.table()
     record = json.loads(json.dumps(summary.to_dict(), allow_nan=False))
     assert record["receptive_field"] is None and record["size"] == [240, 320]
     assert record["layers"][0]["kernel"] == [7, 7]

@@ -61,7 +61,7 @@ NETWORKS = {
     "attention over channels": Lambda(lambda x: x * F.avg_pool2d(x, 3, 1, 1).softmax(1).sum(1, keepdim=True)),
 }
 
-WHOLE = {
+MAX_UNTILED_PIXELS = {
     "squeezed": Lambda(lambda x: x * x.mean((2, 3), keepdim=True)),
     "pooled": Lambda(lambda x: F.interpolate(F.adaptive_avg_pool2d(x, 3), (HEIGHT, WIDTH), mode="bilinear")),
     "attention": Lambda(lambda x: F.scaled_dot_product_attention(*[x.flatten(2).mT] * 3).mT.view(x.shape)),
@@ -73,10 +73,10 @@ WHOLE = {
 
 def followed(network: nn.Module) -> tuple[dict[str, np.ndarray] | None, int | None]:
     """The spans of each row and column of the output, and the longest."""
-    picture = torch.empty(1, 3, HEIGHT, WIDTH, device="meta")
+    image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta")
     tensors = {name: t.to("meta") for name, t in (*network.named_parameters(), *network.named_buffers())}
-    with torch.no_grad(), Watch(picture) as watch:
-        output = functional_call(network.eval(), tensors, (picture,))
+    with torch.no_grad(), Watch(image) as watch:
+        output = functional_call(network.eval(), tensors, (image,))
     reach = watch.reach(output)
     spans = watch.sights[output].spans
     return {axis: np.broadcast_to(spans[axis], (2, output.shape[k])) for axis, k in (("y", -2), ("x", -1))}, reach
@@ -94,10 +94,8 @@ def test_what_is_not_a_number_spreads_as_far(name):
     spans, reach = followed(network)
     for axis, side in (("y", HEIGHT), ("x", WIDTH)):
         batch = torch.rand(side, 3, HEIGHT, WIDTH)
-        pictures = torch.arange(side)
-        batch[(pictures, slice(None), pictures) if axis == "y" else (pictures, slice(None), slice(None), pictures)] = (
-            torch.nan
-        )
+        images = torch.arange(side)
+        batch[(images, slice(None), images) if axis == "y" else (images, slice(None), slice(None), images)] = torch.nan
         with torch.no_grad():
             lost = network(batch).isnan()
         touched = lost.any(1).any(2 if axis == "y" else 1).numpy()
@@ -116,24 +114,24 @@ def test_aligned_corners_by_gradients():
     for parameter in network.parameters():
         nn.init.uniform_(parameter, 0.5, 1.0)
     spans, _ = followed(network)
-    picture = torch.rand(1, 3, HEIGHT, WIDTH, requires_grad=True)
-    output = network(picture)
+    image = torch.rand(1, 3, HEIGHT, WIDTH, requires_grad=True)
+    output = network(image)
     for axis, k in (("y", 2), ("x", 3)):
         for position in range(output.shape[k]):
-            (gradient,) = torch.autograd.grad(output.select(k, position).sum(), picture, retain_graph=True)
+            (gradient,) = torch.autograd.grad(output.select(k, position).sum(), image, retain_graph=True)
             touched = (gradient.abs() > 1e-7).any(1).any(5 - k - 1)[0].nonzero()
             assert spans[axis][:, position].tolist() == [touched.min(), touched.max()]
 
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_what_mixes_distant_pixels_sees_the_whole_picture(name):
-    _, reach = followed(WHOLE[name])
+@pytest.mark.parametrize("name", MAX_UNTILED_PIXELS)
+def test_what_mixes_distant_pixels_sees_the_whole_image(name):
+    _, reach = followed(MAX_UNTILED_PIXELS[name])
     assert reach is None
 
 
-def test_what_does_not_depend_on_the_picture_sees_nothing():
-    picture = torch.empty(1, 3, 8, 8, device="meta")
-    with Watch(picture) as watch:
+def test_what_does_not_depend_on_the_image_sees_nothing():
+    image = torch.empty(1, 3, 8, 8, device="meta")
+    with Watch(image) as watch:
         other = torch.ones(1, 3, 8, 8, device="meta") * 2
     assert watch.reach(other) == 0
     assert watch.rows(other) is None

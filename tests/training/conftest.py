@@ -1,4 +1,4 @@
-"""Small real pictures, and methods that train on them in milliseconds."""
+"""Small real images, and methods that train on them in milliseconds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def plain() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def cells(nuclei_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """64×64 pixels of the bundled nuclei as a mask folder: 8 pictures to train on, 4 to validate on."""
+    """64×64 pixels of the bundled nuclei as a mask folder: 8 images to train on, 4 to validate on."""
     folder = tmp_path_factory.mktemp("cells")
     for split, number in (("train", 8), ("val", 4)):
         for line in (nuclei_sample / f"{split}.txt").read_text().split()[:number]:

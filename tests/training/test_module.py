@@ -9,7 +9,7 @@ import torch
 from pixelwise.classes import Classes
 from pixelwise.sample import Batch
 from pixelwise.segmentation import Segmentation
-from pixelwise.training.module import Waiting
+from pixelwise.training.module import TimedLoader
 
 
 def test_waiting_divides_and_measures():
@@ -29,7 +29,7 @@ def test_waiting_divides_and_measures():
         def __iter__(self):
             return slowly()
 
-    waiting = Waiting(Loader(), 2)
+    waiting = TimedLoader(Loader(), 2)
     parts = list(waiting)
     assert len(parts) == len(waiting) == 6
     assert [part.names for part in parts[:2]] == [("a", "b"), ("c", "d")]

@@ -45,12 +45,12 @@ def test_frozen_norms_stay_while_the_rest_learns(start, cells, tmp_path):
 
 
 def test_frozen_norms_compute_as_in_evaluation(start, cells):
-    from pixelwise.training.module import Trainee
-    from pixelwise.training.preparation import Course
+    from pixelwise.training.module import TrainingModule
+    from pixelwise.training.preparation import RunLength
     from pixelwise.training.run_state import State
 
     recipe = Recipe(str(cells), model="noisy", weights=str(start), norm="frozen")
-    trainee = Trainee(pixelwise.load(start), recipe, Course(1, 1, 1, 1), State(), lambda *_: None)
+    trainee = TrainingModule(pixelwise.load(start), recipe, RunLength(1, 1, 1, 1), State(), lambda *_: None)
     images = torch.rand(2, 3, 32, 32)
     norm = trainee.model.body[3]
     assert trainee.model.training and not norm.training

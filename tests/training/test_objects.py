@@ -1,4 +1,4 @@
-"""Training a method that finds objects, from made pictures to scores; and the data that it refuses."""
+"""Training a method that finds objects, from made images to scores; and the data that it refuses."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ def test_the_losses_are_the_methods_own(recipe, name, value, tmp_path):
 
 def test_data_in_which_nothing_is_annotated_are_refused(recipe, tmp_path):
     nothing = replace(recipe, data="shapes:number=6,size=64,least=0,most=0")
-    with pytest.raises(ValueError, match="no object in any of the 5 pictures"):
+    with pytest.raises(ValueError, match="no object in any of the 5 images"):
         train(nothing, machine=MACHINE, out=tmp_path / "run", progress=False)

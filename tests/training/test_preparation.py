@@ -23,11 +23,11 @@ from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.weights.checkpoint import save
 
 
-def test_the_course_follows_from_the_pictures(cells):
+def test_the_course_follows_from_the_images(cells):
     train, val = (open_dataset(cells, split=split) for split in ("train", "val"))
     course = course_of(Recipe("d", batch=3, epochs=40, imgsz=(32,)), Machine(accumulate=3), train, val)
     assert (course.epoch_steps, course.steps, course.accumulate) == (3, 120, 3)
-    # 4 pictures of 64² are looked at and 8 of 32² trained on: 2 · ⅓ of an epoch's time, a tenth of it is wanted.
+    # 4 images of 64² are looked at and 8 of 32² trained on: 2 · ⅓ of an epoch's time, a tenth of it is wanted.
     assert course.validate_every == 4, "limited to ten times a run"
     assert course_of(Recipe("d", batch=3, epochs=400, imgsz=(32,)), Machine(), train, val).validate_every == 7
 

@@ -25,7 +25,7 @@ def test_text_becomes_the_type_of_the_field():
     assert (recipe.void, recipe.classes, recipe.backbone, recipe.resize) == ((0, 255), ("a", "b"), None, None)
 
 
-def test_pictures_are_resized_by_their_shorter_side_or_to_a_square():
+def test_images_are_resized_by_their_shorter_side_or_to_a_square():
     assert Recipe("d").resize is None
     assert Recipe("d", resize=520).resize == (520,)
     assert Recipe("d", resize="550,550").resize == (550, 550)

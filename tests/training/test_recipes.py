@@ -54,7 +54,7 @@ def test_the_files_are_tidy(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "pictures", "steps"),
+    ("name", "images", "steps"),
     [
         ("mask_rcnn-coco", 117_266, 160_000),
         ("panoptic_fpn-coco", 118_287, 90_000),
@@ -69,10 +69,10 @@ def test_the_files_are_tidy(name):
         ("yolact-coco", 117_266, 800_000),
     ],
 )
-def test_as_many_steps_as_published(name, pictures, steps):
-    """To the nearest whole pass over the pictures."""
+def test_as_many_steps_as_published(name, images, steps):
+    """To the nearest whole pass over the images."""
     recipe = shipped(name)
-    passes = math.ceil(pictures / recipe.batch)
+    passes = math.ceil(images / recipe.batch)
     assert abs(recipe.epochs * passes - steps) <= passes / 2
     text = (FOLDER / f"{name}.yaml").read_text("utf-8")
     assert f"# {recipe.epochs * passes:,} steps" in text
@@ -105,7 +105,7 @@ def test_deeplab_v1_falls_each_2000_steps():
 
 
 def tiny(name: str, cells: Path) -> Recipe:
-    """The recipe with a small network and small pictures, for two steps."""
+    """The recipe with a small network and small images, for two steps."""
     recipe = shipped(name, data=str(cells), epochs=1, batch=4, imgsz=(33,))
     if recipe.resize:
         recipe = replace(recipe, resize=(40,) * len(recipe.resize))

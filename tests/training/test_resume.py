@@ -67,7 +67,7 @@ def test_killed_and_interrupted_it_ends_with_the_same_weights(plain, cells, tmp_
 
 @pytest.mark.slow
 def test_two_processes_do_what_one_does(plain, cells, tmp_path):
-    """Each takes half of each batch and half of the validation pictures; gradients and counts are added up."""
+    """Each takes half of each batch and half of the validation images; gradients and counts are added up."""
     recipe = Recipe(str(cells), model="plain", epochs=4, batch=4, imgsz=(32,), scale=(1, 1), lr=0.003, loss="ce")
     two = start(tmp_path / "two", recipe, devices=2)
     one = train(recipe, machine=MACHINE, out=tmp_path / "one", progress=False)

@@ -45,7 +45,7 @@ def test_what_a_run_leaves_behind(run, recipe, cells):
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
     assert max(float(row["mIoU"]) for row in rows) == pytest.approx(run.scores["mIoU"], abs=1e-6)
-    assert "8 pictures to train on, 4 to validate on" in (run.folder / "log.txt").read_text()
+    assert "8 images to train on, 4 to validate on" in (run.folder / "log.txt").read_text()
 
 
 def test_the_checkpoint_says_what_it_is_and_scores_what_it_says(run, recipe, cells):
@@ -75,11 +75,11 @@ def test_a_run_resumes_with_its_own_recipe_only(run, recipe):
         train(replace(recipe, lr=0.5, seed=1), machine=MACHINE, out=run.folder, resume=True)
 
 
-def test_a_run_resumes_with_its_own_pictures_only(run, recipe, cells, tmp_path):
+def test_a_run_resumes_with_its_own_images_only(run, recipe, cells, tmp_path):
     shutil.copytree(cells, tmp_path / "cells")
     shutil.copytree(run.folder, tmp_path / "run")
-    picture = next((tmp_path / "cells" / "images" / "train").iterdir())
-    cv2.imwrite(str(picture), np.zeros((64, 64, 3), np.uint8))
+    image = next((tmp_path / "cells" / "images" / "train").iterdir())
+    cv2.imwrite(str(image), np.zeros((64, 64, 3), np.uint8))
     state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
     torch.save({**state, "finished": False}, tmp_path / "run" / "state.pt")
     with pytest.raises(ValueError, match="changed since"):
@@ -136,7 +136,7 @@ def test_a_loss_that_is_no_number_ends_the_run(recipe, tmp_path):
     with pytest.raises(FloatingPointError, match=r"(?s)step \d+.*lower --lr") as caught:
         train(wild, machine=MACHINE, out=tmp_path, progress=False)
     assert signal.getsignal(signal.SIGINT) is before
-    assert "pictures: " in str(caught.value) or "weights" in str(caught.value)
+    assert "images: " in str(caught.value) or "weights" in str(caught.value)
     assert not (tmp_path / "last.safetensors").exists(), "weights that are no numbers must not be kept"
 
 
@@ -148,7 +148,7 @@ def test_no_progress_ends_the_run(recipe, tmp_path):
     assert train(still, machine=MACHINE, out=tmp_path, resume=True, progress=False) == done
 
 
-def test_pictures_without_objects_and_without_validation(recipe, tmp_path):
+def test_images_without_objects_and_without_validation(recipe, tmp_path):
     for kind in ("images", "masks"):
         (tmp_path / "data" / kind / "train").mkdir(parents=True)
         for k in range(5):

@@ -10,7 +10,7 @@ from pixelwise.ops.resize import Resizing, resize
 from pixelwise.training.validation import Validation
 
 
-def test_it_counts_each_picture_once_at_its_own_size(plain, cells):
+def test_it_counts_each_image_once_at_its_own_size(plain, cells):
     data = open_dataset(cells, split="val")
     model = plain.Plain(2).eval()
     model.classes = data.classes
@@ -23,7 +23,7 @@ def test_it_counts_each_picture_once_at_its_own_size(plain, cells):
         metric.matrix += metric.count(logits.argmax(0).byte(), data.truth(k).class_map())
     found = Validation(data, model, 0)(model, torch.device("cpu"))
     wanted = metric.scores()
-    # The picture is resized by area here, and bilinearly above.
+    # The image is resized by area here, and bilinearly above.
     assert abs(found["pixel accuracy"] - wanted["pixel accuracy"]) < 0.02
     assert Validation(data, model, 2)(model, torch.device("cpu")) == found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from filling import picture, sixteen, state_dict
+from filling import make_image, sixteen, state_dict
 
 import pixelwise
 from pixelwise.classes import Classes
@@ -34,7 +34,7 @@ def test_what_is_converted_loads_with_equal_outputs(file, tmp_path):
     assert model.record["converted"] == {"from": "theirs.pth", "layout": "milesial"}
     model.normalize = Normalize()
     with torch.no_grad():
-        assert sixteen(model(picture(64, 96)).logits) == pytest.approx(RECORD["outputs"]["64x96"], abs=1e-5)
+        assert sixteen(model(make_image(64, 96)).logits) == pytest.approx(RECORD["outputs"]["64x96"], abs=1e-5)
 
 
 def test_what_does_not_fit_writes_nothing(file, tmp_path):

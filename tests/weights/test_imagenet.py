@@ -79,10 +79,10 @@ def test_a_file_that_does_not_fit(tmp_path):
         pixelwise.create("unet", num_classes=2, backbone="resnet18", pretrained=tmp_path / "model.safetensors")
     with pytest.raises(FileNotFoundError, match=r"did you mean model\.safetensors"):
         pixelwise.create("unet", num_classes=2, backbone="resnet18", pretrained=tmp_path / "modell.safetensors")
-    shutil.copy(tmp_path / "model.safetensors", tmp_path / "picture.pth")
-    Image.new("RGB", (3, 3)).save(tmp_path / "picture.png")
+    shutil.copy(tmp_path / "model.safetensors", tmp_path / "image.pth")
+    Image.new("RGB", (3, 3)).save(tmp_path / "image.png")
     with pytest.raises(ValueError, match="not a whole safetensors file"):
-        pixelwise.create("unet", num_classes=2, backbone="resnet18", pretrained=tmp_path / "picture.png")
+        pixelwise.create("unet", num_classes=2, backbone="resnet18", pretrained=tmp_path / "image.png")
 
 
 def test_a_file_that_fills_only_a_part(tmp_path):

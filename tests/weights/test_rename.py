@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from filling import picture, sixteen, state_dict
+from filling import make_image, sixteen, state_dict
 from safetensors.torch import save_file
 
 import pixelwise
@@ -32,7 +32,7 @@ def padded():
 def test_the_outputs_are_those_of_the_library(path):
     record = json.loads(path.read_text("utf-8"))
     model = pixelwise.create(**record["create"]).eval()
-    model.normalize = Normalize()  # the peers were shown the picture as it is
+    model.normalize = Normalize()  # the peers were shown the image as it is
     unused = pixelwise.load_weights(model, state_dict(record["shapes"]), record["layout"])
     assert sorted(unused) == sorted(record.get("unused", []))
     sizes = [tuple(map(int, size.split("x"))) for size in record["outputs"]]
@@ -42,7 +42,7 @@ def test_the_outputs_are_those_of_the_library(path):
     with torch.no_grad():
         for height, width in sizes:
             wanted = record["outputs"][f"{height}x{width}"]
-            logits, auxiliary = model(picture(height, width))
+            logits, auxiliary = model(make_image(height, width))
             assert logits.shape[-2:] == (height, width)
             found = [value for one in (logits, *auxiliary)[: len(wanted) // 16] for value in sixteen(one)]
             assert found == pytest.approx(wanted, rel=0, abs=1e-5 * max(1, *map(abs, wanted)))

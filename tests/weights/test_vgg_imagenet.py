@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from filling import picture
+from filling import make_image
 from torch import nn
 
 import pixelwise
@@ -33,11 +33,11 @@ def ours(width: int = 2, fc6: nn.Conv2d | None = None) -> VGG16:
     return VGG16([nn.MaxPool2d(2)] * 5, fc6 or nn.Conv2d(8 * width, 64 * width, 7), width=width).eval()
 
 
-def test_torchvision_s_weights_give_the_same_for_the_same_picture(tmp_path):
+def test_torchvision_s_weights_give_the_same_for_the_same_image(tmp_path):
     network, theirs = ours(), original()
     torch.save(theirs.state_dict(), tmp_path / "vgg16-397923af.pth")
     load_vgg16(network, tmp_path / "vgg16-397923af.pth")
-    image = picture(224, 224)
+    image = make_image(224, 224)
     with torch.no_grad():
         found = network(network.normalize()(image))
         seen = Normalize(IMAGENET_MEAN, IMAGENET_STD)(image)

@@ -40,14 +40,14 @@ def test_a_png_is_read_back_equal(rows, noise, tmp_path):
     assert [tuple(colors[3 * k : 3 * k + 3]) for k in (0, 1, 2, 255)] == [*LAND.colors, VOID_COLOR]
 
 
-def test_a_tiff_is_read_back_equal_and_lies_where_the_picture_lies(source, tmp_path):
+def test_a_tiff_is_read_back_equal_and_lies_where_the_image_lies(source, tmp_path):
     maps = np.random.default_rng(0).integers(0, 3, (900, 900), dtype=np.uint8)
     with tiff_rows(tmp_path / "a.tif", (900, 900), LAND, source) as write:
         for top in range(0, 900, 256):
             write(maps[top : top + 256])
-    with rasterio.open(source) as picture, rasterio.open(tmp_path / "a.tif") as found:
+    with rasterio.open(source) as image, rasterio.open(tmp_path / "a.tif") as found:
         assert np.array_equal(found.read(1), maps)
-        assert (found.crs, found.transform, found.bounds) == (picture.crs, picture.transform, picture.bounds)
+        assert (found.crs, found.transform, found.bounds) == (image.crs, image.transform, image.bounds)
         assert found.crs.to_epsg() == 32616
         assert (found.nodata, found.block_shapes) == (255, [(256, 256)])
         assert found.colormap(1)[1] == (0, 0, 255, 255)

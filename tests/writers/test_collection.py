@@ -12,7 +12,7 @@ from pixelwise.writers.collection import Collection
 CELLS = Classes(("background", "cell"), background=0)
 
 
-def test_each_format_has_one_file_for_all_pictures(tmp_path):
+def test_each_format_has_one_file_for_all_images(tmp_path):
     result = Segmentation(CELLS, torch.tensor([1]), masks=torch.ones(1, 2, 3, dtype=torch.bool))
     collected = Collection(CELLS, ("overlay", "coco", "coco-panoptic", "table", "yolo"), tmp_path)
     for name in ("a.png", "b/c.jpg"):
@@ -28,7 +28,7 @@ def test_each_format_has_one_file_for_all_pictures(tmp_path):
     images = json.loads((tmp_path / "coco.json").read_text("utf-8"))["images"]
     assert [image["file_name"] for image in images] == ["a.png", "b/c.jpg"]
     lines = (tmp_path / "table.csv").read_text("utf-8").splitlines()
-    assert [line.split(",")[0] for line in lines] == ["picture", "a.png", "b/c.jpg"]
+    assert [line.split(",")[0] for line in lines] == ["image", "a.png", "b/c.jpg"]
     assert yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_text("utf-8"))["names"] == {0: "cell"}
 
 

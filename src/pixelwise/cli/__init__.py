@@ -15,14 +15,14 @@ from . import flags, verbs
 WRONG_INPUT, INTERRUPTED = 2, 130
 
 OVERVIEW = """\
-Image segmentation on your own pictures: from a folder to masks.
+Image segmentation on your own images: from a folder to masks.
 
-  pixelwise demo                                              the whole way on bundled pictures, two minutes
+  pixelwise demo                                              the whole way on bundled images, two minutes
   pixelwise inspect  --data cells                             what the network will see, and what is wrong with the data
   pixelwise models                                            the methods, and the published weights that load
   pixelwise recipes                                           trainings as the papers did them, to start from
   pixelwise train    --data cells --model unet                a trained model in runs/train
-  pixelwise evaluate --model runs/train --data cells          scores on pictures that it has not seen
+  pixelwise evaluate --model runs/train --data cells          scores on images that it has not seen
   pixelwise tune     --model runs/train --data cells          what comes after the network, kept only where it helps
   pixelwise predict  --model runs/train --source new/*.jpg    masks, overlays and files in runs/predict
   pixelwise convert  theirs.pth --layout smp --model unet     somebody else's weights as a checkpoint of ours
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `pixelwise`; those of the process when not given.
 
     Returns:
-        The exit code: 0 done, 1 some pictures failed or problems were found, 2 wrong input, 130 interrupted.
+        The exit code: 0 done, 1 some images failed or problems were found, 2 wrong input, 130 interrupted.
     """
     options, unknown = _parser().parse_known_args(arguments)
     if unknown:
@@ -68,14 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pixelwise {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     table: list[tuple[str, str, Callable[..., None], Callable[..., int]]] = [
-        ("demo", "train, evaluate and draw on the bundled pictures of nuclei", flags.demo, verbs.demo),
+        ("demo", "train, evaluate and draw on the bundled images of nuclei", flags.demo, verbs.demo),
         ("inspect", "one page that shows what the network will see, and every problem", flags.inspect, verbs.inspect),
         ("models", "the methods there are, and the published weights that load", flags.models, verbs.models),
         ("recipes", "trainings as the papers did them, to start from", flags.recipes, verbs.recipes),
-        ("train", "train a model on a folder of pictures and masks", flags.train, verbs.train),
-        ("evaluate", "score a model on pictures with masks", flags.evaluate, verbs.evaluate),
+        ("train", "train a model on a folder of images and masks", flags.train, verbs.train),
+        ("evaluate", "score a model on images with masks", flags.evaluate, verbs.evaluate),
         ("tune", "search what comes after the network, and keep it where it helps", flags.tune, verbs.tune),
-        ("predict", "masks, overlays and files for pictures", flags.predict, verbs.predict),
+        ("predict", "masks, overlays and files for images", flags.predict, verbs.predict),
         (
             "convert",
             "weights as a checkpoint of ours, or masks and objects as panoptic data",

@@ -30,7 +30,7 @@ def models(verb: ArgumentParser) -> None:
     """Of `pixelwise models`."""
     verb.add_argument("name", nargs="?", metavar="NAME", help="a method, a published checkpoint or a file of weights")
     verb.add_argument("--summary", action="store_true", help="layers, parameters, multiply-adds and receptive field")
-    verb.add_argument("--size", default="512", help="of the picture that is counted for: 512 or 512x1024, height first")
+    verb.add_argument("--size", default="512", help="of the image that is counted for: 512 or 512x1024, height first")
     verb.add_argument("--num-classes", type=int, help="default: 21; of a panoptic method the classes of COCO panoptic")
     _made(verb)
     _json(verb, "summary")
@@ -76,7 +76,7 @@ def tune(verb: ArgumentParser) -> None:
     areas = "search the areas of --fill-holes, --merge-below and --drop-below too"
     verb.add_argument("--areas", action="store_true", help=areas)
     verb.add_argument(
-        "--pictures", type=int, default=60, help="taken at most, for search and verdict (default: %(default)s)"
+        "--images", type=int, default=60, help="taken at most, for search and verdict (default: %(default)s)"
     )
     verb.add_argument("--seed", type=int, default=0, help="of every random draw (default: %(default)s)")
     _boundary(verb, 2)
@@ -86,8 +86,8 @@ def tune(verb: ArgumentParser) -> None:
 def predict(verb: ArgumentParser) -> None:
     """Of `pixelwise predict`."""
     _model(verb)
-    verb.add_argument("--source", required=True, nargs="+", help="pictures, folders or patterns like 'new/*.tif'")
-    formats = """overlay (the picture with the result on it), class-map (PNG, a class each pixel), label-map (16-bit
+    verb.add_argument("--source", required=True, nargs="+", help="images, folders or patterns like 'new/*.tif'")
+    formats = """overlay (the image with the result on it), class-map (PNG, a class each pixel), label-map (16-bit
         PNG, a number each segment), coco (JSON with run lengths), yolo (texts of polygons), coco-panoptic (JSON and
         PNGs), table (CSV with class, score, area, box and centre of each object); several: overlay,table (default:
         overlay,class-map; for objects overlay,table; for both overlay,coco-panoptic)"""
@@ -128,7 +128,7 @@ def _made(verb: argparse._ActionsContainer) -> None:
 
 
 def _data(verb: ArgumentParser, split: str) -> None:
-    verb.add_argument("--data", required=True, help="folder or list file of the pictures and masks")
+    verb.add_argument("--data", required=True, help="folder or list file of the images and masks")
     verb.add_argument("--split", default=split, help="which part of the data; all: everything (default: %(default)s)")
     names = "names of the classes, in the order of their values: background,cell; a model knows those of its training"
     verb.add_argument("--classes", help=names)
@@ -146,10 +146,10 @@ def _model(verb: ArgumentParser) -> None:
     given = "a checkpoint (.safetensors), the folder of a training run, or a published one of `pixelwise models`"
     verb.add_argument("--model", required=True, help=given)
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 … (default: %(default)s)")
-    verb.add_argument("--flip", action="store_true", help="average with the prediction of the mirrored picture")
+    verb.add_argument("--flip", action="store_true", help="average with the prediction of the mirrored image")
     verb.add_argument("--scales", default="1", help="average over sizes: 0.75,1,1.25 (default: %(default)s)")
-    tile = """side of the tiles for large pictures, pixels; chosen when not given. Objects in several tiles are united;
-        a model that makes pictures smaller finds smaller objects so"""
+    tile = """side of the tiles for large images, pixels; chosen when not given. Objects in several tiles are united;
+        a model that makes images smaller finds smaller objects so"""
     verb.add_argument("--tile", type=int, help=tile)
     share = "share of a tile that overlaps (default: %(default)s)"
     verb.add_argument("--overlap", type=float, default=0.25, help=share)
@@ -184,7 +184,7 @@ def _chain(verb: ArgumentParser) -> None:
 def _boundary(verb: ArgumentParser, default: int | None) -> None:
     text = (
         "tolerance of the boundary F1, of objects the width of the boundaries of the boundary AP: pixels, or below 1 a "
-        f"share of the picture's diagonal (COCO: 0.02) (default: {default or 'left out'})"
+        f"share of the image's diagonal (COCO: 0.02) (default: {default or 'left out'})"
     )
     verb.add_argument("--boundary", type=float, default=default, help=text)
 

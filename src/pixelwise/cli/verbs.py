@@ -67,7 +67,7 @@ def models(options: Namespace) -> int:
 def _summarize(options: Namespace) -> int:
     from ..data.recognition.known_classes import known_classes
     from ..models import MODELS
-    from ..ops.names import nearest
+    from ..ops.names import suggest
     from ..summary.model_summary import summarize
     from ..weights.published import PRESETS
 
@@ -84,7 +84,7 @@ def _summarize(options: Namespace) -> int:
 
         model = load(options.name)
     else:
-        near = nearest(options.name, [*MODELS, *PRESETS])
+        near = suggest(options.name, [*MODELS, *PRESETS])
         raise ValueError(f"{options.name} is no method, no published checkpoint and no file; {near}")
     found = summarize(model, _size(options.size))
     print(json.dumps(found.to_dict(), indent=2) if options.json else found.table())
@@ -117,13 +117,13 @@ def _new(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
 
 def recipes(options: Namespace) -> int:
     """`pixelwise recipes`: the list, or one as it is."""
-    from ..ops.names import nearest
+    from ..ops.names import suggest
     from ..training.recipes import file_of, recipes
 
     known = recipes()
     if options.name:
         if options.name not in known:
-            raise ValueError(f"there is no recipe {options.name!r}: {nearest(options.name, known)}")
+            raise ValueError(f"there is no recipe {options.name!r}: {suggest(options.name, known)}")
         print(file_of(options.name).read_text("utf-8"), end="")
         return DONE
     for name, text in known.items():
@@ -174,7 +174,7 @@ def tune(options: Namespace) -> int:
         _open_as_trained(options, predictor.model),
         budget=options.budget,
         areas=options.areas,
-        pictures=options.pictures,
+        images=options.images,
         boundary=options.boundary,
         seed=options.seed,
     )
@@ -215,7 +215,7 @@ def convert(options: Namespace) -> int:
     )
     for name, reason in unused.items():
         print(f"not used: {name}: {reason}")
-    print(f"{options.out}\nnext: pixelwise predict --model {options.out} --source PICTURES")
+    print(f"{options.out}\nnext: pixelwise predict --model {options.out} --source IMAGES")
     return DONE
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from ..classes import Classes
 from ..images.image_file import SUFFIXES, missing
-from ..ops.names import nearest
+from ..ops.names import suggest
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, shapes, voc, yolo
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from .records import Dataset as Dataset
@@ -42,13 +42,13 @@ def open_dataset(
     void: int | Sequence[int] | None = None,
     colors: Mapping[str, Sequence[int]] | str | None = None,
 ) -> Dataset:
-    """Pictures with their truth, from a folder (or a list of pairs, or a COCO file).
+    """Images with their ground truth, from a folder (or a list of pairs, or a COCO file).
 
     What was recognised is in the `notes` of the result: nothing about masks is guessed in silence. The meaning of mask
     values is learnt from all splits, so that each split of the data has the same classes.
 
     Args:
-        path: the data; or `shapes:number=200,size=128,seed=1` for synthetic pictures, see `data.shapes`.
+        path: the data; or `shapes:number=200,size=128,seed=1` for synthetic images, see `data.shapes`.
         split: "train", "val", "test" or what else the data have; None for everything.
         format: a key of `FORMATS`, where looking does not tell.
         classes: names in the order of their numbers, as a sequence or separated by commas; of masks with two values or
@@ -58,20 +58,20 @@ def open_dataset(
 
     Raises:
         FileNotFoundError: there is no such path; the error names the nearest.
-        ValueError: for an unknown format or split, for data in no known format, pictures without masks, masks whose
+        ValueError: for an unknown format or split, for data in no known format, images without masks, masks whose
             values cannot be told.
 
     >>> open_dataset("cells", split="val", classes="background,cell")  # doctest: +SKIP
     """
     data = read_dataset(path, split=split, format=format, classes=classes, void=void, colors=colors)
-    if data.alone:
+    if data.unpaired:
         number, names = (
-            counted(len(data.alone), "picture has", "pictures have"),
-            few(f"{one.name}{one.image.suffix}" for one in data.alone),
+            counted(len(data.unpaired), "image has", "images have"),
+            few(f"{one.name}{one.image.suffix}" for one in data.unpaired),
         )
         raise ValueError(
             f"{path}: {number} no mask: {names}; "
-            "add a mask (all 0 where there is nothing to see), or move these pictures away"
+            "add a mask (all 0 where there is nothing to see), or move these images away"
         )
     return data
 
@@ -85,7 +85,7 @@ def read_dataset(
     void: GivenVoid = None,
     colors: GivenColors = None,
 ) -> Dataset:
-    """As `open_dataset`, but where pictures have no mask the others are read, and these are named in `alone`."""
+    """As `open_dataset`, but where images have no mask the others are read, and these are named in `unpaired`."""
     path = Path(path)
     fits = _fits(path, format)
     name = next(iter(fits))
@@ -93,9 +93,9 @@ def read_dataset(
     data: Dataset = read(split)
     if not data.records:
         number = {known: len(read(known)) for known in _READERS[name].available(path)}
-        there = ", ".join(f"{known} with {counted(n, 'picture')}" for known, n in number.items() if n) or "none"
+        there = ", ".join(f"{known} with {counted(n, 'image')}" for known, n in number.items() if n) or "none"
         raise ValueError(
-            f"{path} has no pictures in the split {split!r}; there are: {there}; "
+            f"{path} has no images in the split {split!r}; there are: {there}; "
             "for everything say --split all (in Python split=None)"
         )
     others = [other for other in fits if other != name]
@@ -124,15 +124,15 @@ def _fits(path: Path, format: str | None) -> dict[str, str]:
         raise missing(path)
     if path.is_file() and path.name.lower().endswith(SUFFIXES):
         raise ValueError(
-            f"{path} is a picture: give the folder that holds the pictures and their masks "
+            f"{path} is an image: give the folder that holds the images and their masks "
             "(of images/ and masks/ the folder above both), or a list of pairs"
         )
     if format is not None:
         if format not in FORMATS:
-            raise ValueError(f"there is no data format {format!r}; {nearest(format, FORMATS)}")
+            raise ValueError(f"there is no data format {format!r}; {suggest(format, FORMATS)}")
         return {format: "as stated"}
     if path.is_dir() and not any(path.iterdir()):
-        raise ValueError(f"{path} is empty: it should hold pictures and their masks")
+        raise ValueError(f"{path} is empty: it should hold images and their masks")
     fits: dict[str, str] = {}
     for name, module in FORMATS.items():
         try:
@@ -144,7 +144,7 @@ def _fits(path: Path, format: str | None) -> dict[str, str]:
             fits |= {name: why} if why else {}
     if not fits:
         raise ValueError(
-            f"{path} holds no pictures with masks in a known way. Wanted: images/ and masks/, each with train/ and "
+            f"{path} holds no images with masks in a known way. Wanted: images/ and masks/, each with train/ and "
             "val/ or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt, two paths "
             "a line; JPEGImages/ and SegmentationClass/ (VOC); annotations/instances_train.json or "
             "panoptic_train.json (COCO); leftImg8bit/ and gtFine/ (Cityscapes); or data.yaml, images/ and "

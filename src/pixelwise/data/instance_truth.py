@@ -12,17 +12,17 @@ from .recognition.class_names import nothing
 from .records import Dataset, Record, Truths, few
 
 LOOKED_AT = 16
-"""One of so many pictures shows stuff, if the data tell of it."""
+"""One of so many images shows stuff, if the data tell of it."""
 
 
 @dataclass(frozen=True)
 class Things:
-    """Reads the objects of a record from its truth.
+    """Reads the objects of a record from its ground truth.
 
     Attributes:
-        truths: reads the whole truth.
+        truths: reads the whole ground truth.
         classes: the background and the things.
-        labels: for each class of the whole truth its index here, −1 for what is no object.
+        labels: for each class of the whole ground truth its index here, −1 for what is no object.
     """
 
     truths: Truths
@@ -39,7 +39,7 @@ class Things:
 
 
 def as_objects(dataset: Dataset) -> Dataset:
-    """The same pictures; class 0 is the background, the others are the things, and the truths have `masks`.
+    """The same images; class 0 is the background, the others are the things, and the ground truths have `masks`.
 
     Segments of stuff and of the background are left out, crowds are kept. Of panoptic data that are the objects.
 
@@ -48,7 +48,7 @@ def as_objects(dataset: Dataset) -> Dataset:
     """
     every = dataset.classes
     things = [k for k, thing in enumerate(every.things) if thing and k != every.background]
-    if not things or not dataset.apart:
+    if not things or not dataset.has_instances:
         raise ValueError(
             f"the data tell classes of pixels apart ({few(every.names)}), not one object from the next: methods that "
             "find objects take COCO or YOLO annotations, label maps (a number for each object, --format label-map), "
@@ -77,7 +77,10 @@ def check_panoptic(dataset: Dataset) -> None:
     things = [thing and k != classes.background for k, thing in enumerate(classes.things)]
     for wrong, why in (
         (not any(things), f"say nothing of things, which can be counted ({few(classes.names)})"),
-        (not dataset.apart, f"tell classes of pixels apart ({few(classes.names)}), not one object from the next"),
+        (
+            not dataset.has_instances,
+            f"tell classes of pixels apart ({few(classes.names)}), not one object from the next",
+        ),
         (all(map(_only_objects, (dataset.truth(i) for i in range(min(len(dataset), LOOKED_AT))))), "hold objects only"),
     ):
         if wrong:

@@ -1,4 +1,4 @@
-"""Training batches: which picture, which view of it and which size: all from the seed and the step alone."""
+"""Training batches: which image, which view of it and which size: all from the seed and the step alone."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Plan:
     """What decides the batches of one process of one training.
 
     Attributes:
-        batch: pictures a step, over all processes.
+        batch: images a step, over all processes.
         steps: of the whole training.
         start: the first step that is wanted; the steps before it are not made.
         seed: of every draw.
@@ -46,7 +46,7 @@ class Plan:
         rank, world: which process of how many this is; each makes its own part of the batch.
         multiple: height and width are padded to a multiple of this many pixels.
         sizes: heights and widths of which each step draws one, the same in all processes; the augmentation's if none.
-        weights: how often each picture is wanted, in any unit; all alike if None. See `rare_class_weights`.
+        weights: how often each image is wanted, in any unit; all alike if None. See `rare_class_weights`.
 
     Raises:
         ValueError: for a value outside its range, for a batch that the processes cannot share evenly.
@@ -71,11 +71,11 @@ class Plan:
         if self.rank >= self.world:
             raise ValueError(f"rank is {self.rank}, but the {self.world} processes are numbered 0 to {self.world - 1}")
         if self.batch % self.world:
-            raise ValueError(f"a batch of {self.batch} pictures cannot be shared evenly by {self.world} processes")
+            raise ValueError(f"a batch of {self.batch} images cannot be shared evenly by {self.world} processes")
 
 
 class Batches(DataLoader[Any]):
-    """Yields a `Batch` a step, from `plan.start` to `plan.steps`; an error of a picture comes as it was raised.
+    """Yields a `Batch` a step, from `plan.start` to `plan.steps`; an error of an image comes as it was raised.
 
     One pass is the whole training, and the workers live as long as it.
     """
@@ -94,18 +94,18 @@ class Batches(DataLoader[Any]):
 def training_batches(dataset: Dataset, augmentation: Augmentation, *, plan: Plan) -> Batches:
     """Augmented batches for training.
 
-    Pictures come in an order that is shuffled anew for each pass, each of them once a pass (or as often as its weight
+    Images come in an order that is shuffled anew for each pass, each of them once a pass (or as often as its weight
     says). Each draw depends on nothing but the seed, the step and the position in the batch of all processes: a run
     that starts at step 100 gets what an uninterrupted one gets from there on, and any number of processes and workers
-    get the same pictures. Which objects are pasted from where is drawn apart, so that it changes nothing else.
+    get the same images. Which objects are pasted from where is drawn apart, so that it changes nothing else.
 
     Raises:
-        ValueError: for a data set without pictures, for weights that do not fit it, for pasting where no class is a
+        ValueError: for a data set without images, for weights that do not fit it, for pasting where no class is a
             thing. While iterating, whatever the data
-            set raises for a picture, naming its file.
+            set raises for an image, naming its file.
     """
     if not len(dataset):
-        raise ValueError("there is nothing to train on: the data set has no pictures")
+        raise ValueError("there is nothing to train on: the data set has no images")
     if augmentation.paste and not any(dataset.classes.things):
         raise ValueError("the data have no objects to paste, only areas: use an augmentation without pasting")
     return Batches(
@@ -119,7 +119,7 @@ def training_batches(dataset: Dataset, augmentation: Augmentation, *, plan: Plan
 
 
 def class_counts(dataset: Dataset, *, workers: int = 4, progress: bool = False) -> Tensor:
-    """(pictures, C) int64: pixels of each class in the truth of each picture; void does not count."""
+    """(images, C) int64: pixels of each class in the ground truth of each image; void does not count."""
     number = len(dataset.classes)
 
     def count(i: int) -> Tensor:
@@ -130,29 +130,29 @@ def class_counts(dataset: Dataset, *, workers: int = 4, progress: bool = False) 
         if progress:
             from tqdm import tqdm
 
-            counts = iter(tqdm(counts, "counting classes", len(dataset), unit=" pictures", leave=False))
+            counts = iter(tqdm(counts, "counting classes", len(dataset), unit=" images", leave=False))
         every = list(counts)
     return torch.stack(every) if every else torch.zeros(0, number, dtype=torch.int64)
 
 
 def rare_class_weights(counts: Tensor, temperature: float = 0.1) -> Tensor:
-    """(pictures,) float64, summing to 1: how often to draw each picture so that rare classes are seen.
+    """(images,) float64, summing to 1: how often to draw each image so that rare classes are seen.
 
     Rare-class sampling (Hoyer et al., DAFormer, CVPR 2022, section 3.2): a class is drawn with probability
-    P(c) = exp((1 − f_c) / T) / Σ exp((1 − f_c') / T), f_c its share of all pixels, then one of the pictures that hold
-    it: a picture weighs Σ P(c) / (number of pictures with c) over its classes. They use T = 0.01, with which the rarest
-    few classes take nearly all draws; 0.1 is milder. A picture in which every pixel is void is never drawn.
+    P(c) = exp((1 − f_c) / T) / Σ exp((1 − f_c') / T), f_c its share of all pixels, then one of the images that hold
+    it: an image weighs Σ P(c) / (number of images with c) over its classes. They use T = 0.01, with which the rarest
+    few classes take nearly all draws; 0.1 is milder. An image in which every pixel is void is never drawn.
 
     Args:
-        counts: (pictures, C), as `class_counts` gives them.
+        counts: (images, C), as `class_counts` gives them.
         temperature: T; the higher, the more all classes are drawn alike.
 
     Raises:
-        ValueError: when no picture has any pixel of a class.
+        ValueError: when no image has any pixel of a class.
     """
     counts = counts.double()
     if counts.ndim != 2 or not bool(counts.sum() > 0):
-        raise ValueError("rare-class sampling needs pictures with classes, but no pixel of any belongs to one")
+        raise ValueError("rare-class sampling needs images with classes, but no pixel of any belongs to one")
     holds = (counts > 0).double()
     shares = counts.sum(0) / counts.sum()
     chances = torch.where(holds.any(0), (1 - shares) / temperature, -torch.inf).softmax(0)
@@ -178,7 +178,7 @@ class _Steps(TorchDataset["_Packed | Exception"]):
         try:
             samples = []
             for position in range(plan.rank * share, (plan.rank + 1) * share):
-                sample = self.dataset[self._picture(step * plan.batch + position)]
+                sample = self.dataset[self._image(step * plan.batch + position)]
                 view = self.augmentation(sample, np.random.default_rng((VIEW, plan.seed, step, position)), size)
                 samples.append(self._pasted(view, np.random.default_rng((PASTE, plan.seed, step, position)), size))
             return _Packed.of(collate(samples, plan.multiple))
@@ -187,19 +187,19 @@ class _Steps(TorchDataset["_Packed | Exception"]):
             return error
 
     def _pasted(self, view: Sample, rng: np.random.Generator, size: Size | None) -> Sample:
-        """The view with objects of another picture on it, as often as the augmentation says."""
+        """The view with objects of another image on it, as often as the augmentation says."""
         if rng.random() >= self.augmentation.paste:
             return view
         return paste(view, self.augmentation(self.dataset[int(rng.integers(len(self.dataset)))], rng, size), rng)
 
-    def _picture(self, draw: int) -> int:
-        """The index of the picture of one draw, counted over the whole training."""
+    def _image(self, draw: int) -> int:
+        """The index of the image of one draw, counted over the whole training."""
         number = len(self.dataset)
         turn, place = divmod(draw, number)
         order, offset = _order(self.plan.seed, turn, number)
         if self.cumulative is None:
             return int(order[place])
-        # Systematic sampling: evenly spaced points, so each picture comes weight · number times a pass, rounded.
+        # Systematic sampling: evenly spaced points, so each image comes weight · number times a pass, rounded.
         point = (order[place] + offset) / number
         return int(np.searchsorted(self.cumulative[:-1], point, side="right"))
 
@@ -223,7 +223,7 @@ class _Packed:
     @classmethod
     def of(cls, batch: Batch) -> _Packed:
         if not batch.truths:
-            raise ValueError(f"{batch.names[0] or 'a picture'} has no truth: there is nothing to train on")
+            raise ValueError(f"{batch.names[0] or 'an image'} has no truth: there is nothing to train on")
         ids = [truth.ids for truth in batch.truths if truth.ids is not None]
         masks = [truth.masks for truth in batch.truths if truth.masks is not None]
         carrier = torch.stack(ids) if ids else Masks.joined(masks).runs
@@ -244,7 +244,7 @@ class _Packed:
 
 @lru_cache(maxsize=4)
 def _order(seed: int, turn: int, number: int) -> tuple[NDArray[np.int64], float]:
-    """The shuffled pictures of one pass, and where its systematic sample begins, in [0, 1)."""
+    """The shuffled images of one pass, and where its systematic sample begins, in [0, 1)."""
     rng = np.random.default_rng((ORDER, seed, turn))
     return rng.permutation(number), float(rng.random())
 
@@ -254,7 +254,7 @@ def _cumulative(weights: Tensor, number: int) -> NDArray[np.float64]:
     values = torch.as_tensor(weights).double().numpy()
     if values.shape != (number,) or not (values >= 0).all() or not 0 < values.sum() < np.inf:
         raise ValueError(
-            f"the weights of the pictures must be {number} numbers, none negative and not all zero: "
+            f"the weights of the images must be {number} numbers, none negative and not all zero: "
             f"these are {values.shape} from {values.min(initial=np.inf)} to {values.max(initial=-np.inf)}"
         )
     shares: NDArray[np.float64] = np.cumsum(values) / values.sum()

@@ -1,4 +1,4 @@
-"""A data set: which pictures there are, and how to get at what is where in each."""
+"""A data set: which images there are, and how to get at what is where in each."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..segmentation import Segmentation
 
 @dataclass(frozen=True)
 class Record:
-    """One picture of a data set.
+    """One image of a data set.
 
     Attributes:
         name: the path below the data set's folder, without the suffix; no two are alike.
-        image: the picture's file.
-        mask: the file that holds its truth, where each picture has one.
-        annotations: its truth as JSON, where one file holds those of all pictures.
+        image: the image's file.
+        mask: the file that holds its ground truth, where each image has one.
+        annotations: its ground truth as JSON, where one file holds those of all images.
     """
 
     name: str
@@ -35,17 +35,17 @@ class Record:
 
     @classmethod
     def below(cls, root: Path, image: Path, mask: Path | None = None, annotations: bytes = b"") -> Record:
-        """Of a picture below the data set's folder, which names it."""
+        """Of an image below the data set's folder, which names it."""
         return cls(image.relative_to(root).with_suffix("").as_posix(), image, mask, annotations)
 
 
-def read_picture(record: Record) -> Tensor:
-    """(3, H, W) uint8 RGB: the picture of a record, from its file."""
+def read_record_image(record: Record) -> Tensor:
+    """(3, H, W) uint8 RGB: the image of a record, from its file."""
     return read_image(record.image)
 
 
 class Fault(NamedTuple):
-    """Something that the annotations of a picture have wrong, though they can perhaps be read.
+    """Something that the annotations of an image have wrong, though they can perhaps be read.
 
     Attributes:
         level: "error", "warning" or "note", as of a finding.
@@ -59,27 +59,27 @@ class Fault(NamedTuple):
 
 
 def no_faults(record: Record) -> tuple[Fault, ...]:
-    """What a format says that knows nothing but its truth."""
+    """What a format says that knows nothing but its ground truth."""
     return ()
 
 
 Truths = Callable[[Record], Segmentation]
-"""Reads the truth of a record."""
+"""Reads the ground truth of a record."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Pictures with their truth, read from their files each time they are asked for.
+    """Images with their ground truth, read from their files each time they are asked for.
 
     Attributes:
-        classes: what the truths distinguish.
-        records: one a picture.
+        classes: what the ground truths distinguish.
+        records: one an image.
         split: "train", "val", …, or None for everything.
         format: the format it was read from, a key of `FORMATS`.
         notes: what was recognised when it was opened, in sentences for people.
-        truths: reads the truth of one record.
-        alone: pictures of any split that ought to have a mask and have none; `open_dataset` refuses such data.
-        images: reads the picture of one record; only of pictures that are made has its file another meaning than its
+        truths: reads the ground truth of one record.
+        alone: images of any split that ought to have a mask and have none; `open_dataset` refuses such data.
+        images: reads the image of one record; only of images that are made has its file another meaning than its
             name.
         apart: whether each object is a segment of its own; if not, all of a class are one segment.
         faults: tells where the annotations of one record contradict each other.
@@ -91,9 +91,9 @@ class Dataset:
     format: str
     notes: tuple[str, ...]
     truths: Truths
-    alone: tuple[Record, ...] = ()
-    images: Callable[[Record], Tensor] = read_picture
-    apart: bool = True
+    unpaired: tuple[Record, ...] = ()
+    images: Callable[[Record], Tensor] = read_record_image
+    has_instances: bool = True
     faults: Callable[[Record], Sequence[Fault]] = no_faults
 
     def __repr__(self) -> str:
@@ -103,17 +103,17 @@ class Dataset:
         ]
         folder = above[-1].name if above else ""
         classes = counted(len(self.classes), "class", "classes")
-        return f"Dataset({folder!r}, split={self.split!r}, {counted(len(self), 'picture')}, {classes})"
+        return f"Dataset({folder!r}, split={self.split!r}, {counted(len(self), 'image')}, {classes})"
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, i: int) -> Sample:
-        """Picture i with its truth.
+        """Image i with its ground truth.
 
         Raises:
             FileNotFoundError, ValueError: a file is missing, broken, or holds what it may not; the mask has another
-                size than the picture as it is shown. A mask that was drawn on the stored pixels of a photo that EXIF
+                size than the image as it is shown. A mask that was drawn on the stored pixels of a photo that EXIF
                 turns is such a mask too: which of the two is right, only its maker knows.
         """
         record, image, truth = self.records[i], self.image(i), self.truth(i)
@@ -122,11 +122,11 @@ class Dataset:
         return Sample(image, truth, record.name)
 
     def image(self, i: int) -> Tensor:
-        """(3, H, W) uint8 RGB: picture i alone."""
+        """(3, H, W) uint8 RGB: image i alone."""
         return self.images(self.records[i])
 
     def truth(self, i: int) -> Segmentation:
-        """What is where in picture i, without reading the picture."""
+        """What is where in image i, without reading the image."""
         return self.truths(self.records[i])
 
 
@@ -141,7 +141,7 @@ def short_names(records: Iterable[Record]) -> list[str]:
     chosen = last if len(set(last)) == len(last) else [name.replace("/", "_") for name in names]
     if len(set(chosen)) < len(chosen):
         twice = Counter(chosen).most_common(1)[0][0]
-        raise ValueError(f"two pictures would be called {twice!r}: give them different names")
+        raise ValueError(f"two images would be called {twice!r}: give them different names")
     return chosen
 
 
@@ -152,7 +152,7 @@ def few(things: Iterable[object], number: int = 5) -> str:
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """A number of things in words: `1 picture`, `2 pictures`; of words that take no s, both are given."""
+    """A number of things in words: `1 image`, `2 images`; of words that take no s, both are given."""
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 

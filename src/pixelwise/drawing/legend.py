@@ -1,4 +1,4 @@
-"""Words in and beside pictures: labels, captions, and legends that say what the colours mean."""
+"""Words in and beside images: labels, captions, and legends that say what the colours mean."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ class Label:
 
 
 def text_size(height: int, width: int) -> int:
-    """The height of letters that suits a picture of this height and width, pixels; never too small to read."""
+    """The height of letters that suits an image of this height and width, pixels; never too small to read."""
     return min(max(12, round(math.sqrt(height * width) / 36)), 64)
 
 
-def add_legend(picture: Pixels, entries: Sequence[tuple[Color, str]]) -> Pixels:
-    """The picture with a legend below it, on a white ground that is as wide as the picture or the longest entry.
+def add_legend(image: Pixels, entries: Sequence[tuple[Color, str]]) -> Pixels:
+    """The image with a legend below it, on a white ground that is as wide as the image or the longest entry.
 
     Args:
-        picture: (H, W, 3) uint8; it stays as it is at the upper left.
+        image: (H, W, 3) uint8; it stays as it is at the upper left.
         entries: a colour and what it means, each.
     """
     if not entries:
-        return picture
-    size = text_size(*picture.shape[:2])
+        return image
+    size = text_size(*image.shape[:2])
     font, texts = _lettered([text for _, text in entries], size)
     gap = size // 2
     lengths = [round(2 * size + font.getlength(text)) + gap for text in texts]
-    width = max(picture.shape[1], max(lengths) + gap)
+    width = max(image.shape[1], max(lengths) + gap)
     places, x, y = [], gap, gap
     for length in lengths:
         if x > gap and x + length > width:
@@ -75,35 +75,35 @@ def add_legend(picture: Pixels, entries: Sequence[tuple[Color, str]]) -> Pixels:
     for (x, y), (color, _), text in zip(places, entries, texts, strict=True):
         draw.rectangle((x, y, x + round(1.4 * size), y + size - 1), fill=color, outline=INK)
         draw.text((x + 2 * size, y + size / 2), text, fill=INK, font=font, anchor="lm")
-    return stack(picture, np.asarray(ground))
+    return stack(image, np.asarray(ground))
 
 
-def add_caption(picture: Pixels, text: str) -> Pixels:
-    """The picture with a line of text above it, cut short where it does not fit."""
-    size = text_size(*picture.shape[:2])
+def add_caption(image: Pixels, text: str) -> Pixels:
+    """The image with a line of text above it, cut short where it does not fit."""
+    size = text_size(*image.shape[:2])
     font, (text,) = _lettered([text], size)
     gap, whole, length = size // 3, text, len(text)
-    while length > 1 and font.getlength(text) > max(picture.shape[1], 8 * size) - 2 * gap:
+    while length > 1 and font.getlength(text) > max(image.shape[1], 8 * size) - 2 * gap:
         length -= 1
         text = whole[:length] + "..."
-    width = max(picture.shape[1], round(font.getlength(text)) + 2 * gap)
+    width = max(image.shape[1], round(font.getlength(text)) + 2 * gap)
     ground = Image.new("RGB", (width, size + 2 * gap), PAPER)
     ImageDraw.Draw(ground).text((gap, gap + size / 2), text, fill=INK, font=font, anchor="lm")
-    return stack(np.asarray(ground), picture)
+    return stack(np.asarray(ground), image)
 
 
-def add_labels(picture: Pixels, labels: Sequence[Label]) -> Pixels:
-    """The picture with a label at each object where there is room: the first that is asked for gets it.
+def add_labels(image: Pixels, labels: Sequence[Label]) -> Pixels:
+    """The image with a label at each object where there is room: the first that is asked for gets it.
 
-    A label stands on, in or below the pixels of its object, inside the picture, and on no other label. It takes no more
+    A label stands on, in or below the pixels of its object, inside the image, and on no other label. It takes no more
     than `COVERED` of the box's area, so that small objects have a shorter one, or none.
     """
     if not labels:
-        return picture
-    height, width = picture.shape[:2]
+        return image
+    height, width = image.shape[:2]
     size = max(10, round(0.75 * text_size(height, width)))
     font, texts = _lettered([text for label in labels for text in label.texts], size)
-    canvas, left = Image.fromarray(picture), iter(texts)
+    canvas, left = Image.fromarray(image), iter(texts)
     draw, taken = ImageDraw.Draw(canvas), np.zeros((0, 4))
     high, gap = round(1.25 * size), max(2, size // 5)
     for label in labels:
@@ -130,10 +130,10 @@ def _overlaps(place: np.ndarray[Any, Any], others: np.ndarray[Any, Any]) -> np.n
     return np.asarray(((place[:2] < others[:, 2:]) & (others[:, :2] < place[2:])).all(1))
 
 
-def stack(*pictures: Pixels) -> Pixels:
-    """Pictures below each other, aligned at the left, on white."""
-    width = max(picture.shape[1] for picture in pictures)
-    rows = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures]
+def stack(*images: Pixels) -> Pixels:
+    """Images below each other, aligned at the left, on white."""
+    width = max(image.shape[1] for image in images)
+    rows = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in images]
     return np.concatenate(rows)
 
 

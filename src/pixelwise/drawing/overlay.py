@@ -1,4 +1,4 @@
-"""Results as pictures: overlays, boundaries, errors, and several pictures on one sheet."""
+"""Results as images: overlays, boundaries, errors, and several images on one sheet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from ..classes import VOID, Color
-from ..images.image_source import Picture, picture
+from ..images.image_source import ImageSource, load_image
 from ..segmentation import Segmentation
 from .legend import PAPER, Label, Pixels, add_caption, add_labels, add_legend, stack
 
@@ -29,11 +29,11 @@ CONFUSED: Color = (240, 228, 66)
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 GAP = 8
-"""Between the pictures of a sheet, pixels."""
+"""Between the images of a sheet, pixels."""
 
 
 def draw(
-    image: Picture,
+    image: ImageSource,
     result: Segmentation,
     *,
     opacity: float = 0.4,
@@ -41,23 +41,23 @@ def draw(
     labels: bool = True,
     legend: bool = True,
 ) -> Pixels:
-    """The picture with each segment tinted and outlined in the colour of its class.
+    """The image with each segment tinted and outlined in the colour of its class.
 
     Background and void stay as they are; where there are things among stuff, stuff has no outlines and void is hatched.
     Where the objects of a class are told apart, each has a tint of its own near that colour. Of masks that overlap, the
     smaller lies on top.
 
     Args:
-        image: the picture, as `pixelwise.predict` takes it.
+        image: the image, as `pixelwise.predict` takes it.
         result: what is where in it, found or true.
         opacity: of the tint, 0 to 1.
-        outlines: whether segments are outlined, in lines that grow with the picture.
+        outlines: whether segments are outlined, in lines that grow with the image.
         labels: whether objects that are told apart are named, with their scores, where these are below 1; an object
             that is hardly larger than the letters has its score alone, or nothing.
-        legend: whether the classes that are present are named below the picture, things with their number.
+        legend: whether the classes that are present are named below the image, things with their number.
 
     Returns:
-        (H, W, 3) uint8 RGB, or larger with a legend; the picture itself stays at the upper left in its own size.
+        (H, W, 3) uint8 RGB, or larger with a legend; the image itself stays at the upper left in its own size.
     """
     pixels = _pixels(image, result)
     ids, colors, shown = _segments(result)
@@ -76,15 +76,15 @@ def draw(
 
 
 def boundaries(
-    image: Picture, result: Segmentation, truth: Segmentation | None = None, *, legend: bool = True
+    image: ImageSource, result: Segmentation, truth: Segmentation | None = None, *, legend: bool = True
 ) -> Pixels:
-    """The picture with outlines only: of the segments, or of what was found over what is true.
+    """The image with outlines only: of the segments, or of what was found over what is true.
 
     Args:
-        image: the picture, as `pixelwise.predict` takes it.
-        result: what was found; its outlines have the colours of the classes where no truth is given.
+        image: the image, as `pixelwise.predict` takes it.
+        result: what was found; its outlines have the colours of the classes where no ground truth is given.
         truth: with it there are three colours: outlines that were found, those that are true, and where both lie.
-        legend: whether the colours are explained below the picture.
+        legend: whether the colours are explained below the image.
     """
     pixels = _pixels(image, result).copy()
     ids, colors, shown = _segments(result)
@@ -102,21 +102,21 @@ def boundaries(
 
 
 def errors(
-    image: Picture, found: Segmentation, truth: Segmentation, *, of: str | None = None, legend: bool = True
+    image: ImageSource, found: Segmentation, truth: Segmentation, *, of: str | None = None, legend: bool = True
 ) -> Pixels:
-    """The picture in grey, with what is right and what is wrong in colour; void of the truth is left as it is.
+    """The image in grey, with what is right and what is wrong in colour; void of the ground truth is left as it is.
 
     Args:
-        image: the picture, as `pixelwise.predict` takes it.
+        image: the image, as `pixelwise.predict` takes it.
         found, truth: of the same classes.
         of: the class to look at: right, false alarm (found but not true), missed (true but not found). Without it all
             classes: false alarms and misses are then with regard to the background, and where two other classes are
             taken for each other they are confused.
-        legend: whether the colours are explained below the picture, each with its share of the pixels that count.
+        legend: whether the colours are explained below the image, each with its share of the pixels that count.
     """
     if found.classes.names != truth.classes.names:
         raise ValueError(
-            f"found has the classes {', '.join(found.classes.names)}, but truth {', '.join(truth.classes.names)}"
+            f"found has the classes {', '.join(found.classes.names)}, but ground truth {', '.join(truth.classes.names)}"
         )
     pixels = _pixels(image, found)
     _pixels(image, truth)
@@ -148,22 +148,22 @@ def errors(
 
 
 def sheet(
-    pictures: Sequence[Pixels], columns: int | None = None, *, captions: Sequence[str] = (), side: int = 320
+    images: Sequence[Pixels], columns: int | None = None, *, captions: Sequence[str] = (), side: int = 320
 ) -> Pixels:
-    """Several pictures on one white sheet, each fitted into a square; columns are as wide as their widest picture.
+    """Several images on one white sheet, each fitted into a square; columns are as wide as their widest image.
 
     Args:
-        pictures: (H, W, 3) uint8 each, of any sizes.
+        images: (H, W, 3) uint8 each, of any sizes.
         columns: how many beside each other; about as many as rows when not given.
-        captions: a line above each picture, none when empty.
+        captions: a line above each image, none when empty.
         side: of the squares, pixels.
     """
-    if not pictures:
-        raise ValueError("a sheet needs at least one picture")
-    if captions and len(captions) != len(pictures):
-        raise ValueError(f"{len(captions)} captions for {len(pictures)} pictures: give one a picture, or none at all")
-    columns = columns or math.ceil(math.sqrt(len(pictures)))
-    fitted = [_fitted(one, side) for one in pictures]
+    if not images:
+        raise ValueError("a sheet needs at least one image")
+    if captions and len(captions) != len(images):
+        raise ValueError(f"{len(captions)} captions for {len(images)} images: give one an image, or none at all")
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    fitted = [_fitted(one, side) for one in images]
     if captions:
         fitted = [add_caption(one, text) for one, text in zip(fitted, captions, strict=True)]
     widths = [max(one.shape[1] for one in fitted[column::columns]) for column in range(min(columns, len(fitted)))]
@@ -179,11 +179,11 @@ def sheet(
     return np.pad(stack(*rows), ((0, GAP), (0, GAP), (0, 0)), constant_values=PAPER[0])
 
 
-def _pixels(image: Picture, result: Segmentation) -> Pixels:
-    pixels: Pixels = picture(image).permute(1, 2, 0).cpu().numpy()
+def _pixels(image: ImageSource, result: Segmentation) -> Pixels:
+    pixels: Pixels = load_image(image).permute(1, 2, 0).cpu().numpy()
     if pixels.shape[:2] != result.size:
         (h, w), (rh, rw) = pixels.shape[:2], result.size
-        raise ValueError(f"the picture is {w}x{h}, but the segmentation {rw}x{rh}: they must agree")
+        raise ValueError(f"the image is {w}x{h}, but the segmentation {rw}x{rh}: they must agree")
     return pixels
 
 
@@ -212,7 +212,7 @@ def _outlined(result: Segmentation, shown: Mask) -> Mask:
 
 
 def _hatch(pixels: Pixels, where: Mask) -> None:
-    """Light and dark lines, diagonal and faint, that stand out from any picture."""
+    """Light and dark lines, diagonal and faint, that stand out from any image."""
     wide = _thickness(*where.shape)
     rows, columns = np.ogrid[: where.shape[0], : where.shape[1]]
     line = (rows + columns) // wide % 8
@@ -267,21 +267,24 @@ def _apart(result: Segmentation) -> bool:
 def _entries(result: Segmentation) -> list[tuple[Color, str]]:
     """The classes that are present, in their order; with the number of objects where these are told apart."""
     classes, present = result.classes, Counter(result.labels[result.areas() > 0].tolist())
-    apart = _apart(result)
+    separate = _apart(result)
     return [
-        (classes.colors[label], classes.names[label] + (f" ({number})" if apart and classes.things[label] else ""))
+        (
+            classes.colors[label],
+            classes.names[label] + (f" ({number})" if separate and classes.things[label] else ""),
+        )
         for label, number in sorted(present.items())
         if label != classes.background
     ]
 
 
 def _thickness(height: int, width: int) -> int:
-    """Of lines, pixels: a four-hundredth of the picture's side, as the eye sees it."""
+    """Of lines, pixels: a four-hundredth of the image's side, as the eye sees it."""
     return max(1, round(math.sqrt(height * width) / 400))
 
 
 def _inner_edges(ids: np.ndarray[Any, Any], thickness: int) -> Mask:
-    """(H, W): the pixels of each segment that lie within `thickness` pixels of another; the picture's edge is none."""
+    """(H, W): the pixels of each segment that lie within `thickness` pixels of another; the image's edge is none."""
     values = ids.astype(np.float32)
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * thickness + 1, 2 * thickness + 1))
     edges: Mask = cv2.dilate(values, around) != cv2.erode(values, around)

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: text, tables, findings and pictures, nothing fetched from anywhere."""
+"""One self-contained HTML page: text, tables, findings and images, nothing fetched from anywhere."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ class Page:
         items = (f"<li class={level}><b>{WORDS[level]}.</b> {html.escape(text)}</li>" for level, text in findings)
         return self._add(f"<ul class=findings>{''.join(items)}</ul>")
 
-    def picture(self, picture: np.ndarray, caption: str = "") -> Page:
-        """One picture, (H, W, 3) uint8 RGB, with a line below it."""
-        return self.pictures([(picture, caption)])
+    def image(self, image: np.ndarray, caption: str = "") -> Page:
+        """One image, (H, W, 3) uint8 RGB, with a line below it."""
+        return self.images([(image, caption)])
 
-    def pictures(self, pictures: Iterable[tuple[np.ndarray, str]]) -> Page:
-        """Pictures beside each other, each with a line below it."""
-        return self._add(f"<div class=row>{''.join(_figure(*pair) for pair in pictures)}</div>")
+    def images(self, images: Iterable[tuple[np.ndarray, str]]) -> Page:
+        """Images beside each other, each with a line below it."""
+        return self._add(f"<div class=row>{''.join(_figure(*pair) for pair in images)}</div>")
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """The page as one file, which is either whole or not there.
@@ -100,13 +100,13 @@ def rounded(value: object, digits: str = ".4g") -> str:
     return "–" if math.isnan(value) else format(value, digits)
 
 
-def _figure(picture: np.ndarray, caption: str) -> str:
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-        raise ValueError(f"a picture on a page is (H, W, 3) uint8, not {picture.shape} of {picture.dtype}")
-    height, width = picture.shape[:2]
-    # Photographs as JPEG, small ones exactly: a page of thirty pictures stays within a few megabytes.
+def _figure(image: np.ndarray, caption: str) -> str:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"an image on a page is (H, W, 3) uint8, not {image.shape} of {image.dtype}")
+    height, width = image.shape[:2]
+    # Photographs as JPEG, small ones exactly: a page of thirty images stays within a few megabytes.
     suffix, options = (".png", []) if height * width <= 300 * 300 else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 88])
-    data = base64.b64encode(cv2.imencode(suffix, np.ascontiguousarray(picture[..., ::-1]), options)[1]).decode()
+    data = base64.b64encode(cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)[1]).decode()
     kind = "png" if suffix == ".png" else "jpeg"
     small = " class=small" * (max(height, width) < 128)
     return (

@@ -1,4 +1,4 @@
-"""Pictures and masks from files: the right way up, whole, and within reason, or an error that says what to do."""
+"""Images and masks from files: the right way up, whole, and within reason, or an error that says what to do."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ FULL_SCALES = (1023, 4095, 16383, 65535)
 def read_image(
     path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, full_scale: float | None = None
 ) -> Tensor:
-    """A picture as the network sees it: upright, RGB, 8 bit.
+    """An image as the network sees it: upright, RGB, 8 bit.
 
     JPEG, PNG, TIFF, BMP, WebP, GIF and PPM; of several frames or pages the first. EXIF's rotation is applied. Grey,
     1-bit, palette and CMYK pixels become RGB; what is transparent lies on white.
 
     Values of more than 8 bits (and floats) are multiplied by 255 / full scale and rounded. Unless `full_scale` states
-    it, the full scale is the smallest of 1023, 4095, 16383 and 65535 that holds the picture's largest value, for floats
-    of 1, 255 and those; a set of pictures that differ in exposure wants it stated, so that all are treated alike.
+    it, the full scale is the smallest of 1023, 4095, 16383 and 65535 that holds the image's largest value, for floats
+    of 1, 255 and those; a set of images that differ in exposure wants it stated, so that all are treated alike.
 
     Args:
         path: the file.
-        max_pixels: refuse a picture of more pixels than this, before decoding it.
-        full_scale: the value that becomes 255, for pictures of more than 8 bits; what is brighter stays 255.
+        max_pixels: refuse an image of more pixels than this, before decoding it.
+        full_scale: the value that becomes 255, for images of more than 8 bits; what is brighter stays 255.
 
     Returns:
         (3, H, W) uint8, a view of rows of RGB pixels.
 
     Raises:
         FileNotFoundError: names the file of the most similar name.
-        ValueError: the file is empty, no picture, cut short, too large, or holds NaN, infinite or negative values.
+        ValueError: the file is empty, no image, cut short, too large, or holds NaN, infinite or negative values.
     """
     path = Path(path)
     header, pixels = load(path, max_pixels, indices=False)
@@ -54,7 +54,7 @@ def read_image(
 
 
 def largest(path: Path, pixels: Array) -> float:
-    """The largest value of a picture, or of some of its rows.
+    """The largest value of an image, or of some of its rows.
 
     Raises:
         ValueError: names the file when a value is NaN, infinite or negative.
@@ -68,7 +68,7 @@ def largest(path: Path, pixels: Array) -> float:
 
 
 def full_scale_of(path: Path, dtype: np.dtype[Any], high: float) -> float:
-    """The value that becomes 255 in a picture whose largest is `high`, as `read_image` says.
+    """The value that becomes 255 in an image whose largest is `high`, as `read_image` says.
 
     Raises:
         ValueError: names the file when no full scale holds the largest value.
@@ -90,10 +90,10 @@ def as_rgb(pixels: Array, scale: float) -> Array:
 
 
 def read_values(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Array:
-    """A mask's numbers as they are in the file, upright: never rescaled, of a palette picture the indices.
+    """A mask's numbers as they are in the file, upright: never rescaled, of a palette image the indices.
 
     Returns:
-        (H, W) of integers (1-bit pictures hold 0 and 1), or (H, W, 3) uint8 RGB where the three differ.
+        (H, W) of integers (1-bit images hold 0 and 1), or (H, W, 3) uint8 RGB where the three differ.
 
     Raises:
         FileNotFoundError, ValueError: as `read_image`; also for numbers that are not whole, and for colours of 16 bit.

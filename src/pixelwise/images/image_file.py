@@ -1,4 +1,4 @@
-"""Picture files: what their headers say, and their pixels as they are stored."""
+"""Image files: what their headers say, and their pixels as they are stored."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from PIL import (
 )
 
 from ..ops.atomic_files import write_bytes
-from ..ops.names import nearest
+from ..ops.names import suggest
 
 Array = NDArray[Any]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm")
-"""What the name of a picture ends in, lower case; what a file really is, its first bytes say."""
+"""What the name of an image ends in, lower case; what a file really is, its first bytes say."""
 
 LISTED = 8
 """So many names of files are listed where none is like the one that is missing."""
 
 MAX_PIXELS = 500_000_000
-"""Pictures that claim more pixels than this are refused before they are decoded whole; `rows.OnDisk` has limits of its
+"""Images that claim more pixels than this are refused before they are decoded whole; `rows.OnDisk` has limits of its
 own."""
 
 DEEP = ("I", "F", "u2", "u4", "i2", "i4", "f4", "f8")
@@ -60,7 +60,7 @@ _BROKEN = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EO
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture file says of itself before its pixels.
+    """What an image file says of itself before its pixels.
 
     Attributes:
         kind: "JPEG", "PNG", "TIFF", "BMP", "WebP", "GIF" or "PPM".
@@ -78,18 +78,18 @@ class Header:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the upright picture, pixels."""
+        """Height and width of the upright image, pixels."""
         height, width = self.stored
         return (width, height) if self.orientation >= 5 else (height, width)
 
 
 def read_palette(path: str | os.PathLike[str]) -> tuple[tuple[int, int, int], ...]:
-    """The colours (RGB) that a palette picture gives to its indices; empty for other pictures."""
+    """The colours (RGB) that a palette image gives to its indices; empty for other images."""
     with open_file(Path(path)) as file:
         if read_header(path).mode != "P":
             return ()
-        with _picture(Path(path), file) as picture:
-            flat = picture.getpalette("RGB") or []
+        with _image(Path(path), file) as image:
+            flat = image.getpalette("RGB") or []
     return tuple((flat[k], flat[k + 1], flat[k + 2]) for k in range(0, len(flat) - 2, 3))
 
 
@@ -112,8 +112,8 @@ def write_png(path: Path, pixels: Array) -> None:
     write_bytes(path, data.tobytes())
 
 
-def list_pictures(files: Iterable[Path]) -> list[Path]:
-    """Those of the files that are called as pictures are and not hidden, in the order of their paths."""
+def list_images(files: Iterable[Path]) -> list[Path]:
+    """Those of the files that are called as images are and not hidden, in the order of their paths."""
     return sorted(file for file in files if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
 
 
@@ -122,9 +122,9 @@ def missing(path: Path) -> FileNotFoundError:
     if not path.parent.is_dir():
         return FileNotFoundError(f"there is no {path}: there is no folder {path.parent} either")
     there = sorted(entry.name for entry in path.parent.iterdir())
-    near = nearest(path.name, there)
+    near = suggest(path.name, there)
     if len(there) > LISTED and near.startswith("there are"):
-        near = f"{nearest(path.name, there[:LISTED])}, … ({len(there)} in all)"
+        near = f"{suggest(path.name, there[:LISTED])}, … ({len(there)} in all)"
     return FileNotFoundError(f"there is no {path}; {near}")
 
 
@@ -135,10 +135,10 @@ def open_file(path: Path) -> BinaryIO:
     except FileNotFoundError:
         raise missing(path) from None
     except IsADirectoryError:
-        raise ValueError(f"{path} is a folder: name a picture in it") from None
+        raise ValueError(f"{path} is a folder: name an image in it") from None
 
 
-def _picture(path: Path, file: BinaryIO) -> ImageFile.ImageFile:
+def _image(path: Path, file: BinaryIO) -> ImageFile.ImageFile:
     file.seek(0)
     start = file.read(16)
     file.seek(0)
@@ -147,13 +147,13 @@ def _picture(path: Path, file: BinaryIO) -> ImageFile.ImageFile:
     for magic, kind, opener in _KINDS:
         if start.startswith(magic):
             try:
-                picture = opener(file)
+                image = opener(file)
             except _BROKEN as error:
                 raise ValueError(f"{path}: the {kind} file is broken ({error}): save it anew, or remove it") from error
-            picture.format = kind
-            return picture
+            image.format = kind
+            return image
     raise ValueError(
-        f"{path} is no picture: it starts {start[:8]!r}; JPEG, PNG, TIFF, BMP, WebP, GIF and PPM can be read"
+        f"{path} is no image: it starts {start[:8]!r}; JPEG, PNG, TIFF, BMP, WebP, GIF and PPM can be read"
     )
 
 
@@ -162,23 +162,23 @@ def _header(path: Path, file: BinaryIO, max_pixels: int) -> Header:
     if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         header = _tiff_header(path, file)
     else:
-        picture = _picture(path, file)
+        image = _image(path, file)
         flags, orientation = None, 1
-        if "exif" in picture.info:
+        if "exif" in image.info:
             try:
-                orientation = int(picture.getexif().get(274, 1))
+                orientation = int(image.getexif().get(274, 1))
             except _BROKEN:
                 orientation = 1
-        if picture.format in ("JPEG", "PNG") and "transparency" not in picture.info:
-            flags = _opencv_flags(picture.format, picture.mode, file)
-        size = picture.height, picture.width
-        header = Header(picture.format or "", size, orientation if 1 <= orientation <= 8 else 1, picture.mode, flags)
+        if image.format in ("JPEG", "PNG") and "transparency" not in image.info:
+            flags = _opencv_flags(image.format, image.mode, file)
+        size = image.height, image.width
+        header = Header(image.format or "", size, orientation if 1 <= orientation <= 8 else 1, image.mode, flags)
     height, width = header.stored
     if height < 1 or width < 1:
-        raise ValueError(f"{path}: the picture is {width}x{height}, it has no pixels")
+        raise ValueError(f"{path}: the image is {width}x{height}, it has no pixels")
     if height * width > max_pixels:
         raise ValueError(
-            f"{path}: the picture is {width}x{height}, {height * width:,} pixels; {max_pixels:,} are allowed: "
+            f"{path}: the image is {width}x{height}, {height * width:,} pixels; {max_pixels:,} are allowed: "
             "cut it into tiles or make it smaller, or raise max_pixels when you trust the file"
         )
     return header
@@ -265,18 +265,18 @@ def _decode(path: Path, file: BinaryIO, header: Header, indices: bool) -> Array:
         finally:
             cv2.utils.logging.setLogLevel(level)
         if pixels is None or pixels.shape[:2] != header.stored:
-            raise ValueError("OpenCV found no whole picture")
+            raise ValueError("OpenCV found no whole image")
         if header.flags == cv2.IMREAD_UNCHANGED and pixels.ndim == 3:
             pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
         return pixels
     if header.kind == "TIFF" and header.mode.startswith(DEEP):
         raise ValueError(f"bands of {header.mode} lie in planes of their own: save it with its pixels interleaved")
-    with _picture(path, BytesIO(data)) as picture:
-        pixels = np.array(picture if indices and picture.mode == "P" else _plain(picture))
+    with _image(path, BytesIO(data)) as image:
+        pixels = np.array(image if indices and image.mode == "P" else _plain(image))
     return pixels.astype(np.uint8) if pixels.dtype == np.bool_ and indices else pixels
 
 
-def _plain(picture: Image.Image) -> Image.Image:
-    if picture.has_transparency_data:
-        return picture.convert("RGBA")
-    return picture if picture.mode in ("1", "L", "RGB", "F") or picture.mode.startswith("I") else picture.convert("RGB")
+def _plain(image: Image.Image) -> Image.Image:
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image if image.mode in ("1", "L", "RGB", "F") or image.mode.startswith("I") else image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Where pictures come from: a path, a PIL picture, an array or a tensor, all made into one kind of tensor."""
+"""Where images come from: a path, a PIL image, an array or a tensor, all made into one kind of tensor."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch import Tensor
 
 from .decoding import on_white, read_image
 
-Picture: TypeAlias = "str | os.PathLike[str] | Image.Image | np.ndarray[Any, Any] | Tensor"
+ImageSource: TypeAlias = "str | os.PathLike[str] | Image.Image | np.ndarray[Any, Any] | Tensor"
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 
-def picture(source: Picture) -> Tensor:
-    """(3, H, W) uint8 RGB of a path, a PIL picture, an (H, W) or (H, W, 1 | 3 | 4) uint8 array, or a (3, H, W) tensor.
+def load_image(source: ImageSource) -> Tensor:
+    """(3, H, W) uint8 RGB of a path, a PIL image, an (H, W) or (H, W, 1 | 3 | 4) uint8 array, or a (3, H, W) tensor.
 
     What is transparent lies on white, as in `read_image`.
 
@@ -34,15 +34,15 @@ def picture(source: Picture) -> Tensor:
     if isinstance(source, Image.Image):
         if source.mode[0] in "IF":
             raise ValueError(
-                f"a PIL picture of mode {source.mode!r} has no full scale: give its path, or 8 bits a colour"
+                f"a PIL image of mode {source.mode!r} has no full scale: give its path, or 8 bits a colour"
             )
         upright = ImageOps.exif_transpose(source)
-        return picture(np.array(upright.convert("RGBA" if upright.has_transparency_data else "RGB")))
+        return load_image(np.array(upright.convert("RGBA" if upright.has_transparency_data else "RGB")))
     if not isinstance(source, np.ndarray | Tensor):
-        raise TypeError(f"a picture is a path, a PIL picture, an array or a tensor, not {type(source).__name__}")
+        raise TypeError(f"an image is a path, a PIL image, an array or a tensor, not {type(source).__name__}")
     if str(source.dtype).removeprefix("torch.") != "uint8":
         raise TypeError(
-            f"a picture holds uint8 from 0 to 255, not {source.dtype}: multiply [0, 1] by 255 and round first"
+            f"an image holds uint8 from 0 to 255, not {source.dtype}: multiply [0, 1] by 255 and round first"
         )
     if isinstance(source, Tensor):
         if source.ndim != 3 or len(source) != 3 or not source.numel():

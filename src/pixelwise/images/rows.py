@@ -1,4 +1,4 @@
-"""Pictures that are asked for one window of rows and columns after the other, from top to bottom: large ones are read
+"""Images that are asked for one window of rows and columns after the other, from top to bottom: large ones are read
 from their files in that order, so that a few hundred rows are in memory at a time."""
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .image_file import Array, open_file, read_header
 from .scaling import scaled, scaled_rows
 
 MAX_WIDTH = 200_000
-"""Pictures that claim longer rows than this are not read in rows: memory grows with them."""
+"""Images that claim longer rows than this are not read in rows: memory grows with them."""
 
 MAX_PIXELS_IN_ROWS = 40_000_000_000
-"""Pictures that claim more pixels than this are not even read in rows: it would take days and fill the disk."""
+"""Images that claim more pixels than this are not even read in rows: it would take days and fill the disk."""
 
 MAX_BLOCK = 1 << 28
 """The most bytes that a file may make a decoder hold at once: a row of its tiles, or a strip."""
@@ -40,11 +40,11 @@ TYPES = ("uint8", "uint16", "uint32", "int16", "int32", "float32", "float64")
 KINDS = {"TIFF": "GTiff", "PNG": "PNG", "JPEG": "JPEG"}  # the names that GDAL has for them
 
 Window = Callable[[slice, slice], Tensor]
-"""(rows, columns) → (3, h, w) uint8 RGB of a picture; no window starts above the one before it."""
+"""(rows, columns) → (3, h, w) uint8 RGB of an image; no window starts above the one before it."""
 
 
 class Rows(Protocol):
-    """A picture of which nobody says where its pixels are."""
+    """An image of which nobody says where its pixels are."""
 
     @property
     def size(self) -> Size:
@@ -52,13 +52,13 @@ class Rows(Protocol):
         ...
 
     def at(self, size: Size) -> Window:
-        """The windows of the picture scaled to this size, from its top on."""
+        """The windows of the image scaled to this size, from its top on."""
         ...
 
 
 @dataclass(frozen=True)
 class InMemory:
-    """A picture that is in memory as a whole.
+    """An image that is in memory as a whole.
 
     Attributes:
         pixels: (3, H, W) uint8.
@@ -72,12 +72,12 @@ class InMemory:
 
     def at(self, size: Size) -> Window:
         rows = scaled(self.pixels.permute(1, 2, 0).cpu().numpy(), size)
-        picture = torch.from_numpy(rows).permute(2, 0, 1)
-        return lambda rows, columns: picture[:, rows, columns]
+        image = torch.from_numpy(rows).permute(2, 0, 1)
+        return lambda rows, columns: image[:, rows, columns]
 
 
 class OnDisk:
-    """A picture in a file, TIFF, PNG or JPEG, of which only the rows that are wanted are in memory.
+    """An image in a file, TIFF, PNG or JPEG, of which only the rows that are wanted are in memory.
 
     Its pixels are those of `read_image`, but that GDAL interpolates the colours of a JPEG differently where they have
     less resolution than its brightness: by half a grey level or so.
@@ -86,7 +86,7 @@ class OnDisk:
 
     Args:
         path: the file.
-        max_pixels: refuse a picture of more pixels than this.
+        max_pixels: refuse an image of more pixels than this.
 
     Attributes:
         path: the file.
@@ -133,7 +133,7 @@ class OnDisk:
         return _window(scaled_rows(rows, self.size, size), size[1])
 
     def reduced(self, size: Size) -> Tensor:
-        """(3, h, w) uint8: the whole picture at a size that memory holds; the file is opened and closed."""
+        """(3, h, w) uint8: the whole image at a size that memory holds; the file is opened and closed."""
         with self:
             return self.at(size)(slice(0, size[0]), slice(0, size[1]))
 
@@ -200,7 +200,7 @@ def gdal() -> Iterator[None]:
     try:
         import rasterio
     except ImportError as error:
-        raise ImportError("reading pictures row by row takes rasterio: pip install 'pixelwise[large]'") from error
+        raise ImportError("reading images row by row takes rasterio: pip install 'pixelwise[large]'") from error
     options = {"GDAL_CACHEMAX": CACHE, "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
     with warnings.catch_warnings(), rasterio.Env(**options):
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
@@ -208,7 +208,7 @@ def gdal() -> Iterator[None]:
 
 
 def _window(rows: Iterator[Array], width: int) -> Window:
-    """The windows of a picture whose rows come one after the other."""
+    """The windows of an image whose rows come one after the other."""
     kept, first = np.empty((0, width, 3), np.uint8), 0
 
     def window(wanted: slice, columns: slice) -> Tensor:

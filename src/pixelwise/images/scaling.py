@@ -10,7 +10,7 @@ import numpy as np
 from ..types import Array, Size
 
 
-def nearest(plane: Array, size: Size) -> Array:
+def resize_nearest(plane: Array, size: Size) -> Array:
     """(H, W) at another size, by the nearest pixel (the centres of the corners do not coincide)."""
     return np.asarray(cv2.resize(plane, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT))
 
@@ -26,11 +26,11 @@ def scaled(pixels: Array, size: Size) -> Array:
 
 
 def scaled_rows(rows: Iterator[Array], size: Size, target: Size) -> Iterator[Array]:
-    """The rows of a picture at another size as `scaled` makes them of the whole, but for rounding.
+    """The rows of an image at another size as `scaled` makes them of the whole, but for rounding.
 
     Args:
         rows: (n, W, 3) uint8, the next n rows, from top to bottom.
-        size: height and width of the picture.
+        size: height and width of the image.
         target: height and width that are wanted.
     """
     if size == target:
@@ -57,7 +57,7 @@ def scaled_rows(rows: Iterator[Array], size: Size, target: Size) -> Iterator[Arr
 
 
 def _row_weights(place: Array, source: Array, height: int, step: float, average: bool) -> Array:
-    """(n, m) float32: of each of m rows that follow each other in the picture, for each of n rows of the result."""
+    """(n, m) float32: of each of m rows that follow each other in the image, for each of n rows of the result."""
     if average:
         shared = np.minimum(source + 1, (place + 1) * step) - np.maximum(source, place * step)
         return np.asarray(shared.clip(0) / step, np.float32)

@@ -1,1 +1,1 @@
-"""Using a trained model: pictures of any size in, results and files out."""
+"""Using a trained model: images of any size in, results and files out."""

@@ -26,7 +26,7 @@ def most_probable(bands: Bands, classes: Classes) -> Segmentation:
     """One segment for each class that wins somewhere, scored by its mean probability there.
 
     Args:
-        bands: of `best`, of the whole picture from top to bottom.
+        bands: of `best`, of the whole image from top to bottom.
         classes: what was chosen from.
     """
     maps, total = [], torch.zeros(VOID + 1, dtype=torch.float64)

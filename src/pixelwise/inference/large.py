@@ -1,4 +1,4 @@
-"""Pictures that are too large for memory: predicted from disk to disk, a band of rows at a time."""
+"""Images that are too large for memory: predicted from disk to disk, a band of rows at a time."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from .predictor import BAND, Predictor
 from .progress import shown
 
 LARGE = 1 << 25
-"""Pictures of more pixels than this are from disk to disk: in memory this many, overlay included, take 2 GB."""
+"""Images of more pixels than this are from disk to disk: in memory this many, overlay included, take 2 GB."""
 
 OVERVIEW = 4096
 """The longest side of a reduced result, pixels."""
 
 
 def predict_large(
-    predictor: Predictor, picture: OnDisk, class_map: Path | None = None, *, progress: bool = True
+    predictor: Predictor, image: OnDisk, class_map: Path | None = None, *, progress: bool = True
 ) -> Segmentation:
-    """Predicts a picture of which neither the pixels nor the result is ever whole in memory.
+    """Predicts an image of which neither the pixels nor the result is ever whole in memory.
 
-    What is in memory: a row of tiles of the picture; the class probabilities where tiles overlap, 4 bytes for each
+    What is in memory: a row of tiles of the image; the class probabilities where tiles overlap, 4 bytes for each
     class, pixel of width and row of overlap (a quarter of 1024 rows unless the predictor says otherwise), and as often
     for each flip. Scales and a model's own resizing take the probabilities of a whole row of tiles.
 
     Args:
-        predictor: of a semantic model, without postprocessing, which takes whole pictures.
-        picture: in its file; it is opened and closed.
+        predictor: of a semantic model, without postprocessing, which takes whole images.
+        image: in its file; it is opened and closed.
         class_map: the file for the result: of a TIFF a GeoTIFF of the same place, else a PNG; none when not given.
         progress: whether stderr shows how far it is.
 
@@ -43,14 +43,14 @@ def predict_large(
 
     Raises:
         OSError: the file cannot be written, for instance because the disk is full.
-        TypeError, ValueError: as `Predictor.class_maps`; a row of the picture cannot be read.
+        TypeError, ValueError: as `Predictor.class_maps`; a row of the image cannot be read.
     """
-    height, width = picture.size
+    height, width = image.size
     share = min(1.0, OVERVIEW / max(height, width))
-    rows, columns = (_nearest(length, max(1, round(share * length))) for length in picture.size)
+    rows, columns = (_nearest(length, max(1, round(share * length))) for length in image.size)
     reduced, top = [], 0
-    written = _written(class_map, picture, predictor.model.classes)
-    with picture, written as write, closing(predictor.class_maps(picture)) as bands:
+    written = _written(class_map, image, predictor.model.classes)
+    with image, written as write, closing(predictor.class_maps(image)) as bands:
         for band in shown(bands, math.ceil(height / BAND), f"bands of {BAND} rows", progress):
             found = band.numpy()
             write(found)
@@ -64,9 +64,9 @@ def _nearest(length: int, wanted: int) -> np.ndarray[tuple[int], np.dtype[np.int
     return ((np.arange(wanted) + 0.5) * length / wanted).astype(np.int64)
 
 
-def _written(path: Path | None, picture: OnDisk, classes: Classes) -> AbstractContextManager[Write]:
+def _written(path: Path | None, image: OnDisk, classes: Classes) -> AbstractContextManager[Write]:
     if path is None:
         return nullcontext(lambda rows: None)
-    if picture.kind == "TIFF":
-        return tiff_rows(path, picture.size, classes, picture.path)
-    return png_rows(path, picture.size, classes)
+    if image.kind == "TIFF":
+        return tiff_rows(path, image.size, classes, image.path)
+    return png_rows(path, image.size, classes)

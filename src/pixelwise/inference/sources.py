@@ -1,4 +1,4 @@
-"""Which pictures the names of files, folders and patterns mean."""
+"""Which images the names of files, folders and patterns mean."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pathlib import Path
 from ..images.image_file import SUFFIXES, missing
 
 MASK_ENDING = re.compile(r"(?i)[_\-. ](masks?|labels?|gt|seg|segmentation)$")
-"""How the name of a mask ends that lies beside its picture."""
+"""How the name of a mask ends that lies beside its image."""
 
 
-def find_pictures(
+def find_images(
     sources: Iterable[str | os.PathLike[str]], out: Path, formats: Iterable[str] = ()
 ) -> tuple[dict[str, Path], tuple[Path, ...]]:
-    """The pictures that the sources name, by the names of their results; earlier results are left out.
+    """The images that the sources name, by the names of their results; earlier results are left out.
 
     These are what lies below `out`, or, of sources that lie there themselves, in the folders of the formats.
 
     Returns:
-        The pictures, and the masks beside them that were left out of folders.
+        The images, and the masks beside them that were left out of folders.
 
     Raises:
         FileNotFoundError: a source does not exist.
-        ValueError: no pictures at all, or two with the same name.
+        ValueError: no images at all, or two with the same name.
     """
     found: dict[str, Path] = {}
     left_out: list[Path] = []
@@ -56,14 +56,14 @@ def find_pictures(
                     "or predict them into two folders"
                 )
         if Path(source).is_dir() and len(found) == before:
-            raise ValueError(f"{source} holds no pictures ({', '.join(SUFFIXES)})")
+            raise ValueError(f"{source} holds no images ({', '.join(SUFFIXES)})")
     if not found:
-        raise ValueError("there are no pictures to predict: name files, folders or patterns")
+        raise ValueError("there are no images to predict: name files, folders or patterns")
     return found, tuple(left_out)
 
 
 def _masks(paths: Sequence[Path]) -> set[Path]:
-    """The PNGs that have their picture beside them: a.png with a.jpg, a_mask.png with a.png."""
+    """The PNGs that have their image beside them: a.png with a.jpg, a_mask.png with a.png."""
     beside: dict[Path, list[Path]] = {}
     for path in paths:
         beside.setdefault(path.with_suffix(""), []).append(path)
@@ -77,10 +77,10 @@ def _masks(paths: Sequence[Path]) -> set[Path]:
 
 
 def _expanded(source: str) -> Iterator[tuple[Path, Path]]:
-    """Each picture that a source names, after the folder that its name counts from."""
+    """Each image that a source names, after the folder that its name counts from."""
     path = Path(source)
     if path.is_dir():
-        yield from ((path, one) for one in sorted(path.rglob("*")) if _looks_like_a_picture(one, path))
+        yield from ((path, one) for one in sorted(path.rglob("*")) if _looks_like_a_image(one, path))
     elif path.exists():
         yield path.parent, path
     elif glob.has_magic(source):
@@ -89,11 +89,11 @@ def _expanded(source: str) -> Iterator[tuple[Path, Path]]:
         matches = sorted(base.glob("/".join(path.parts[fixed:])))
         if not matches:
             raise FileNotFoundError(f"no file fits the pattern {source}")
-        yield from ((base, one) for one in matches if _looks_like_a_picture(one, base))
+        yield from ((base, one) for one in matches if _looks_like_a_image(one, base))
     else:
         raise missing(path)
 
 
-def _looks_like_a_picture(path: Path, base: Path) -> bool:
+def _looks_like_a_image(path: Path, base: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
     return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()

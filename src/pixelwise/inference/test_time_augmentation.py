@@ -1,4 +1,4 @@
-"""Seeing one picture several times: at other scales, flipped; the mean of what the model says of each view is used."""
+"""Seeing one image several times: at other scales, flipped; the mean of what the model says of each view is used."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ FLIPS: dict[bool | str, tuple[tuple[int, ...], ...]] = {
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at a picture.
+    """One way to look at an image.
 
     Attributes:
-        scale: what the picture's height and width are multiplied with.
+        scale: what the image's height and width are multiplied with.
         axes: those that are flipped: -1 left and right, -2 top and bottom.
     """
 
@@ -29,7 +29,7 @@ class View:
     axes: tuple[int, ...] = ()
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of this view of a picture, pixels."""
+        """Height and width of this view of an image, pixels."""
         return max(1, round(self.scale * height)), max(1, round(self.scale * width))
 
     def flip(self, maps: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def views(scales: Sequence[float], flip: bool | str) -> tuple[View, ...]:
 
     Args:
         scales: factors on height and width, such as (0.75, 1, 1.25).
-        flip: False; True for left and right; "both" for all four of left, right, top and bottom, where pictures have
+        flip: False; True for left and right; "both" for all four of left, right, top and bottom, where images have
             no natural up (microscopes, satellites).
 
     Raises:

@@ -1,4 +1,4 @@
-"""Objects that were found in overlapping tiles, each tile by itself, made the objects of the whole picture."""
+"""Objects that were found in overlapping tiles, each tile by itself, made the objects of the whole image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..masks import Masks
 from ..segmentation import Segmentation
 
 Window = tuple[int, int, int, int]
-"""The part of a picture that a tile shows: x1 y1 x2 y2, pixels, the right and the lower edge outside."""
+"""The part of an image that a tile shows: x1 y1 x2 y2, pixels, the right and the lower edge outside."""
 
 Array = NDArray[Any]
 
@@ -25,7 +25,7 @@ NEAR = 64
 
 
 def merge(tiles: Sequence[tuple[Window, Segmentation]], size: tuple[int, int]) -> Segmentation:
-    """The objects of a picture from those of its tiles, each once.
+    """The objects of an image from those of its tiles, each once.
 
     What two tiles found is compared where both see, or along the border where they only touch. Within two tiles each
     object has one counterpart at most: pairs of one class, which share `AGREE` of the smaller, are taken by their
@@ -37,7 +37,7 @@ def merge(tiles: Sequence[tuple[Window, Segmentation]], size: tuple[int, int]) -
 
     Args:
         tiles: where each lies, and its objects, as `masks` of the size of the tile.
-        size: height and width of the picture, pixels.
+        size: height and width of the image, pixels.
 
     Returns:
         The objects, the best scored first, as masks on the CPU; empty ones are left out.
@@ -73,7 +73,7 @@ def merge(tiles: Sequence[tuple[Window, Segmentation]], size: tuple[int, int]) -
 
 
 class _Parts:
-    """All parts of all tiles, on the picture.
+    """All parts of all tiles, on the image.
 
     Args:
         masks: N of them, tile by tile.
@@ -145,14 +145,14 @@ class _Parts:
 
 
 def _placed(found: Segmentation, window: Window, size: tuple[int, int]) -> Masks:
-    """The masks of a tile on the whole picture."""
+    """The masks of a tile on the whole image."""
     masks = found.as_masks()
     x, y = window[:2]
     return Masks(size, len(masks), masks.runs + torch.tensor([0, x, y, y], dtype=torch.int32))
 
 
 def _cut(boxes: Array, windows: Array, size: tuple[int, int]) -> Array:
-    """(N,) whether a part comes near a border of its tile that is none of the picture."""
+    """(N,) whether a part comes near a border of its tile that is none of the image."""
     near = _nearness(windows)
     before = (windows[:, :2] > 0) & (boxes[:, :2] < windows[:, :2] + near)
     behind = (windows[:, 2:] < (size[1], size[0])) & (boxes[:, 2:] > windows[:, 2:] - near)

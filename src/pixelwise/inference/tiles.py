@@ -1,4 +1,4 @@
-"""Large pictures in overlapping tiles, blended without seams, a band of rows at a time so that memory stays small."""
+"""Large images in overlapping tiles, blended without seams, a band of rows at a time so that memory stays small."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch import Tensor
 from ..ops.resize import resize
 
 PART = 256
-"""Rows of the maps of a picture of one tile that are finished at once."""
+"""Rows of the maps of an image of one tile that are finished at once."""
 
 Bands = Iterator[Tensor]  # each (C, h, W): the rows of a map from top to bottom, in pieces
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """A grid of equal square tiles over a picture.
+    """A grid of equal square tiles over an image.
 
     Attributes:
         side: of a tile, pixels.
         overlap: of neighbours, as a share of the side, 0 ≤ overlap < 1.
         multiple: tiles start and measure a multiple of this many pixels, so that a model's poolings fall on the same
-            pixels as in the whole picture.
+            pixels as in the whole image.
     """
 
     side: int
@@ -45,13 +45,13 @@ class Tiling:
         return max(int(self.side * (1 - self.overlap)) // self.multiple, 1) * self.multiple
 
     def starts(self, length: int) -> list[int]:
-        """Where tiles start along a side of this length, evenly; the last one ends where the picture does, about."""
+        """Where tiles start along a side of this length, evenly; the last one ends where the image does, about."""
         last = max(0, math.ceil((length - self.side) / self.multiple))
         steps = math.ceil(last * self.multiple / self.step)
         return [last * n // max(steps, 1) * self.multiple for n in range(steps + 1)]
 
     def windows(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
-        """Of each tile over a picture of this size, row by row: x1 y1 x2 y2, the right and the lower edge outside."""
+        """Of each tile over an image of this size, row by row: x1 y1 x2 y2, the right and the lower edge outside."""
         return [
             (x, y, min(x + self.side, width), min(y + self.side, height))
             for y in self.starts(height)
@@ -62,7 +62,7 @@ class Tiling:
         """For each tile along a side of this length the weight of each of its pixels; at each place they sum to one.
 
         Along the 3/8 of an overlap next to a tile's edge, where the model sees least around it, a tile has no say at
-        all; then its weight rises as half a cosine wave. Nothing of it at the borders of the picture.
+        all; then its weight rises as half a cosine wave. Nothing of it at the borders of the image.
         """
         overlap, starts = self.side - self.step, self.starts(length)
         place = torch.arange(self.side, dtype=torch.float64) + 0.5
@@ -90,11 +90,11 @@ def blended(
     tiling: Tiling,
     finish: Callable[[Tensor], Tensor] = lambda maps: maps,
 ) -> Bands:
-    """The maps of a whole picture from those of its tiles.
+    """The maps of a whole image from those of its tiles.
 
     Args:
         compute: (rows, columns) → (C, h, w) float32, the maps of that tile.
-        size: height and width of the picture, pixels.
+        size: height and width of the image, pixels.
         tiling: where the tiles lie.
         finish: (C, h, w) → (D, h, w), pixel by pixel: what is wanted of the maps. It is applied to each block as soon
             as no other tile adds to it, so that of all C maps only the rows where two tiles overlap are kept.

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..classes import Classes
 from ..data.records import Dataset, counted, few
-from .survey import Array, Look, areas, same_pictures
+from .survey import Array, Look, areas, same_images
 
 Twins = Sequence[tuple[Look, Look, float]]
 
@@ -23,7 +23,7 @@ TINY = 16
 """Objects of fewer pixels than that are tiny: 4×4, a cell of the coarsest grids that networks work on."""
 
 SPECKS = 50
-"""A class in more tiny parts a picture than that is taken for void that nobody declared."""
+"""A class in more tiny parts an image than that is taken for void that nobody declared."""
 
 RARE = 0.01
 """Classes with a smaller share of the pixels than that are rare."""
@@ -37,13 +37,13 @@ class Finding:
         level: "error" (the data cannot be used as they are, or scores would be wrong), "warning" or "note".
         kind: what it is, in one word.
         text: what was found, and what to do about it.
-        pictures: the names of those concerned, after their split.
+        images: the names of those concerned, after their split.
     """
 
     level: str
     kind: str
     text: str
-    pictures: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 def findings(parts: Mapping[str, Dataset], looks: Sequence[Look], twins: Twins, imgsz: int) -> tuple[Finding, ...]:
@@ -64,7 +64,7 @@ def findings(parts: Mapping[str, Dataset], looks: Sequence[Look], twins: Twins, 
 
 
 def broken(looks: Sequence[Look]) -> Iterator[Finding]:
-    """Pictures and masks that cannot be used: the first few one by one, the others together."""
+    """Images and masks that cannot be used: the first few one by one, the others together."""
     faulty = [one for one in looks if one.problem]
     for one in faulty[:LISTED]:
         yield Finding("error", one.problem, one.message, (f"{one.split}: {one.name}",))
@@ -84,13 +84,13 @@ def _faulty(looks: Sequence[Look]) -> Iterator[Finding]:
         for one, fault in first[: None if not rest else -1]:
             yield _about(fault.level, kind, fault.text, [one])
         if rest:
-            (one, fault), more = first[-1], counted(len(rest), "more picture")
+            (one, fault), more = first[-1], counted(len(rest), "more image")
             yield _about(fault.level, kind, f"{fault.text}. So in {more}: {_names(rest)}", [one, *rest])
 
 
 def _duplicates(looks: Sequence[Look], twins: Twins) -> Iterator[Finding]:
-    """The same picture twice."""
-    groups = same_pictures(looks)
+    """The same image twice."""
+    groups = same_images(looks)
     across = [group for group in groups if len({one.split for one in group}) > 1]
     within = [group for group in groups if group not in across]
     for level, group_list, where, fix in (
@@ -104,32 +104,32 @@ def _duplicates(looks: Sequence[Look], twins: Twins) -> Iterator[Finding]:
             )
             masks = f" ({differ} of them with different masks)" if differ else ""
             pairs = _first(" = ".join(f"{one.name} ({one.split})" for one in group) for group in group_list)
-            number = counted(len(group_list), "picture is", "pictures are")
+            number = counted(len(group_list), "image is", "images are")
             text = f"{number} {where}{masks}: {pairs}. Their pixels are equal: {fix}"
             yield _about(level, "duplicate", text, every)
     if twins:
         pairs = _first(f"{a.name} ({a.split}) ~ {b.name} ({b.split})" for a, b, _ in twins)
-        number = counted(len(twins), "picture looks", "pictures look")
+        number = counted(len(twins), "image looks", "images look")
         text = (
             f"{number} like one of an earlier split: {pairs}. If they show the same scene, scores "
-            "on them are too good; keep such pictures in one split"
+            "on them are too good; keep such images in one split"
         )
         yield _about("warning", "alike", text, [one for _, one, _ in twins])
 
 
 def _class_findings(classes: Classes, parts: Iterable[str], looks: Sequence[Look]) -> Iterator[Finding]:
-    """Pictures without objects, classes that are missing or rare."""
+    """Images without objects, classes that are missing or rare."""
     masked = [one for one in looks if one.pixels is not None]
     unknown = [one for one in masked if not _pixels(one).any()]
     if unknown:
-        number = counted(len(unknown), "picture teaches nothing", "pictures teach nothing")
+        number = counted(len(unknown), "image teaches nothing", "images teach nothing")
         text = f"{number}, void everywhere: {_names(unknown)}. Better left out"
         yield _about("warning", "void", text, unknown)
     if classes.background is not None:
         empty = [one for one in masked if _pixels(one).any() and not np.delete(_pixels(one), classes.background).any()]
         if empty:
             text = (
-                f"no object is in {len(empty)} of {counted(len(masked), 'picture')}: {_names(empty)}. "
+                f"no object is in {len(empty)} of {counted(len(masked), 'image')}: {_names(empty)}. "
                 "That is fine if it is true (they teach what is not an object); if not, their masks are missing"
             )
             yield _about("warning" if len(empty) > len(masked) / 2 else "note", "empty", text, empty)
@@ -142,23 +142,23 @@ def _class_findings(classes: Classes, parts: Iterable[str], looks: Sequence[Look
         if absent:
             fix = "they cannot be learnt" if split == "train" else "nothing can be said of them there"
             yield Finding(
-                "warning", "absent", f"no pixel in {split} is {few(absent)}: {fix}; leave out the class or add pictures"
+                "warning", "absent", f"no pixel in {split} is {few(absent)}: {fix}; leave out the class or add images"
             )
     every = np.sum(list(totals.values()), axis=0)
     share = every / max(1, every.sum())
     rare = [f"{name} {part:.2%}" for name, part in zip(classes.names, share, strict=True) if 0 < part < RARE]
     if rare:
-        text = f"rare by pixels: {few(rare)}. Training with --balance rare draws pictures that hold them more often"
+        text = f"rare by pixels: {few(rare)}. Training with --balance rare draws images that hold them more often"
         yield Finding("note", "rare", text)
 
 
 def _size_findings(classes: Classes, looks: Sequence[Look], imgsz: int) -> Iterator[Finding]:
-    """Objects and pictures of unfortunate sizes."""
+    """Objects and images of unfortunate sizes."""
     for label, name in enumerate(classes.names):
         sizes, number = areas(looks, label), sum(one.pixels is not None for one in looks)
         if len(sizes) > SPECKS * number and np.median(sizes) < TINY:
             text = (
-                f"{name!r} lies in specks, {len(sizes) / number:.0f} a picture, half of them of {np.median(sizes):.0f} "
+                f"{name!r} lies in specks, {len(sizes) / number:.0f} an image, half of them of {np.median(sizes):.0f} "
                 "pixels or fewer, as borders and unlabelled pixels do: if it means nothing, declare its value --void"
             )
             yield Finding("warning", "specks", text)
@@ -169,12 +169,12 @@ def _size_findings(classes: Classes, looks: Sequence[Look], imgsz: int) -> Itera
         of = counted(len(sizes), "object")
         text = (
             f"{tiny} of {of} ({tiny / len(sizes):.1%}) {'has' if tiny == 1 else 'have'} fewer than {TINY} pixels: "
-            f"{_names(speckled)}. Remove them if they are slips of the brush; else enlarge the pictures (--resize)"
+            f"{_names(speckled)}. Remove them if they are slips of the brush; else enlarge the images (--resize)"
         )
         yield _about("warning" if tiny > 0.01 * len(sizes) else "note", "tiny", text, speckled)
     small = [one for one in looks if one.size and min(one.size) < imgsz]
     if small:
-        short = counted(len(small), "picture has", "pictures have")
+        short = counted(len(small), "image has", "images have")
         text = (
             f"{short} a side shorter than the training crop of {imgsz} pixels: {_names(small)}. "
             "They are padded with void; a smaller --imgsz or a larger --resize wastes less"

@@ -24,13 +24,13 @@ from .findings import Finding, broken, findings
 from .survey import Look, alike_across_splits, areas, survey, survey_files
 
 SHOWN = 6
-"""So many pictures are shown with their masks, and so many pairs of pictures that look alike."""
+"""So many images are shown with their masks, and so many pairs of images that look alike."""
 
 VIEWS = 3
 """So many augmented views of each are shown."""
 
 SIDE = 480
-"""Pictures on the page have at most that many pixels a side."""
+"""Images on the page have at most that many pixels a side."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Inspection:
 
     Attributes:
         page: the page that was written.
-        pictures: their number in each split.
-        classes: for each class its name, its share of the pixels that are not void, the number of pictures that hold
+        images: their number in each split.
+        classes: for each class its name, its share of the pixels that are not void, the number of images that hold
             it, and number and median area of its objects.
         findings: errors first.
     """
 
     page: Path
-    pictures: Mapping[str, int]
+    images: Mapping[str, int]
     classes: tuple[Mapping[str, str | int | float], ...]
     findings: tuple[Finding, ...]
 
@@ -59,7 +59,7 @@ class Inspection:
         """Plain lists and numbers, for JSON."""
         return {
             "page": str(self.page),
-            "pictures": dict(self.pictures),
+            "images": dict(self.images),
             "classes": [dict(row) for row in self.classes],
             "findings": [asdict(finding) for finding in self.findings],
         }
@@ -69,10 +69,10 @@ class Inspection:
         width = max((len(str(row["class"])) for row in self._present()), default=5)
         lines = []
         if self.classes:
-            lines = [_numbers(self.pictures), "", f"{'class':{width}}  pixels  pictures  objects  median area"]
+            lines = [_numbers(self.images), "", f"{'class':{width}}  pixels  images  objects  median area"]
         for row in self._present():
             lines.append(
-                f"{row['class']:{width}}  {row['pixels']:6.1%}  {row['pictures']:8}  {row['objects']:7}  "
+                f"{row['class']:{width}}  {row['pixels']:6.1%}  {row['images']:8}  {row['objects']:7}  "
                 f"{row['median area']:11}"
             )
         lines += self._absent()
@@ -81,7 +81,7 @@ class Inspection:
 
     def _present(self) -> list[Mapping[str, str | int | float]]:
         """The classes that occur."""
-        return [row for row in self.classes if row["pictures"] or row["objects"]]
+        return [row for row in self.classes if row["images"] or row["objects"]]
 
     def _absent(self) -> list[str]:
         """A line that names the others, if there are any."""
@@ -98,11 +98,11 @@ def inspect(
     imgsz: int = 256,
     augment: str = "default",
 ) -> Inspection:
-    """Look at every picture, and write one page: `out/index.html`.
+    """Look at every image, and write one page: `out/index.html`.
 
-    The page shows pictures with their masks, as they are and as the network will see them in training; the shares of
-    the classes and the sizes of objects and pictures; and every problem, with what to do about it: files that cannot be
-    read, masks of another size, unknown values, pictures without objects, the same picture in two splits, tiny objects,
+    The page shows images with their masks, as they are and as the network will see them in training; the shares of
+    the classes and the sizes of objects and images; and every problem, with what to do about it: files that cannot be
+    read, masks of another size, unknown values, images without objects, the same image in two splits, tiny objects,
     rare classes.
 
     Args:
@@ -133,15 +133,15 @@ def inspect(
     page.findings([(finding.level, finding.text) for finding in found] or [("fine", "Nothing is wrong.")])
     _add_tables(page, result, looks)
     shown = _shown(looks)
-    page.heading("Masks on pictures").pictures((_drawn(parts, one), one.name) for one in shown)
+    page.heading("Masks on images").images((_drawn(parts, one), one.name) for one in shown)
     page.heading(f"What the network sees: crops of {imgsz} pixels, augmentation {augment!r}")
     for one in shown:
-        page.pictures(_views(parts[one.split], one, augmented))
+        page.images(_views(parts[one.split], one, augmented))
     if twins:
         page.heading("Alike in two splits")
     for known, one, likeness in twins[:SHOWN]:
         captions = f"{known.name} ({known.split})", f"{one.name} ({one.split}), {likeness:.1%} alike"
-        page.pictures(zip((_drawn(parts, known), _drawn(parts, one)), captions, strict=True))
+        page.images(zip((_drawn(parts, known), _drawn(parts, one)), captions, strict=True))
     page.write(file)
     return result
 
@@ -157,8 +157,8 @@ def _unopened(data: Dataset | str | os.PathLike[str], error: ValueError, page: P
     return Inspection(page.findings((one.level, one.text) for one in found).write(file), {}, (), found)
 
 
-def _numbers(pictures: Mapping[str, int]) -> str:
-    return ", ".join(f"{split}: {counted(number, 'picture')}" for split, number in pictures.items())
+def _numbers(images: Mapping[str, int]) -> str:
+    return ", ".join(f"{split}: {counted(number, 'image')}" for split, number in images.items())
 
 
 def _parts(data: Dataset | str | os.PathLike[str], split: str | None, reading: Mapping[str, Any]) -> dict[str, Dataset]:
@@ -181,7 +181,7 @@ def _class_rows(classes: Classes, looks: list[Look]) -> tuple[Mapping[str, str |
             {
                 "class": name,
                 "pixels": float(pixels[:, label].sum() / total),
-                "pictures": int(held[:, label].sum()),
+                "images": int(held[:, label].sum()),
                 "objects": len(sizes),
                 "median area": int(np.median(sizes)) if len(sizes) else 0,
             }
@@ -191,7 +191,7 @@ def _class_rows(classes: Classes, looks: list[Look]) -> tuple[Mapping[str, str |
 
 def _add_tables(page: Page, result: Inspection, looks: list[Look]) -> None:
     page.heading("Classes")
-    header = ("class", "pixels", "pictures that hold it", "objects", "median area")
+    header = ("class", "pixels", "images that hold it", "objects", "median area")
     page.table(header, [[row["class"], f"{row['pixels']:.2%}", *list(row.values())[2:]] for row in result._present()])
     for line in result._absent():
         page.text(line)
@@ -203,15 +203,15 @@ def _add_tables(page: Page, result: Inspection, looks: list[Look]) -> None:
         if len(sizes):
             rows.append([row["class"], *np.quantile(sizes, [0, 0.05, 0.5, 0.95, 1]).round().astype(int).tolist()])
     page.table(("class", "smallest", "5 %", "median", "95 %", "largest"), rows)
-    page.heading("Sizes of the pictures")
+    page.heading("Sizes of the images")
     shapes = Counter(one.size for one in looks if one.size)
-    page.table(("width", "height", "pictures"), [[w, h, number] for (h, w), number in shapes.most_common(8)])
+    page.table(("width", "height", "images"), [[w, h, number] for (h, w), number in shapes.most_common(8)])
     if len(shapes) > 8:
         page.text(f"The 8 most frequent of {len(shapes)} sizes.")
 
 
 def _shown(looks: list[Look]) -> list[Look]:
-    """Some pictures of the first split, evenly spaced among those with most in them."""
+    """Some images of the first split, evenly spaced among those with most in them."""
     usable = [one for one in looks if one.pixels is not None and one.split == looks[0].split]
     full = [one for one in usable if one.objects is not None and len(one.objects)] or usable
     return [full[k] for k in np.unique(np.linspace(0, len(full) - 1, SHOWN).round().astype(int))] if full else []

@@ -1,4 +1,4 @@
-"""Looking at every picture of a data set once: what is in it, whether it can be read, which are alike."""
+"""Looking at every image of a data set once: what is in it, whether it can be read, which are alike."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THUMBNAIL = 24
 """Side of the grey thumbnails that near duplicates are found by, pixels."""
 
 ALIKE = 0.995
-"""Correlation of two thumbnails from which on their pictures are taken for the same scene."""
+"""Correlation of two thumbnails from which on their images are taken for the same scene."""
 
 FLAT = 2.0
 """Thumbnails with a standard deviation below that many grey levels look all alike, and are not compared."""
@@ -40,16 +40,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What one look at one picture told.
+    """What one look at one image told.
 
     Attributes:
-        split, index, name: which picture it is.
-        problem: "picture" or "mask" where it cannot be read, "missing" where there is no mask, "size" where the two
+        split, index, name: which image it is.
+        problem: "image" or "mask" where it cannot be read, "missing" where there is no mask, "size" where the two
             differ; empty where all is well.
         message: the error in words.
-        size: height and width, pixels; None where the picture cannot be read.
-        digest: of the decoded pixels; equal for equal pictures, whatever their files.
-        thumbnail: (THUMBNAIL²,) float32, mean 0 and length 1, or all 0 for pictures without structure.
+        size: height and width, pixels; None where the image cannot be read.
+        digest: of the decoded pixels; equal for equal images, whatever their files.
+        thumbnail: (THUMBNAIL²,) float32, mean 0 and length 1, or all 0 for images without structure.
         pixels: (C,) int64 of each class; None where there is no readable mask.
         classes: (C,) bool, those that are in it, be they covered by others everywhere; None likewise.
         objects: (K, 2) int64, label and area: the countable segments, or the connected parts of each class where
@@ -72,34 +72,34 @@ class Look:
 
 
 def survey(parts: Mapping[str, Dataset], workers: int = 4) -> list[Look]:
-    """One look at each picture of each split, in their order, with a progress bar on terminals.
+    """One look at each image of each split, in their order, with a progress bar on terminals.
 
-    Pictures without a mask come last.
+    Images without a mask come last.
     """
     every = [(split, data, i) for split, data in parts.items() for i in range(len(data))]
     with ThreadPoolExecutor(workers) as threads:
         looks = threads.map(lambda job: look(*job), every)
-        seen = list(tqdm(looks, "inspecting", len(every), unit=" pictures", leave=False, disable=None))
-    return seen + _missing(dict.fromkeys(one for data in parts.values() for one in data.alone))
+        seen = list(tqdm(looks, "inspecting", len(every), unit=" images", leave=False, disable=None))
+    return seen + _missing(dict.fromkeys(one for data in parts.values() for one in data.unpaired))
 
 
-def _missing(alone: Iterable[Record]) -> list[Look]:
-    advice = "add one (all 0 where there is nothing to see), or move the picture away"
-    return [Look("all", 0, one.name, "missing", f"{one.image} has no mask: {advice}") for one in alone]
+def _missing(unpaired: Iterable[Record]) -> list[Look]:
+    advice = "add one (all 0 where there is nothing to see), or move the image away"
+    return [Look("all", 0, one.name, "missing", f"{one.image} has no mask: {advice}") for one in unpaired]
 
 
 def look(split: str, data: Dataset, i: int) -> Look:
-    """What picture i is like; whatever is wrong with its files is told, not raised."""
+    """What image i is like; whatever is wrong with its files is told, not raised."""
     found: dict[str, Any] = {"split": split, "index": i, "name": data.records[i].name}
     faults: list[Fault] = []
     try:
-        problem = "picture"
+        problem = "image"
         image = data.image(i)
         found |= {"size": tuple(image.shape[1:]), "digest": _digest(image), "thumbnail": _thumbnail(image)}
         problem = "mask"
         faults += data.faults(data.records[i])
         truth = data.truth(i)
-        faults += _segment_faults(data.records[i], truth) if data.apart else ()
+        faults += _segment_faults(data.records[i], truth) if data.has_instances else ()
         problem = "size"
         if truth.size != tuple(image.shape[1:]):
             truth = data[i].truth or truth  # raises, with the reason that the data set knows
@@ -115,14 +115,14 @@ def look(split: str, data: Dataset, i: int) -> Look:
 
 
 def survey_files(path: Path) -> list[Look]:
-    """One look at the files of each picture and mask below a folder, where the data cannot be opened as a whole.
+    """One look at the files of each image and mask below a folder, where the data cannot be opened as a whole.
 
-    Pictures without a mask come last.
+    Images without a mask come last.
     """
     found = find_pairs(path)
 
     def look(pair: Pair, name: str) -> Look:
-        problem = "picture"
+        problem = "image"
         try:
             size = tuple(read_image(pair.image).shape[1:])
             problem = "mask"
@@ -141,8 +141,8 @@ def survey_files(path: Path) -> list[Look]:
     return looks + _missing(without_masks(found))
 
 
-def same_pictures(looks: Iterable[Look]) -> list[list[Look]]:
-    """Groups of pictures with exactly the same pixels."""
+def same_images(looks: Iterable[Look]) -> list[list[Look]]:
+    """Groups of images with exactly the same pixels."""
     groups: defaultdict[bytes, list[Look]] = defaultdict(list)
     for one in looks:
         if one.digest:
@@ -151,9 +151,9 @@ def same_pictures(looks: Iterable[Look]) -> list[list[Look]]:
 
 
 def alike_across_splits(looks: Sequence[Look]) -> list[tuple[Look, Look, float]]:
-    """For each picture the one of an earlier split that it looks most alike, where that is `ALIKE`, with how much.
+    """For each image the one of an earlier split that it looks most alike, where that is `ALIKE`, with how much.
 
-    Pictures with exactly the same pixels are left out.
+    Images with exactly the same pixels are left out.
     """
     usable = [one for one in looks if one.thumbnail is not None and one.thumbnail.any()]
     splits = list(dict.fromkeys(one.split for one in usable))
@@ -188,13 +188,13 @@ def _thumbnail(image: Tensor) -> Array:
 
 
 def _segment_faults(record: Record, truth: Segmentation) -> Iterator[Fault]:
-    """Stuff in several segments, of panoptic truth; objects that overlap, of masks."""
+    """Stuff in several segments, of panoptic ground truth; objects that overlap, of masks."""
     where, classes = record.mask or record.image, truth.classes
     if truth.masks is None and any(classes.things):
         times = Counter(truth.labels[~truth.crowd].tolist())
         twice = [f"{classes.names[k]} {n}" for k, n in sorted(times.items()) if n > 1 and not classes.things[k]]
         if twice:
-            text = f"stuff has several segments in {where}: {few(twice)}; scores take it for one a picture: unite them"
+            text = f"stuff has several segments in {where}: {few(twice)}; scores take it for one an image: unite them"
             yield Fault("error", "stuff", text)
     if truth.masks is not None:
         objects = truth.masks.select((~truth.crowd).nonzero().flatten())

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ops.names import nearest
+from ..ops.names import suggest
 from .normalize import Normalize
 
 
@@ -23,13 +23,13 @@ class Backbone(nn.Module):
 
     Attributes:
         channels: of each feature map.
-        strides: pixels of the picture to one of each feature map.
-        multiple: sides of pictures must be a multiple of this: 1 where any size will do.
+        strides: pixels of the image to one of each feature map.
+        multiple: sides of images must be a multiple of this: 1 where any size will do.
         options: what the network was made with, for timm.
 
     Raises:
         ValueError: for a name that timm does not know (the nearest are offered), a network without feature maps, one
-            that takes pictures of one size only, or an output stride that it does not have.
+            that takes images of one size only, or an output stride that it does not have.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Backbone(nn.Module):
         import timm
 
         if not timm.is_model(name):
-            raise ValueError(f"timm {timm.__version__} has no backbone {name!r}: {nearest(name, timm.list_models())}")
+            raise ValueError(f"timm {timm.__version__} has no backbone {name!r}: {suggest(name, timm.list_models())}")
         self.name = name
         self.options: dict[str, Any] = {"features_only": True, **(changes or {})}
         if out_indices is not None:
@@ -56,7 +56,7 @@ class Backbone(nn.Module):
             self.config: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict()
         except RuntimeError:
             known = timm.list_pretrained(f"{name.split('.')[0]}.*")
-            raise ValueError(f"timm {timm.__version__} has no weights {name!r}: {nearest(name, known)}") from None
+            raise ValueError(f"timm {timm.__version__} has no weights {name!r}: {suggest(name, known)}") from None
         self.net = self._make(timm)
         self.channels: tuple[int, ...] = tuple(self.net.feature_info.channels())
         self.strides: tuple[int, ...] = tuple(self.net.feature_info.reduction())
@@ -89,7 +89,7 @@ class Backbone(nn.Module):
         if self._fits(net, (9 * deepest, 6 * deepest)):
             return deepest
         size = "x".join(map(str, self.config["input_size"][1:]))
-        raise ValueError(f"backbone {self.name!r} takes pictures of {size} only: choose one that takes any size")
+        raise ValueError(f"backbone {self.name!r} takes images of {size} only: choose one that takes any size")
 
     def _fits(self, net: Any, size: tuple[int, int]) -> bool:
         try:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class PooledBatchNorm2d(nn.BatchNorm2d):
     """As `nn.BatchNorm2d`; of a single value a channel it takes the running statistics, in training too.
 
-    One value has no variance, so PyTorch refuses a batch of one picture here. Its mean is the value itself, and
-    subtracting it would leave nothing of the picture: the statistics gathered so far are used and stay as they are.
+    One value has no variance, so PyTorch refuses a batch of one image here. Its mean is the value itself, and
+    subtracting it would leave nothing of the image: the statistics gathered so far are used and stay as they are.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ class TorchvisionMobileNetV3(nn.Module):
 
     Attributes:
         channels, strides: of the two maps.
-        multiple: sides of pictures need be a multiple of nothing more.
+        multiple: sides of images need be a multiple of nothing more.
     """
 
     channels = (40, 960)

@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from ..ops.names import nearest
+from ..ops.names import suggest
 from .border import BorderCrossEntropy
 from .pixel import OHEM, ClassWeighted, CrossEntropy, Focal, SigmoidFocal
 from .region import Dice, Lovasz, Tversky
@@ -77,7 +77,7 @@ def criterion(name: str, weights: Tensor | None = None) -> nn.Module:
 
 def _make(name: str, weights: Tensor | None) -> nn.Module:
     if name not in LOSSES:
-        raise ValueError(f"there is no loss called {name!r}: {nearest(name, LOSSES)}")
+        raise ValueError(f"there is no loss called {name!r}: {suggest(name, LOSSES)}")
     make = LOSSES[name]
     weighted = isinstance(make, type) and issubclass(make, ClassWeighted)
     return make(weights=weights) if weighted else make()

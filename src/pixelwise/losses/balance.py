@@ -11,13 +11,13 @@ SCHEMES = ("none", "median", "enet", "inverse-sqrt")
 def class_weights(counts: Tensor, scheme: str) -> Tensor:
     """(C,) float32: one weight a class, 0 for classes without a single pixel (but for "none": 1 for all).
 
-    - "median": median(f) / f_c, f_c the pixels of class c over all pixels *of the pictures that contain c*, the median
+    - "median": median(f) / f_c, f_c the pixels of class c over all pixels *of the images that contain c*, the median
       over the classes that there are (Eigen and Fergus 2015, as SegNet uses it).
     - "enet": 1 / ln(1.02 + p_c), p_c the share of class c among all pixels: 1.4 to 50.5 (Paszke et al. 2016).
     - "inverse-sqrt": 1 / √p_c.
 
     Args:
-        counts: (pictures, C), pixels of each class in each picture, void left out.
+        counts: (images, C), pixels of each class in each image, void left out.
         scheme: one of `SCHEMES`.
 
     Raises:
@@ -28,7 +28,7 @@ def class_weights(counts: Tensor, scheme: str) -> Tensor:
     counts = torch.as_tensor(counts).double()
     if counts.ndim != 2 or not bool(counts.sum() > 0):
         raise ValueError(
-            f"class weights need counts (pictures, C) that are not all 0, not {tuple(counts.shape)} adding up to "
+            f"class weights need counts (images, C) that are not all 0, not {tuple(counts.shape)} adding up to "
             f"{counts.sum():.0f} pixels"
         )
     pixels, present = counts.sum(0), counts.sum(0) > 0

@@ -20,7 +20,7 @@ REACH = 6
 class BorderCrossEntropy(CrossEntropy):
     """Cross-entropy whose pixels weigh what U-Net's equation 2 says: their class's weight plus `border_weights`.
 
-    The truths must tell touching objects apart; where they do not, it is the plain cross-entropy.
+    The ground truths must tell touching objects apart; where they do not, it is the plain cross-entropy.
 
     Args:
         weights: (C,) one a class, w_c of the equation.

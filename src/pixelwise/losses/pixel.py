@@ -165,7 +165,7 @@ class OHEM(ClassWeighted):
 
     Args:
         threshold: below this probability a pixel is hard.
-        min_kept: as many pixels are kept *for each picture of the batch* (counted over the batch as a whole). Crops
+        min_kept: as many pixels are kept *for each image of the batch* (counted over the batch as a whole). Crops
             smaller than that are kept whole, but for the easiest pixel.
         weights: (C,) one a class.
     """

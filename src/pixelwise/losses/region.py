@@ -81,9 +81,9 @@ class Lovasz(nn.Module):
     """Lovász softmax (Berman et al. 2018): the convex extension of 1 − IoU of each class, averaged over the classes.
 
     Args:
-        present: average over the classes that occur in the truth, else over all: one that is absent then costs its
-            largest probability.
-        per_image: the loss of each picture by itself, averaged over the pictures, rather than that of the whole batch.
+        present: average over the classes that occur in the ground truth, else over all: one that is absent then costs
+            its largest probability.
+        per_image: the loss of each image by itself, averaged over the images, rather than that of the whole batch.
     """
 
     def __init__(self, present: bool = True, per_image: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What a model is judged by: one metric for each task, fed picture by picture."""
+"""What a model is judged by: one metric for each task, fed image by image."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def metrics_of(task: str, classes: Classes, boundary: float | None = None) -> li
         task: a key of `METRICS`.
         classes: what the labels mean.
         boundary: of objects the width of the boundaries of the boundary AP, else the tolerance of the boundary F1: in
-            pixels, or below 1 a share of the picture's diagonal; None for neither.
+            pixels, or below 1 a share of the image's diagonal; None for neither.
     """
     if task == "instance":
         return [AveragePrecision(classes, boundary), LabelMapScore(classes)]

@@ -24,20 +24,20 @@ from .overlaps import (
     mask_pairs,
     objects_of,
 )
-from .per_image import PerPicture, Row, draw_intervals, rows_of
+from .per_image import PerImage, Row, draw_intervals, rows_of
 from .ranking import NUMBERS, SIZES, Curves, Flags, Matches, Results, Truths, match, rank
 
 DEFINITIONS: Mapping[str, str] = {
     "mask AP": "average precision of COCO: precision read at 101 recalls, averaged over the recalls, over matches "
     "at an IoU of 0.50, 0.55 … 0.95, and over the classes that have a true object; at most 100 results of a class "
-    "count in a picture, the best scored",
+    "count in an image, the best scored",
     "mask AP50": "the same matched at an IoU of 0.50 only",
     "mask AP75": "the same matched at an IoU of 0.75 only",
     "mask AP small": "average precision of the objects of at most 32² pixels; what is of another size neither counts "
     "nor harms",
     "mask AP medium": "of those of 32² to 96² pixels",
     "mask AP large": "of those of at least 96² pixels",
-    "mask AR1": "average recall with one result of each class in each picture: the share of the true objects that was "
+    "mask AR1": "average recall with one result of each class in each image: the share of the true objects that was "
     "found, averaged over the same IoUs and classes",
     "mask AR10": "the same with 10 results",
     "mask AR100": "the same with 100 results",
@@ -50,7 +50,7 @@ DEFINITIONS: Mapping[str, str] = {
     "that lie near their own boundaries (Boundary IoU)",
     "crowd": "a region of many objects: it need not be found, and results that lie in it (intersection over their own "
     "area) are neither right nor wrong",
-    "size": "everything is computed at the size of the original picture; areas are pixels of the mask",
+    "size": "everything is computed at the size of the original image; areas are pixels of the mask",
 }
 """What each score means, for reports."""
 
@@ -58,8 +58,8 @@ HEADLINES = {"AP": slice(None), "AP50": slice(0, 1), "AP75": slice(5, 6)}
 """The scores over objects of all sizes, and the thresholds that each takes."""
 
 
-class Picture(NamedTuple):
-    """What is kept of one picture: neither masks nor run lengths, only what they add up to.
+class ImageSource(NamedTuple):
+    """What is kept of one image: neither masks nor run lengths, only what they add up to.
 
     Attributes:
         labels, scores: (D,) of the results, by class, best scored first.
@@ -77,15 +77,15 @@ class Picture(NamedTuple):
     pairs: dict[str, Pairs]
 
 
-class AveragePrecision(PerPicture[Picture]):
-    """Objects found and true, added up over pictures, and over processes by `reduce`.
+class AveragePrecision(PerImage[ImageSource]):
+    """Objects found and true, added up over images, and over processes by `reduce`.
 
-    Overlaps are computed as pictures come, from run lengths by faster-coco-eval; a picture then costs some 100 bytes an
-    object. Equal scores rank in the order in which the pictures came.
+    Overlaps are computed as images come, from run lengths by faster-coco-eval; an image then costs some 100 bytes an
+    object. Equal scores rank in the order in which the images came.
 
     Args:
         classes: what the labels mean; its background is no object.
-        boundary: width of a boundary, in pixels or below 1 as a share of the picture's diagonal (0.02 in COCO and LVIS,
+        boundary: width of a boundary, in pixels or below 1 as a share of the image's diagonal (0.02 in COCO and LVIS,
             0.005 in Cityscapes), for the boundary scores, which are left out when not given.
     """
 
@@ -99,7 +99,7 @@ class AveragePrecision(PerPicture[Picture]):
             )
         super().__init__(classes)
         self.boundary = boundary
-        self._ranked: dict[str, tuple[int, Curves]] = {}  # by kind, of the first so many pictures
+        self._ranked: dict[str, tuple[int, Curves]] = {}  # by kind, of the first so many images
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -107,8 +107,8 @@ class AveragePrecision(PerPicture[Picture]):
         return ("mask", "box") if self.boundary is None else ("mask", "box", "boundary")
 
     def add(self, found: Objects, truth: Objects, name: str = "") -> None:
-        """Counts a picture whose objects are run lengths already, in the order of `objects_of`."""
-        self.pictures.append(self._picture(found, truth))
+        """Counts an image whose objects are run lengths already, in the order of `objects_of`."""
+        self.images.append(self._image(found, truth))
         self.names.append(name)
 
     def scores(self) -> dict[str, float]:
@@ -120,22 +120,22 @@ class AveragePrecision(PerPicture[Picture]):
 
     def per_class(self) -> list[Row]:
         """One row a class: "class", AP, AP50, AP75 and AR100 of each kind, the objects "true" (crowds left out) and
-        "found" (at most 100 in a picture); nan for a class that is nowhere true."""
+        "found" (at most 100 in an image); nan for a class that is nowhere true."""
         columns: dict[str, NDArray[Any]] = {}
         for kind in self.kinds:
             curves = self._curves(kind)
             for name, chosen in HEADLINES.items():
                 columns[f"{kind} {name}"] = curves.precision[0, chosen].mean((0, 2))
             columns[f"{kind} AR100"] = curves.recall[0, ..., -1].mean(0)
-        true = [picture.true_labels[~picture.true_crowd] for picture in self.pictures]
-        for name, labels in (("true", true), ("found", [picture.labels for picture in self.pictures])):
+        true = [image.true_labels[~image.true_crowd] for image in self.images]
+        for name, labels in (("true", true), ("found", [image.labels for image in self.images])):
             columns[name] = np.bincount(_joined(labels, np.int64), minlength=len(self.classes))
         return rows_of("class", self.classes.names, columns)
 
-    def per_picture(self) -> list[Row]:
-        """One row a picture: "name", and AP, AP50 and AP75 of the masks of this picture by itself, nan where there is
+    def per_image(self) -> list[Row]:
+        """One row an image: "name", and AP, AP50 and AP75 of the masks of this image by itself, nan where there is
         no true object."""
-        curves = (rank(*_matched([picture], "mask"), len(self.classes)) for picture in self.pictures)
+        curves = (rank(*_matched([image], "mask"), len(self.classes)) for image in self.images)
         return [{"name": name, **_headlines(alone, "mask")} for name, alone in zip(self.names, curves, strict=True)]
 
     def intervals(
@@ -143,58 +143,58 @@ class AveragePrecision(PerPicture[Picture]):
     ) -> dict[str, tuple[float, float]]:
         """For the AP, AP50 and AP75 of the masks the interval in which it lies for `level` of the data sets drawn.
 
-        The bootstrap over pictures: as many pictures as there are, drawn with replacement, `draws` times.
+        The bootstrap over images: as many images as there are, drawn with replacement, `draws` times.
         """
-        results, truths, matches = _matched(self.pictures, "mask")
+        results, truths, matches = _matched(self.images, "mask")
         every = Matches(*(flags[:1] for flags in matches))
         return draw_intervals(
             lambda often: _headlines(rank(results, truths, every, len(self.classes), often), "mask"),
-            len(self.pictures),
+            len(self.images),
             rng,
             draws,
             level,
         )
 
-    def _count(self, found: Segmentation, truth: Segmentation) -> Picture:
-        return self._picture(objects_of(found), objects_of(truth))
+    def _count(self, found: Segmentation, truth: Segmentation) -> ImageSource:
+        return self._image(objects_of(found), objects_of(truth))
 
-    def _picture(self, found: Objects, truth: Objects) -> Picture:
+    def _image(self, found: Objects, truth: Objects) -> ImageSource:
         found = best_of(found)
         touch = Touch.of(found, truth)
         pairs = {"mask": mask_pairs(found, truth, touch), "box": box_pairs(found, truth, touch)}
         areas = {"mask": found.areas, "box": touch.found[:, 2] * touch.found[:, 3]}
         if self.boundary is not None:
             pairs["boundary"], areas["boundary"] = boundary_pairs(found, truth, touch, self.boundary), areas["mask"]
-        return Picture(found.labels, found.scores, areas, truth.labels, truth.areas, truth.crowd, pairs)
+        return ImageSource(found.labels, found.scores, areas, truth.labels, truth.areas, truth.crowd, pairs)
 
     def _terms(self) -> dict[str, object]:
         return super()._terms() | {"boundary width": self.boundary}
 
     def _curves(self, kind: str) -> Curves:
-        number = len(self.pictures)
+        number = len(self.images)
         if self._ranked.get(kind, (-1,))[0] != number:
-            self._ranked[kind] = number, rank(*_matched(self.pictures, kind), len(self.classes))
+            self._ranked[kind] = number, rank(*_matched(self.images, kind), len(self.classes))
         return self._ranked[kind][1]
 
 
-def _matched(pictures: Sequence[Picture], kind: str) -> tuple[Results, Truths, Matches]:
-    """All pictures in one table."""
-    found = [len(picture.labels) for picture in pictures]
-    true = [len(picture.true_labels) for picture in pictures]
-    numbers = np.arange(len(pictures))
+def _matched(images: Sequence[ImageSource], kind: str) -> tuple[Results, Truths, Matches]:
+    """All images in one table."""
+    found = [len(image.labels) for image in images]
+    true = [len(image.true_labels) for image in images]
+    numbers = np.arange(len(images))
     results = Results(
         np.repeat(numbers, found),
-        _joined([picture.labels for picture in pictures], np.int64),
-        _joined([picture.scores for picture in pictures], np.float64),
-        _joined([picture.areas[kind] for picture in pictures], np.float64),
+        _joined([image.labels for image in images], np.int64),
+        _joined([image.scores for image in images], np.float64),
+        _joined([image.areas[kind] for image in images], np.float64),
     )
     truths = Truths(
         np.repeat(numbers, true),
-        _joined([picture.true_labels for picture in pictures], np.int64),
-        _joined([picture.true_areas for picture in pictures], np.float64),
-        _joined([picture.true_crowd for picture in pictures], bool),
+        _joined([image.true_labels for image in images], np.int64),
+        _joined([image.true_areas for image in images], np.float64),
+        _joined([image.true_crowd for image in images], bool),
     )
-    rows = zip(pictures, np.cumsum([0, *found]), np.cumsum([0, *true]), strict=False)
+    rows = zip(images, np.cumsum([0, *found]), np.cumsum([0, *true]), strict=False)
     shifted = [Pairs(p.pairs[kind].found + n, p.pairs[kind].true + m, p.pairs[kind].iou) for p, n, m in rows]
     pairs = Pairs(
         _joined([one.found for one in shifted], np.int64),

@@ -22,10 +22,10 @@ from .per_image import Row, rows_of
 DEFINITIONS: Mapping[str, str] = {
     "boundary F1": "of a class: harmonic mean of precision, the share of its found boundary pixels that lie within the "
     "tolerance of its true boundary, and recall, the share of its true ones within that of its found boundary, over "
-    "the whole data set; the mean over the classes that have a boundary in the truth or in the results. A boundary "
-    "pixel of a class has one of another class above, below, left or right of it; the border of the picture and that "
-    "of void is no boundary",
-    "image-wise boundary F1": "mean over the pictures of the mean boundary F1 of each picture by itself, as published",
+    "the whole data set; the mean over the classes that have a boundary in the ground truth or in the predictions. "
+    "A boundary pixel of a class has one of another class above, below, left or right of it; the border of the "
+    "image and that of void is no boundary",
+    "image-wise boundary F1": "mean over the images of the mean boundary F1 of each image by itself, as published",
 }
 """What each score means, for reports."""
 
@@ -33,12 +33,12 @@ NAME = "boundary F1"
 
 
 class BoundaryScore(Tallies):
-    """Boundary pixels that are right and that are found or true, by class, added up over pictures and processes.
+    """Boundary pixels that are right and that are found or true, by class, added up over images and processes.
 
     Attributes:
         tolerance: how far off a boundary may lie and still be right, whole pixels (Euclidean), or below 1 a share of
-            the picture's diagonal. The paper takes 0.0075: 4.5 pixels of 480x360.
-        pictures: (4, C) int64 each: found boundary pixels that are right, all found ones, true ones that were found,
+            the image's diagonal. The paper takes 0.0075: 4.5 pixels of 480x360.
+        images: (4, C) int64 each: found boundary pixels that are right, all found ones, true ones that were found,
             all true ones.
     """
 
@@ -50,13 +50,13 @@ class BoundaryScore(Tallies):
         if not tolerance >= 0 or (tolerance > 1 and tolerance % 1):
             raise ValueError(
                 f"the tolerance of the boundary score is {tolerance}: it is 0 or more whole pixels, or below 1 a share "
-                "of the picture's diagonal"
+                "of the image's diagonal"
             )
         super().__init__(classes)
         self.tolerance = tolerance
 
     def count(self, found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> Counts:
-        """(4, C) int64: the counts of one picture, from (H, W) class maps; they are not added to this one."""
+        """(4, C) int64: the counts of one image, from (H, W) class maps; they are not added to this one."""
         known = truth != VOID
         edges = [_edges(found, np.ones_like(known)), _edges(truth, known)]
         share = self.tolerance < 1

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..classes import VOID, Classes
 from ..segmentation import Segmentation
-from .per_image import PerPicture, Row, check_sizes, draw_intervals, of_all_processes, rows_of
+from .per_image import PerImage, Row, check_sizes, draw_intervals, of_all_processes, rows_of
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -20,57 +20,57 @@ Values = NDArray[np.float64]
 DEFINITIONS: Mapping[str, str] = {
     "IoU": "of a class: pixels that are it and were found as it, over pixels that are it or were found as it, "
     "summed over the whole data set",
-    "mIoU": "mean of the IoU over the classes that occur in the truth or in the results; a class that was found but is "
-    "nowhere true counts with 0, one that is neither is left out",
+    "mIoU": "mean of the IoU over the classes that occur in the ground truth or in the predictions; a class that is "
+    "predicted but nowhere true counts with 0, one that is neither is left out",
     "Dice": "of a class: 2 · both / (true + found) pixels over the whole data set (the F1 of its pixels); "
     "the mean over the classes as for mIoU",
     "pixel accuracy": "share of the pixels that were found right; of a class: share of its true pixels (its recall)",
-    "mean pixel accuracy": "mean of the pixel accuracy over the classes that occur in the truth",
+    "mean pixel accuracy": "mean of the pixel accuracy over the classes that occur in the ground truth",
     "frequency-weighted IoU": "mean of the IoU over the classes, each weighted by its share of the true pixels",
-    "image-wise mIoU": "mean over the pictures of the mIoU of each picture by itself: not the mIoU of the literature, "
+    "image-wise mIoU": "mean over the images of the mIoU of each image by itself: not the mIoU of the literature, "
     "and higher or lower than it",
-    "image-wise Dice": "mean over the pictures of the mean Dice of each picture by itself",
-    "void": "pixels whose truth is void (255) are not counted at all; where the truth is a class and the result is "
-    "void, the pixel is missed: wrong for its class and found as none",
+    "image-wise Dice": "mean over the images of the mean Dice of each image by itself",
+    "void": "pixels whose ground truth is void (255) are not counted at all; where the ground truth is a class and the "
+    "prediction is void, the pixel is missed: wrong for its class and found as none",
 }
 """What each score means, for reports."""
 
 IMAGE_WISE = ("mIoU", "Dice")
-"""The scores whose mean over the pictures is given too."""
+"""The scores whose mean over the images is given too."""
 
 STRIPE = 1 << 24
 """So many pixels are counted at once: float32, in which OpenCV hands out its counts, is exact up to here."""
 
 
-class Tallies(PerPicture[NDArray[Any]]):
-    """A metric that keeps K counts of each class of every picture; all scores follow from their sums.
+class Tallies(PerImage[NDArray[Any]]):
+    """A metric that keeps K counts of each class of every image; all scores follow from their sums.
 
     Attributes:
-        pictures: (K, C) each.
+        images: (K, C) each.
     """
 
     COUNTS: ClassVar[int]
     """K."""
 
     IMAGE_WISE: ClassVar[Sequence[str]] = ()
-    """The scores whose mean over the pictures is given too."""
+    """The scores whose mean over the images is given too."""
 
     def scores(self) -> dict[str, float]:
         """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where nothing of the kind was counted."""
         alone = self._summarize(self._stacked())
-        image_wise = means_over_pictures(alone, np.ones(len(self.pictures), np.int64), self.IMAGE_WISE)
+        image_wise = means_over_images(alone, np.ones(len(self.images), np.int64), self.IMAGE_WISE)
         return {name: float(value) for name, value in (self._summarize(self._total()) | image_wise).items()}
 
-    def per_picture(self) -> list[Row]:
-        """One row a picture: "name" and the scores of this picture by itself, nan where it has nothing of the kind."""
+    def per_image(self) -> list[Row]:
+        """One row an image: "name" and the scores of this image by itself, nan where it has nothing of the kind."""
         return rows_of("name", self.names, self._summarize(self._stacked()))
 
     def intervals(
         self, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
     ) -> dict[str, tuple[float, float]]:
-        """For each score the interval in which it lies for `level` of the data sets drawn from these pictures.
+        """For each score the interval in which it lies for `level` of the data sets drawn from these images.
 
-        The bootstrap over pictures: as many pictures as there are, drawn with replacement, `draws` times.
+        The bootstrap over images: as many images as there are, drawn with replacement, `draws` times.
         """
         stacked = self._stacked()
         return bootstrap(stacked, rng, draws, level, summarize=self._summarize, image_wise=self.IMAGE_WISE)
@@ -80,8 +80,8 @@ class Tallies(PerPicture[NDArray[Any]]):
         raise NotImplementedError
 
     def _stacked(self) -> NDArray[Any]:
-        """(pictures, K, C)."""
-        return np.array(self.pictures).reshape(-1, self.COUNTS, len(self.classes))
+        """(images, K, C)."""
+        return np.array(self.images).reshape(-1, self.COUNTS, len(self.classes))
 
     def _total(self) -> NDArray[Any]:
         """(K, C)."""
@@ -89,12 +89,12 @@ class Tallies(PerPicture[NDArray[Any]]):
 
 
 class ConfusionMatrix(Tallies):
-    """Pixels by true and by found class, added up over pictures, and over processes by `reduce`.
+    """Pixels by true and by found class, added up over images, and over processes by `reduce`.
 
     Attributes:
         matrix: (C, C + 1) int64; [i, j] counts the pixels of class i found as j; the last column those found as void.
-        pictures: (3, C) int64 each: for each class the pixels found right, those true, those found. All scores follow
-            from these, so a picture costs 24 C bytes.
+        images: (3, C) int64 each: for each class the pixels found right, those true, those found. All scores follow
+            from these, so an image costs 24 C bytes.
     """
 
     MAIN_SCORE: ClassVar[str] = "mIoU"
@@ -107,7 +107,7 @@ class ConfusionMatrix(Tallies):
         self.matrix: Counts = np.zeros((len(classes), len(classes) + 1), np.int64)
 
     def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
-        """Counts one picture; `name` is what reports call it.
+        """Counts one image; `name` is what reports call it.
 
         Raises:
             ValueError: for results of another size, or of classes that there are not.
@@ -115,10 +115,10 @@ class ConfusionMatrix(Tallies):
         matrix = self.count(found.class_map(), truth.class_map())
         self.matrix += matrix
         self.names.append(name)
-        self.pictures.append(tally(matrix))
+        self.images.append(tally(matrix))
 
     def count(self, found: Tensor | NDArray[Any], truth: Tensor | NDArray[Any]) -> Counts:
-        """(C, C + 1) int64: the confusion matrix of one picture, which is not added to this one.
+        """(C, C + 1) int64: the confusion matrix of one image, which is not added to this one.
 
         Args:
             found, truth: (H, W) class maps of integers; 255 is void. Fastest as uint8.
@@ -127,10 +127,10 @@ class ConfusionMatrix(Tallies):
             ValueError: for maps of two sizes, for a class outside 0 to C - 1 that is not void.
         """
         number = len(self.classes)
-        found, truth = _bytes("result", found), _bytes("truth", truth)
+        found, truth = _bytes("result", found), _bytes("ground truth", truth)
         check_sizes(found.shape, truth.shape)
         table = joint_histogram(truth, found)
-        for what, rows in (("truth", table), ("result", table[:number].T)):
+        for what, rows in (("ground truth", table), ("result", table[:number].T)):
             outside = number + np.flatnonzero(rows[number:VOID].any(1))
             if len(outside):
                 raise ValueError(
@@ -190,25 +190,25 @@ def bootstrap(
     summarize: Callable[[NDArray[Any]], dict[str, Values]] = summarize,
     image_wise: Sequence[str] = IMAGE_WISE,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of all scores, image-wise ones included, over pictures drawn with replacement.
+    """Percentile intervals of all scores, image-wise ones included, over images drawn with replacement.
 
     Args:
-        tallies: (pictures, K, C), counts that add up over pictures.
+        tallies: (images, K, C), counts that add up over images.
         rng, draws, level: as of `draw_intervals`.
         summarize: (…, K, C) → the scores, (…) each.
-        image_wise: the scores whose mean over the pictures is wanted too.
+        image_wise: the scores whose mean over the images is wanted too.
     """
     flat = tallies.reshape(-1, math.prod(tallies.shape[1:])).astype(np.float64)
     alone = summarize(tallies)
 
     def scores(often: Counts) -> dict[str, Values]:
-        return summarize((often @ flat).reshape(tallies.shape[1:])) | means_over_pictures(alone, often, image_wise)
+        return summarize((often @ flat).reshape(tallies.shape[1:])) | means_over_images(alone, often, image_wise)
 
     return draw_intervals(scores, len(tallies), rng, draws, level)
 
 
 def joint_histogram(truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> Counts:
-    """(256, 256) int64: how many pixels hold each pair of values; exact for pictures of any size."""
+    """(256, 256) int64: how many pixels hold each pair of values; exact for images of any size."""
     counts: Counts = np.zeros((256, 256), np.int64)
     truth, found = truth.ravel(), found.ravel()
     for start in range(0, len(truth), STRIPE):
@@ -270,8 +270,8 @@ def mean(values: Values) -> Values:
     return divide(np.nansum(values, -1), np.isfinite(values).sum(-1))
 
 
-def means_over_pictures(alone: Mapping[str, Values], often: Counts, names: Sequence[str]) -> dict[str, Values]:
-    """Means over the pictures of what each scores alone, as often as it was drawn; those that are all void left out."""
+def means_over_images(alone: Mapping[str, Values], often: Counts, names: Sequence[str]) -> dict[str, Values]:
+    """Means over the images of what each scores alone, as often as it was drawn; those that are all void left out."""
     means = {}
     for name in names:
         weights = often * np.isfinite(alone[name])

@@ -28,9 +28,9 @@ DEFINITIONS: Mapping[str, str] = {
     "AJI": "aggregated Jaccard index: each true object with the found one of its class of the highest IoU; "
     "intersections over unions, each summed over the whole data set, objects that were found and meet no true one in "
     "the unions too; mean over the classes",
-    "image-wise label AP": "mean over the pictures of the label AP of each picture by itself, as published",
+    "image-wise label AP": "mean over the images of the label AP of each image by itself, as published",
     "image-wise label AP50": "the same at an IoU of 0.50 only",
-    "image-wise AJI": "mean over the pictures of the AJI of each picture by itself, as published",
+    "image-wise AJI": "mean over the images of the AJI of each image by itself, as published",
     "overlap": "for these scores objects that overlap are made a label map first: the better scored one keeps the "
     "pixels; regions of many objects (crowd) are left out, and so is what was found and lies in one by half or more",
 }
@@ -38,12 +38,12 @@ DEFINITIONS: Mapping[str, str] = {
 
 
 class LabelMapScore(Tallies):
-    """Objects matched, true and found, by class, added up over pictures and processes.
+    """Objects matched, true and found, by class, added up over images and processes.
 
     Pixels that no segment covers, and those of the background class, are no object.
 
     Attributes:
-        pictures: (14, C) int64 each: the objects matched at each of the ten thresholds; those true, those found; the
+        images: (14, C) int64 each: the objects matched at each of the ten thresholds; those true, those found; the
             pixels of the intersections and of the unions of the AJI.
     """
 
@@ -78,7 +78,7 @@ def summarize(counts: NDArray[Any]) -> dict[str, Values]:
 
 
 def _count(found: Segmentation, truth: Segmentation, classes: int) -> Counts:
-    """(14, C): one picture."""
+    """(14, C): one image."""
     one, other = len(found) + 1, len(truth) + 1
     pairs = found.panoptic_map().cpu().numpy().astype(np.int64) * other + truth.panoptic_map().cpu().numpy()
     table = np.bincount(pairs.ravel(), minlength=one * other).reshape(one, other)

@@ -1,4 +1,4 @@
-"""The objects of one picture as run lengths, and how far those found overlap those that are true."""
+"""The objects of one image as run lengths, and how far those found overlap those that are true."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ LEAST = 0.5
 """Smaller overlaps match at no threshold: they are not kept."""
 
 MOST = 100
-"""So many results of a class count in a picture, the best scored."""
+"""So many results of a class count in an image, the best scored."""
 
 
 class Objects(NamedTuple):
-    """N objects of one picture, found or true; segments of the background class are none.
+    """N objects of one image, found or true; segments of the background class are none.
 
     Attributes:
         labels: (N,) index of the class.
@@ -63,7 +63,7 @@ class Pairs(NamedTuple):
 
 
 class Touch(NamedTuple):
-    """The boxes of D results and of G true objects of one picture, x, y, width and height, and what they share.
+    """The boxes of D results and of G true objects of one image, x, y, width and height, and what they share.
 
     Attributes:
         found: (D, 4) pixels; zeros around an empty mask.
@@ -131,8 +131,8 @@ def boundary_pairs(found: Objects, true: Objects, touch: Touch, width: float) ->
     Cheng et al., "Boundary IoU", 2021. A crowd keeps that of its mask.
 
     Args:
-        found, true, touch: of one picture.
-        width: how near, in pixels, or below 1 as a share of the diagonal of the picture, then at least a pixel.
+        found, true, touch: of one image.
+        width: how near, in pixels, or below 1 as a share of the diagonal of the image, then at least a pixel.
     """
     size = next((runs["size"] for objects in (found, true) for runs in objects.runs), (1, 1))
     ratio = width if width < 1 else width / math.hypot(*size)

@@ -39,8 +39,9 @@ DEFINITIONS: Mapping[str, str] = {
     "each class it is PQ / (2 - RQ), so never above PQ, and equal to it where all segments or none are matched",
     "matched": "pairs of a true and a found segment (TP); those true but not matched are FN, those found but not are "
     "FP",
-    "void in PQ": "pixels whose truth is void are left out of every union, and a found segment that is not matched is "
-    "no FP if more than half of it lies in void or in a crowd of its class (of several, in the last of them)",
+    "void in PQ": "pixels whose ground truth is void are left out of every union, and a found segment that is not "
+    "matched is no FP if more than half of it lies in void or in a crowd of its class (of several crowds, in the "
+    "last)",
     "crowd in PQ": "a region of many objects is never matched, and need not be found",
     "empty in PQ": "a true segment without a pixel counts as missed; a found one is ignored",
 }
@@ -54,13 +55,13 @@ FEW = 1 << 22
 
 
 class PanopticQuality(Tallies):
-    """Segments matched, missed and found in vain, by class, added up over pictures, and over processes by `reduce`.
+    """Segments matched, missed and found in vain, by class, added up over images, and over processes by `reduce`.
 
     Where segments are `masks` that overlap, the better scored one keeps the pixels; pixels that no mask covers are one
     segment of the background if the classes have one, and void otherwise.
 
     Attributes:
-        pictures: (4, C) float64 each: the sum of the IoU of the matched segments, their number (TP), the segments that
+        images: (4, C) float64 each: the sum of the IoU of the matched segments, their number (TP), the segments that
             were found in vain (FP), and those that were missed (FN).
     """
 
@@ -109,7 +110,7 @@ def summarize(counts: NDArray[Any], things: NDArray[np.bool_]) -> dict[str, Valu
 
 
 class Pairs(NamedTuple):
-    """(P,) each: the pixels, one or more, that lie in the n-th true and the m-th found segment of a picture."""
+    """(P,) each: the pixels, one or more, that lie in the n-th true and the m-th found segment of an image."""
 
     true: Integers
     found: Integers
@@ -151,7 +152,7 @@ def count_pairs(true: NDArray[np.int32], found: NDArray[np.int32], numbers: tupl
 
 
 def _count(found: Segmentation, truth: Segmentation, classes: int) -> Values:
-    """(4, C): one picture."""
+    """(4, C): one image."""
     (ids, labels), (true_ids, true_labels) = _labelled(found), _labelled(truth)
     true, mine, pixels = count_pairs(true_ids, ids, (len(true_labels), len(labels)))
     areas, true_areas = _sums(mine, pixels, len(labels)), _sums(true, pixels, len(true_labels))

@@ -43,7 +43,7 @@ class Panoptic:
         self.objects = AveragePrecision(classes)
 
     def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
-        """Counts one picture; `name` is what reports call it.
+        """Counts one image; `name` is what reports call it.
 
         Raises:
             ValueError: for results of another size, with another number of classes, or with more than 255.
@@ -83,13 +83,13 @@ class Panoptic:
             for segments, pixels, objects in rows
         ]
 
-    def per_picture(self) -> list[Row]:
-        """One row a picture: "name" and the scores of this picture by itself, nan where there is no such thing."""
-        rows = zip(self.quality.per_picture(), self.pixels.per_picture(), self.objects.per_picture(), strict=True)
+    def per_image(self) -> list[Row]:
+        """One row an image: "name" and the scores of this image by itself, nan where there is no such thing."""
+        rows = zip(self.quality.per_image(), self.pixels.per_image(), self.objects.per_image(), strict=True)
         return [segments | pixels | objects for segments, pixels, objects in rows]
 
     def intervals(self, rng: np.random.Generator) -> dict[str, tuple[float, float]]:
-        """For each score the interval in which it lies for 95 % of the data sets drawn from these pictures, if it has
+        """For each score the interval in which it lies for 95 % of the data sets drawn from these images, if it has
         one."""
         return self.quality.intervals(rng) | self.pixels.intervals(rng) | self.objects.intervals(rng)
 

@@ -1,4 +1,4 @@
-"""What all metrics do that keep something of every picture."""
+"""What all metrics do that keep something of every image."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ Kept = TypeVar("Kept")
 Row = dict[str, str | int | float]
 
 
-class PerPicture(Generic[Kept]):
-    """A metric that keeps something of every picture, and so adds up over pictures and processes.
+class PerImage(Generic[Kept]):
+    """A metric that keeps something of every image, and so adds up over images and processes.
 
     Attributes:
         classes: what the labels mean.
-        names: of the pictures, in the order in which they came.
-        pictures: what is kept of each.
+        names: of the images, in the order in which they came.
+        images: what is kept of each.
     """
 
     def __init__(self, classes: Classes) -> None:
         self.classes = classes
         self.names: list[str] = []
-        self.pictures: list[Kept] = []
+        self.images: list[Kept] = []
 
     def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
-        """Counts one picture; `name` is what reports call it.
+        """Counts one image; `name` is what reports call it.
 
         Raises:
             ValueError: for results of another size, or with another number of classes.
         """
         check_pair(found, truth, self.classes)
-        self.pictures.append(self._count(found, truth))
+        self.images.append(self._count(found, truth))
         self.names.append(name)
 
     def merge(self, other: Self) -> None:
@@ -52,17 +52,17 @@ class PerPicture(Generic[Kept]):
                 same = " and ".join(f"the same {term}" for term in mine)
                 raise ValueError(f"only counts of {same} add up, not of {what} {mine[what]} and {others[what]}")
         self.names += other.names
-        self.pictures += other.pictures
+        self.images += other.images
 
     def reduce(self) -> None:
         """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing.
 
-        Every process then holds the same. A picture that two processes counted counts twice.
+        Every process then holds the same. An image that two processes counted counts twice.
         """
-        self.names, self.pictures = of_all_processes(self.names, self.pictures)
+        self.names, self.images = of_all_processes(self.names, self.images)
 
     def _count(self, found: Segmentation, truth: Segmentation) -> Kept:
-        """What is kept of a picture."""
+        """What is kept of an image."""
         raise NotImplementedError
 
     def _terms(self) -> dict[str, object]:
@@ -71,32 +71,32 @@ class PerPicture(Generic[Kept]):
 
 
 def rows_of(what: str, names: Sequence[str], columns: Mapping[str, NDArray[Any]]) -> list[Row]:
-    """(N,) columns → N rows, which begin with `what`: the name of a class or a picture."""
+    """(N,) columns → N rows, which begin with `what`: the name of a class or an image."""
     values = zip(names, *(column.tolist() for column in columns.values()), strict=True)
     return [dict(zip((what, *columns), row, strict=True)) for row in values]
 
 
 def draw_intervals(
     scores: Callable[[NDArray[np.int64]], Mapping[str, Any]],
-    pictures: int,
+    images: int,
     rng: np.random.Generator,
     draws: int,
     level: float,
 ) -> dict[str, tuple[float, float]]:
-    """The bootstrap: percentile intervals of scores over data sets drawn, with replacement, from so many pictures.
+    """The bootstrap: percentile intervals of scores over data sets drawn, with replacement, from so many images.
 
     A score that is undefined in all that is drawn has none.
 
     Args:
-        scores: how often each picture was drawn, (pictures,) → the scores of that data set.
-        pictures: as many are drawn as there are.
+        scores: how often each image was drawn, (images,) → the scores of that data set.
+        images: as many are drawn as there are.
         rng: where the draws come from.
         draws: number of data sets drawn.
         level: share of them whose score lies inside.
     """
     drawn: dict[str, list[float]] = {}
-    for _ in range(draws if pictures else 0):
-        often = np.bincount(rng.integers(pictures, size=pictures), minlength=pictures)
+    for _ in range(draws if images else 0):
+        often = np.bincount(rng.integers(images, size=images), minlength=images)
         for name, value in scores(often).items():
             drawn.setdefault(name, []).append(float(value))
     ends = (0.5 - level / 2, 0.5 + level / 2)
@@ -105,23 +105,23 @@ def draw_intervals(
 
 
 def check_pair(found: Segmentation, truth: Segmentation, classes: Classes) -> None:
-    """That a result can be scored against a truth.
+    """That a result can be scored against a ground truth.
 
     Raises:
         ValueError: for results of another size, or with another number of classes.
     """
     check_sizes(found.size, truth.size)
-    for what, given in (("result", found), ("truth", truth)):
+    for what, given in (("result", found), ("ground truth", truth)):
         if len(given.classes) != len(classes):
             raise ValueError(f"the {what} has {len(given.classes)} classes, but {len(classes)} are counted")
 
 
 def check_sizes(found: tuple[int, ...], truth: tuple[int, ...]) -> None:
-    """That a result is as high and wide as the truth; a ValueError if not."""
+    """That a result is as high and wide as the ground truth; a ValueError if not."""
     if found != truth:
         raise ValueError(
-            f"the result is {found[1]}x{found[0]}, the truth {truth[1]}x{truth[0]}: "
-            "results must have the size of the original picture"
+            f"the result is {found[1]}x{found[0]}, the ground truth {truth[1]}x{truth[0]}: "
+            "results must have the size of the original image"
         )
 
 

@@ -1,7 +1,7 @@
 """From overlaps to precision and recall as COCO defines them: results matched best first, then ranked.
 
-Lin et al., "Microsoft COCO: Common Objects in Context", 2014, and its reference code `cocoeval`. All pictures are
-matched at once: first the best result of each picture and class, then the second of each, and so on.
+Lin et al., "Microsoft COCO: Common Objects in Context", 2014, and its reference code `cocoeval`. All images are
+matched at once: first the best result of each image and class, then the second of each, and so on.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ RECALLS: Floats = np.linspace(0, 1, 101)
 """Where precision is read."""
 
 SIZES = {"all": (0, 1e5**2), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e5**2)}
-"""Areas in pixels of the original picture, from and to, both included."""
+"""Areas in pixels of the original image, from and to, both included."""
 
 NUMBERS = (1, 10, 100)
-"""So many results of a class count in a picture, for recall; precision takes the last."""
+"""So many results of a class count in an image, for recall; precision takes the last."""
 
 _STEP = 1 << 18
 """So many pairs are matched at once: memory stays small."""
 
 
 class Results(NamedTuple):
-    """D results of many pictures, in the order of the pictures, then of the classes, then of the scores, best first.
+    """D results of many images, in the order of the images, then of the classes, then of the scores, best first.
 
     Attributes:
-        pictures: (D,) index of the picture.
+        images: (D,) index of the image.
         labels: (D,) index of the class.
         scores: (D,).
         areas: (D,) pixels.
     """
 
-    pictures: Integers
+    images: Integers
     labels: Integers
     scores: Floats
     areas: Floats
 
 
 class Truths(NamedTuple):
-    """G true objects of the same pictures: (G,) each, as `Results`, and whether they are crowds."""
+    """G true objects of the same images: (G,) each, as `Results`, and whether they are crowds."""
 
-    pictures: Integers
+    images: Integers
     labels: Integers
     areas: Floats
     crowd: Flags
@@ -77,7 +77,7 @@ def match(results: Results, truths: Truths, pairs: Pairs) -> Matches:
     one of another size that is matched with nothing. A crowd takes any number of results.
 
     Args:
-        results, truths: of all pictures.
+        results, truths: of all images.
         pairs: indices into both.
     """
     ignored = _outside(truths.areas) | truths.crowd
@@ -108,12 +108,12 @@ def match(results: Results, truths: Truths, pairs: Pairs) -> Matches:
 def _turns(results: Results, pairs: Pairs) -> list[tuple[Integers, Integers, Integers]]:
     """Results that may be matched at the same time, with the first of their pairs and how many they have.
 
-    No two of one turn are of the same picture and class, and better ones have their turn before.
+    No two of one turn are of the same image and class, and better ones have their turn before.
     """
     rows, begin, number = np.unique(pairs.found, return_index=True, return_counts=True)
     if not len(rows):
         return []
-    turn = ranks(_groups(results.pictures[rows], results.labels[rows]))
+    turn = ranks(_groups(results.images[rows], results.labels[rows]))
     order = np.argsort(turn, kind="stable")
     turns = []
     for some in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
@@ -122,9 +122,9 @@ def _turns(results: Results, pairs: Pairs) -> list[tuple[Integers, Integers, Int
     return [(rows[some], begin[some], number[some]) for some in turns]
 
 
-def _groups(pictures: Integers, labels: Integers) -> Integers:
-    """(N,) in order → the number of the picture and class that each is of."""
-    new = (np.diff(pictures, prepend=-1) != 0) | (np.diff(labels, prepend=-1) != 0)
+def _groups(images: Integers, labels: Integers) -> Integers:
+    """(N,) in order → the number of the image and class that each is of."""
+    new = (np.diff(images, prepend=-1) != 0) | (np.diff(labels, prepend=-1) != 0)
     groups: Integers = np.cumsum(new)
     return groups
 
@@ -147,19 +147,19 @@ class Curves(NamedTuple):
 
 
 def rank(results: Results, truths: Truths, matches: Matches, classes: int, often: Integers | None = None) -> Curves:
-    """Precision and recall of each class over all pictures.
+    """Precision and recall of each class over all images.
 
     Args:
-        results, truths, matches: belong together; `matches` may be cut down to the first sizes.
+        results, ground truths, matches: belong together; `matches` may be cut down to the first sizes.
         classes: K.
-        often: how often each picture counts; once when not given.
+        often: how often each image counts; once when not given.
     """
     sizes, thresholds = matches.right.shape[:2]
     precision = np.full((sizes, thresholds, classes, len(RECALLS)), np.nan)
     recall = np.full((sizes, thresholds, classes, len(NUMBERS)), np.nan)
-    times = None if often is None else often[results.pictures]
-    weights = np.ones(len(truths.labels)) if often is None else often[truths.pictures].astype(np.float64)
-    place = ranks(_groups(results.pictures, results.labels))
+    times = None if often is None else often[results.images]
+    weights = np.ones(len(truths.labels)) if often is None else often[truths.images].astype(np.float64)
+    place = ranks(_groups(results.images, results.labels))
     order = np.lexsort((-results.scores, results.labels))
     bounds = np.searchsorted(results.labels[order], np.arange(classes + 1))
     for k in np.unique(truths.labels):

@@ -23,10 +23,10 @@ class Model(nn.Module):
 
     Attributes:
         task: "semantic", "instance" or "panoptic".
-        stride: pictures are padded to a multiple of this many pixels before they are batched.
+        stride: images are padded to a multiple of this many pixels before they are batched.
         classes: what the outputs mean, in their order.
         normalize: from RGB in [0, 1] to the numbers that the weights expect.
-        resizing: the size at which the model wants to see a picture.
+        resizing: the size at which the model wants to see an image.
         postprocess: what is done with its results when it is used; `forward`, `loss` and `decode` know nothing of it.
         auxiliary_heads: whether `forward` runs the heads that only training needs; predicting switches it off.
         architecture, arguments: how `pixelwise.create` made the model, so that a checkpoint can make it again.
@@ -59,7 +59,7 @@ class Model(nn.Module):
         raise TypeError(f"{type(self).__name__} has no forward: a model's file defines it")
 
     def loss(self, outputs: Any, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
-        """Named scalar parts, to be summed; the truths are as large as the images."""
+        """Named scalar parts, to be summed; the ground truths are as large as the images."""
         raise TypeError(f"{type(self).__name__} has no loss: a model's file defines it")
 
     def decode(self, outputs: Any, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
@@ -97,7 +97,7 @@ class SemanticModel(Model):
     def loss(self, outputs: SemanticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
         """The criterion's parts, and the weighted sum of those of the auxiliary heads as `auxiliary`.
 
-        The truths are brought to the size of each map of logits by `fit`.
+        The ground truths are brought to the size of each map of logits by `fit`.
         """
         criterion = self.criterion
         target = torch.stack([truth.class_map() for truth in truths])
@@ -135,13 +135,13 @@ class InstanceModel(Model):
     """Each object apart: `decode` gives masks, the surest first. The background is class 0 and is never found.
 
     Attributes:
-        least_score: objects less sure are left out; low, as average precision wants all that may be right.
-        most_objects: so many of a picture are given at most.
+        score_threshold: objects less sure are left out; low, as average precision wants all that may be right.
+        max_detections: so many of an image are given at most.
     """
 
     task = "instance"
-    least_score: float = 0.05
-    most_objects: int = 100
+    score_threshold: float = 0.05
+    max_detections: int = 100
 
     def __init__(self, num_classes: int) -> None:
         if num_classes < 2:

@@ -4,7 +4,7 @@ Chen, Papandreou, Kokkinos, Murphy, Yuille: Semantic Image Segmentation with Dee
 CRFs. ICLR 2015, arXiv 1412.7062.
 
 - Section 3.1 (no stride after pool3, holes instead; one score for each 8 pixels, trained against every eighth pixel of
-  the truth): `large_fov`, `DeepLabV1.loss`.
+  the ground truth): `large_fov`, `DeepLabV1.loss`.
 - Section 3.2 (fc6 as a small kernel with holes, fewer channels), Section 5, LargeFOV: `large_fov`.
 - Section 4.2 (the dense CRF): `postprocess.crf`, after the network.
 - Section 4.3 (multi-scale prediction, MSc): `multiscale=True`.
@@ -12,7 +12,7 @@ CRFs. ICLR 2015, arXiv 1412.7062.
 Differs from the paper, or is not stated there:
 - poolings of 3×3 pixels, an average over 3×3 before fc6 and the strides and dropout of the multi-scale layers are those
   of the authors' released networks;
-- pictures are padded to 8k + 1 pixels with the mean colour (the authors: to 513), so that score i stands at pixel 8i,
+- images are padded to 8k + 1 pixels with the mean colour (the authors: to 513), so that score i stands at pixel 8i,
   and scores are made large by bilinear interpolation between just these pixels;
 - the multi-scale layers are trained with the rest of the network.
 """
@@ -63,7 +63,7 @@ class DeepLabV1(SemanticModel):
     Args:
         num_classes: background included.
         backbone: None is the paper's VGG16; a name is timm's network at output stride 8, with fc6 and fc7 after it.
-        multiscale: let the picture and the first four feature maps have a say too (MSc).
+        multiscale: let the image and the first four feature maps have a say too (MSc).
         width: channels of VGG16's first convolution; fc6 and fc7 have 16 times as many, each multi-scale layer twice.
     """
 

@@ -1,4 +1,4 @@
-"""DeepLab v2: atrous convolution at several rates, and the maximum over several scales of the picture.
+"""DeepLab v2: atrous convolution at several rates, and the maximum over several scales of the image.
 
 Chen, Papandreou, Kokkinos, Murphy, Yuille: DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous
 Convolution, and Fully Connected CRFs. TPAMI 2018, arXiv 1606.00915.
@@ -9,8 +9,8 @@ Convolution, and Fully Connected CRFs. TPAMI 2018, arXiv 1606.00915.
 - Section 4.1.2 (the scales 0.5, 0.75 and 1): `DeepLabV2.forward`, `DeepLabV2.loss`.
 
 Differs from the paper, or is not stated there:
-- as in kazuto1011/deeplab-pytorch, whose weights fit, score maps and truths are resized by the centres of their pixels;
-  the authors' Caffe aligned their corners;
+- as in kazuto1011/deeplab-pytorch, whose weights fit, score maps and ground truths are resized by the centres of their
+  pixels; the authors' Caffe aligned their corners;
 - each scale and their maximum has its own loss, all with the weight 1, as in the authors' code;
 - only the pyramid of Table 3 on ResNet-101 is here, not those on VGG16.
 """
@@ -33,7 +33,7 @@ from ..segmentation import Segmentation
 from .base import SemanticModel, SemanticOutputs
 
 MEAN = (104.008, 116.669, 122.675)
-"""Of blue, green and red in ImageNet's pictures, as the authors' Caffe subtracts it."""
+"""Of blue, green and red in ImageNet's images, as the authors' Caffe subtracts it."""
 
 
 def resnet101() -> Backbone:
@@ -64,14 +64,14 @@ class ASPP(nn.Module):
 
 
 class DeepLabV2(SemanticModel):
-    """DeepLab v2: atrous spatial pyramid, and the maximum over scales of the picture.
+    """DeepLab v2: atrous spatial pyramid, and the maximum over scales of the image.
 
     Args:
         num_classes: background included.
         backbone: None is the authors' `resnet101`, which the weights of layout `kazuto1011` fit; a name is timm's
             network, which its ImageNet weights fit. Every block of a ResNet's last two stages is dilated, by 2 and 4.
         rates: of the pyramid, in steps of 8 pixels.
-        scales: of the copies of the picture that are seen beside itself; () for none.
+        scales: of the copies of the image that are seen beside itself; () for none.
     """
 
     auxiliary_weight = 1.0
@@ -87,7 +87,7 @@ class DeepLabV2(SemanticModel):
         if not rates or min(rates) < 1:
             raise ValueError(f"rates is {list(rates)}: one or more whole numbers, each 1 or more")
         if scales and min(scales) <= 0:
-            raise ValueError(f"scales is {list(scales)}: each is a factor of the picture's size, more than 0")
+            raise ValueError(f"scales is {list(scales)}: each is a factor of the image's size, more than 0")
         self.scales = tuple(scales)
         self.backbone = resnet101() if backbone is None else Backbone(backbone, output_stride=8)
         dilate_first_blocks(self.backbone.net)
@@ -104,7 +104,7 @@ class DeepLabV2(SemanticModel):
         smaller = [
             self.scores(F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False))
             for scale in self.scales
-            if scale * min(height, width) >= 1  # a copy of a picture of one pixel has none
+            if scale * min(height, width) >= 1  # a copy of an image of one pixel has none
         ]  # (B, C, ⌈scale · h⌉, ⌈scale · w⌉) each
         maps = [full, *(resize(scores, (full.shape[-2], full.shape[-1])) for scores in smaller)]
         fused = torch.stack(maps).amax(0)  # (B, C, h, w)

@@ -1,15 +1,15 @@
-"""DeepLab v3: atrous convolutions in parallel at several rates, and the whole picture pooled, beside each other.
+"""DeepLab v3: atrous convolutions in parallel at several rates, and the whole image pooled, beside each other.
 
 Chen, Papandreou, Schroff, Adam: Rethinking Atrous Convolution for Semantic Image Segmentation. arXiv 1706.05587, 2017.
 
 - Section 3.2 (atrous convolution instead of strides; 3.2.1, multi-grid): `dilated_backbone`.
 - Section 3.3, figure 5 (atrous spatial pyramid pooling with image-level features): `AtrousPyramid`.
 
-What many people call DeepLab v3 differs from it, and `CHOICES` says in what: torchvision's network, that of VainF, and
+What many people call DeepLab v3 differs from it, and `VARIANTS` says in what: torchvision's network, that of VainF, and
 that of segmentation_models.pytorch.
 
 Differs from the paper:
-- a batch of a single picture can be trained: its one pooled value is normalised by the running statistics;
+- a batch of a single image can be trained: its one pooled value is normalised by the running statistics;
 - the auxiliary classifier (torchvision's) is an option; multi-grid is for ResNets, of which the paper defines it.
 """
 
@@ -29,7 +29,7 @@ from ..layers.batch_norm import PooledBatchNorm2d
 from ..layers.conv import conv_norm_relu, init_he
 from ..layers.mobilenet import TorchvisionMobileNetV3, pad_before_blocks
 from ..layers.resnet import dilate_first_blocks, is_resnet, multi_grid
-from ..ops.names import nearest
+from ..ops.names import suggest
 from ..ops.pad import pad_to
 from ..ops.rename_table import Table
 from ..ops.resize import resize
@@ -37,7 +37,7 @@ from .base import SemanticModel, SemanticOutputs
 
 
 @dataclass(frozen=True)
-class Choices:
+class Variant:
     """Where those who programmed a DeepLab v3 chose differently.
 
     Attributes:
@@ -61,19 +61,19 @@ class Choices:
     align_corners: bool
 
 
-CHOICES = {
-    "paper": Choices(16, None, (1, 2, 4), True, False, 0.0, False, False),
-    "torchvision": Choices(8, (12, 24, 36), (1, 1, 1), False, False, 0.5, True, False),
-    "vainf": Choices(16, None, (1, 1, 1), False, True, 0.1, True, False),
-    "smp": Choices(8, (12, 24, 36), (1, 1, 1), True, False, 0.5, True, True),
+VARIANTS = {
+    "paper": Variant(16, None, (1, 2, 4), True, False, 0.0, False, False),
+    "torchvision": Variant(8, (12, 24, 36), (1, 1, 1), False, False, 0.5, True, False),
+    "vainf": Variant(16, None, (1, 1, 1), False, True, 0.1, True, False),
+    "smp": Variant(8, (12, 24, 36), (1, 1, 1), True, False, 0.5, True, True),
 }
 """One row a variant. The paper says nothing of dropout; none is taken."""
 
 
 def dilated_backbone(
-    name: str, choices: Choices, output_stride: int, units: Sequence[int] | None = None
+    name: str, choices: Variant, output_stride: int, units: Sequence[int] | None = None
 ) -> Backbone | TorchvisionMobileNetV3:
-    """A network of timm (or torchvision's `mobilenet_v3_large`) that keeps a map of 1 / output_stride of the picture.
+    """A network of timm (or torchvision's `mobilenet_v3_large`) that keeps a map of 1 / output_stride of the image.
 
     Raises:
         ValueError: the network cannot be dilated so, or unit rates of a multi-grid are given for one that is no ResNet.
@@ -110,7 +110,7 @@ class ImagePooling(nn.Module):
 
 
 class AtrousPyramid(nn.Module):
-    """Figure 5: a 1×1 convolution, 3×3 ones at several rates, and the pooled picture, concatenated and mixed.
+    """Figure 5: a 1×1 convolution, 3×3 ones at several rates, and the pooled image, concatenated and mixed.
 
     Args:
         channels: of the map.
@@ -154,20 +154,20 @@ def filled(images: Tensor, multiple: int) -> Tensor:
     return pad_to(images, multiple)
 
 
-def pyramid_rates(choices: Choices, output_stride: int, rates: Sequence[int] | None) -> Sequence[int]:
+def pyramid_rates(choices: Variant, output_stride: int, rates: Sequence[int] | None) -> Sequence[int]:
     """Section 3.3: 6, 12 and 18 at output stride 16, doubled at 8; or those given, or those of the variant."""
     return rates or choices.rates or [rate * 16 // output_stride for rate in (6, 12, 18)]
 
 
 class DeepLabV3(SemanticModel):
-    """DeepLab v3: atrous pyramid with the whole picture pooled beside it.
+    """DeepLab v3: atrous pyramid with the whole image pooled beside it.
 
     Args:
         num_classes: background included.
         backbone: a network of timm, or "mobilenet_v3_large" for torchvision's dilated one (which `pretrained` cannot
             fill); the paper's when not given.
-        variant: "paper", "torchvision", "vainf" or "smp", a row of `CHOICES`.
-        output_stride: pixels of the picture to one of the map, 16 or 8 (32 for networks that timm cannot dilate); the
+        variant: "paper", "torchvision", "vainf" or "smp", a row of `VARIANTS`.
+        output_stride: pixels of the image to one of the map, 16 or 8 (32 for networks that timm cannot dilate); the
             variant's own when not given. It changes no weights: the paper trains with 16 and predicts with 8.
         multi_grid: unit rates of the blocks of a ResNet's last stage; the variant's own when not given.
         rates: of the pyramid at this output stride; the variant's own when not given.
@@ -187,9 +187,9 @@ class DeepLabV3(SemanticModel):
         width: int = 256,
     ) -> None:
         super().__init__(num_classes)
-        if variant not in CHOICES:
-            raise ValueError(f"there is no variant {variant!r} of deeplabv3: {nearest(variant, CHOICES)}")
-        choices = CHOICES[variant]
+        if variant not in VARIANTS:
+            raise ValueError(f"there is no variant {variant!r} of deeplabv3: {suggest(variant, VARIANTS)}")
+        choices = VARIANTS[variant]
         stride = output_stride or choices.output_stride
         self.backbone = dilated_backbone(backbone, choices, stride, multi_grid)
         self.normalize = self.backbone.normalize()

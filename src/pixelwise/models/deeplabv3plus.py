@@ -8,7 +8,7 @@ ECCV 2018, arXiv 1802.02611.
 - Section 3.1, figure 2 (proposed decoder), with the widths of tables 1 and 2: `Decoder`.
 - Section 3.2 (modified aligned Xception): `backbone="xception65"`, timm's, also `xception41` and `xception71`.
 
-What many people call DeepLab v3+ differs from it, and `CHOICES` says in what: VainF's network, and that of
+What many people call DeepLab v3+ differs from it, and `VARIANTS` says in what: VainF's network, and that of
 segmentation_models.pytorch.
 
 Differs from the paper: as `deeplabv3` does.
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from ..layers.auxiliary import AuxiliaryHead
 from ..layers.conv import conv_norm_relu, init_he, separable_conv_norm_relu
-from ..ops.names import nearest
+from ..ops.names import suggest
 from ..ops.rename_table import Table
 from ..ops.resize import resize
 from . import deeplabv3
@@ -48,8 +48,8 @@ REDUCED = 48
 
 
 @dataclass(frozen=True)
-class Choices:
-    """Where those who programmed a DeepLab v3+ chose differently, beyond what `deeplabv3.CHOICES` says.
+class Variant:
+    """Where those who programmed a DeepLab v3+ chose differently, beyond what `deeplabv3.VARIANTS` says.
 
     Attributes:
         convs: 3×3 convolutions of the decoder.
@@ -66,10 +66,10 @@ class Choices:
     conv_after: bool
 
 
-CHOICES = {
-    "paper": Choices(2, False, False, True, False),
-    "vainf": Choices(1, True, False, True, False),
-    "smp": Choices(1, False, True, False, True),
+VARIANTS = {
+    "paper": Variant(2, False, False, True, False),
+    "vainf": Variant(1, True, False, True, False),
+    "smp": Variant(1, False, True, False, True),
 }
 """One row a variant."""
 
@@ -80,13 +80,13 @@ class Decoder(nn.Module):
     Args:
         early: channels of the early map.
         width: of the encoder's map, and of what comes out.
-        choices: the row of `CHOICES`.
+        choices: the row of `VARIANTS`.
         conv: (channels, width) → a 3×3 convolution with its normalisation.
         align_corners: how the encoder's map is enlarged.
     """
 
     def __init__(
-        self, early: int, width: int, choices: Choices, conv: Callable[..., nn.Module], align_corners: bool
+        self, early: int, width: int, choices: Variant, conv: Callable[..., nn.Module], align_corners: bool
     ) -> None:
         super().__init__()
         self.reduce = conv_norm_relu(early, REDUCED, kernel=1)
@@ -108,8 +108,8 @@ class DeepLabV3Plus(SemanticModel):
     Args:
         num_classes: background included.
         backbone: a network of timm with a map of stride 4; the ResNet-101 of the paper's studies when not given.
-        variant: "paper", "vainf" or "smp", a row of `CHOICES`.
-        output_stride: pixels of the picture to one of the encoder's map, 16 or 8 (32 for networks that timm cannot
+        variant: "paper", "vainf" or "smp", a row of `VARIANTS`.
+        output_stride: pixels of the image to one of the encoder's map, 16 or 8 (32 for networks that timm cannot
             dilate). It changes no weights: the paper trains with 16 and predicts with 16 or 8.
         multi_grid: unit rates of the blocks of a ResNet's last stage; the variant's own when not given.
         rates: of the pyramid at this output stride; the variant's own when not given.
@@ -132,9 +132,9 @@ class DeepLabV3Plus(SemanticModel):
         width: int = 256,
     ) -> None:
         super().__init__(num_classes)
-        if variant not in CHOICES:
-            raise ValueError(f"there is no variant {variant!r} of deeplabv3plus: {nearest(variant, CHOICES)}")
-        encoder, choices = deeplabv3.CHOICES[variant], CHOICES[variant]
+        if variant not in VARIANTS:
+            raise ValueError(f"there is no variant {variant!r} of deeplabv3plus: {suggest(variant, VARIANTS)}")
+        encoder, choices = deeplabv3.VARIANTS[variant], VARIANTS[variant]
         self.backbone = dilated_backbone(backbone, encoder, output_stride, multi_grid)
         self.normalize = self.backbone.normalize()
         self.stride = self.backbone.multiple

@@ -34,13 +34,13 @@ from ..ops.resize import resize
 from .base import SemanticModel, SemanticOutputs
 
 PADDING = 100
-"""Pixels around the picture, so that fc6 (7×7 at stride 32, unpadded) has something to see at any size."""
+"""Pixels around the image, so that fc6 (7×7 at stride 32, unpadded) has something to see at any size."""
 
 SKIP_OFFSETS = (5, 9)
 """Where the maps of pool4 and of pool3 begin that lie under the upsampled scores: what is left of the padding."""
 
-PICTURE_OFFSETS = {1: 19, 2: 27, 3: 31}
-"""Where the picture begins in the last upsampled scores of 32s, 16s and 8s, pixels."""
+IMAGE_OFFSETS = {1: 19, 2: 27, 3: 31}
+"""Where the image begins in the last upsampled scores of 32s, 16s and 8s, pixels."""
 
 AT_ONCE_SCALES = (0.01, 0.0001)
 """pool4 and pool3 are multiplied by these where 8s is trained in one go."""
@@ -77,7 +77,7 @@ class Upsampling(nn.Module):
 
 
 class SkipHead(nn.Module):
-    """Figure 3: scores of the deepest map; upsampled and added to those of each finer one; upsampled to the picture.
+    """Figure 3: scores of the deepest map; upsampled and added to those of each finer one; upsampled to the image.
 
     Args:
         channels: of the maps: fc7; fc7 and pool4; or fc7, pool4 and pool3.
@@ -101,7 +101,7 @@ class SkipHead(nn.Module):
         for enlarge, skip, map_, offset, scale in zip(up, skips, finer, SKIP_OFFSETS, self.scales, strict=False):
             x = enlarge(x)  # (B, C, 2h + 2, 2w + 2)
             x = x + crop(skip(map_ if scale == 1 else map_ * scale), offset, x.shape[-2:])
-        return crop(last(x), PICTURE_OFFSETS[len(maps)], size)  # (B, C, *size)
+        return crop(last(x), IMAGE_OFFSETS[len(maps)], size)  # (B, C, *size)
 
 
 class ResizingHead(nn.Module):
@@ -216,7 +216,7 @@ class FCNResNet(SemanticModel):
         num_classes: background included.
         backbone: a network of timm.
         auxiliary: whether a second classifier learns from the last stage but one (weight 0.5).
-        output_stride: pixels of the picture to one of the last map: 8, 16 or 32.
+        output_stride: pixels of the image to one of the last map: 8, 16 or 32.
     """
 
     auxiliary_weight = 0.5

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..ops.pad import pad_to
-from ..postprocess.panoptic_merging import Merging, join_classes
+from ..postprocess.panoptic_merging import MergeRules, join_classes
 from ..segmentation import Segmentation
 from .base import InstanceModel, Model, SemanticModel, SemanticOutputs, most_probable
 
@@ -23,10 +23,10 @@ class MergedOutputs(NamedTuple):
     size: tuple[int, int]  # height and width of the images
 
 
-class Merged(Model):
+class MergedModel(Model):
     """Two models that were trained apart, and the rules by which their results become one.
 
-    Each sees the pictures at the size that it wants; the model itself takes them as they are. `Predictor` asks the two
+    Each sees the images at the size that it wants; the model itself takes them as they are. `Predictor` asks the two
     one after the other, as it asks each of them alone, so that the result is exactly that of merging their results, and
     each has the postprocessing that was saved with it.
 
@@ -40,7 +40,7 @@ class Merged(Model):
 
     task = "panoptic"
 
-    def __init__(self, semantic: SemanticModel, instance: InstanceModel, merging: Merging) -> None:
+    def __init__(self, semantic: SemanticModel, instance: InstanceModel, merging: MergeRules) -> None:
         for name, model, kind in (("semantic", semantic, SemanticModel), ("instance", instance, InstanceModel)):
             if not isinstance(model, kind):
                 given = f"{model.method}, for {model.task} segmentation" if isinstance(model, Model) else "no model"
@@ -86,20 +86,22 @@ class Merged(Model):
         return self.merging(semantic, instances, classes=self.classes)
 
 
-def merge(semantic: SemanticModel, instance: InstanceModel, merging: Merging | str | None = None) -> Merged:
+def merge(semantic: SemanticModel, instance: InstanceModel, merging: MergeRules | str | None = None) -> MergedModel:
     """A panoptic model of two that were trained apart; it predicts, is evaluated and is saved like any other.
 
     Args:
         semantic: says what the stuff is.
         instance: finds the objects.
-        merging: the rules, `Merging()` when not given; or the name of those of others, one of
+        merging: the rules, `MergeRules()` when not given; or the name of those of others, one of
             `pixelwise.postprocess.panoptic_merging.RULES`.
 
     Raises:
         TypeError: the models are not a semantic and an instance model, in this order.
         ValueError: for a name that there is not.
     """
-    return Merged(semantic, instance, Merging.named(merging) if isinstance(merging, str) else merging or Merging())
+    return MergedModel(
+        semantic, instance, MergeRules.named(merging) if isinstance(merging, str) else merging or MergeRules()
+    )
 
 
 def _seen(model: Model, images: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 Kirillov, Girshick, He, Dollár: Panoptic Feature Pyramid Networks. arXiv 1901.02446, 2019.
 
-- Section 3.1 (figure 3; every level of the pyramid to a quarter of the picture, summed; a class more, "other", for all
+- Section 3.1 (figure 3; every level of the pyramid to a quarter of the image, summed; a class more, "other", for all
   pixels of objects): `SemanticBranch`.
 - Section 3.1, inference: `PanopticFPN.decode`, by the rules of `postprocess.panoptic`.
 - Section 3.2 (L = λ_i (L_c + L_b + L_m) + λ_s L_s): `PanopticFPN.loss`, with the λ of detectron2.
@@ -29,7 +29,7 @@ from ..classes import VOID, Classes
 from ..layers.conv import conv_group_relu
 from ..models.mask_rcnn import mask_rcnn_weights as mask_rcnn
 from ..ops.resize import resize
-from ..postprocess.panoptic_merging import STUFF_AREA, Merging
+from ..postprocess.panoptic_merging import STUFF_AREA, MergeRules
 from ..segmentation import Segmentation
 from .base import Model
 from .mask_rcnn.mask_rcnn import MaskRCNN, RegionOutputs
@@ -85,29 +85,30 @@ class SemanticBranch(nn.Module):
 class PanopticFPN(Model):
     """Mask R-CNN and a semantic branch on one feature pyramid: stuff and things in one map.
 
-    Truths are panoptic: `ids`, and segments of stuff besides the objects. Crowds count as objects for the semantic
-    branch, and are neither right nor wrong for the detector.
+    Ground truths are panoptic: `ids`, and segments of stuff besides the objects. Crowds count as objects for the
+    semantic branch, and are neither right nor wrong for the detector.
 
     Args:
         num_classes: all of them, stuff and things, in the order of the data.
         things: which of them are things, by their index; `pixelwise.create` takes them from the classes.
         backbone, variant, class_agnostic, width, anchors, regions: as `MaskRCNN` describes them.
-        stuff_area: a class of stuff that covers fewer pixels of the original picture than this is left void; when not
-            given 4096, and, but for the variant "detectron2", at most a 75th of the picture.
+        stuff_area: a class of stuff that covers fewer pixels of the original image than this is left void; when not
+            given 4096, and, but for the variant "detectron2", at most a 75th of the image.
 
     Attributes:
-        least_score: objects less sure are left out; a pixel has one meaning, so the unsure would cover what is right.
+        score_threshold: objects less sure are left out; a pixel has one meaning, so the unsure would cover what is
+            right.
         most_overlap: an object is left out when surer ones cover more than this share of it.
-        most_objects: so many of a picture are given at most.
+        max_detections: so many of an image are given at most.
 
     Raises:
         ValueError: nothing is a thing, or what is no class.
     """
 
     task = "panoptic"
-    least_score: float = 0.5
+    score_threshold: float = 0.5
     most_overlap: float = 0.5
-    most_objects: int = 100
+    max_detections: int = 100
 
     def __init__(
         self,
@@ -156,7 +157,7 @@ class PanopticFPN(Model):
         return {**weighted, "semantic": SEMANTIC_WEIGHT * semantic}
 
     def objects(self, truth: Segmentation) -> Segmentation:
-        """The things of a truth, as Mask R-CNN learns them: class 0 is the background."""
+        """The things of a ground truth, as Mask R-CNN learns them: class 0 is the background."""
         found = truth.select(self.instance_labels[truth.labels] > 0)  # type: ignore[index]
         labels = self.instance_labels[found.labels]  # type: ignore[index]
         return Segmentation(self.instance.classes, labels, masks=found.as_masks(), crowd=found.crowd)
@@ -168,10 +169,10 @@ class PanopticFPN(Model):
 
     @torch.no_grad()
     def decode(self, outputs: PanopticOutputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
-        """Objects and the probabilities of stuff, both at the size of the original picture, and one map of them."""
+        """Objects and the probabilities of stuff, both at the size of the original image, and one map of them."""
         instance = self.instance
-        instance.resizing, instance.most_objects = self.resizing, self.most_objects
-        instance.least_score = self.least_score - 1e-6  # exactly as sure is sure enough
+        instance.resizing, instance.max_detections = self.resizing, self.max_detections
+        instance.score_threshold = self.score_threshold - 1e-6  # exactly as sure is sure enough
         things = torch.tensor([k for k, thing in enumerate(self.numbered.things) if thing])
         found = []
         objects = instance.decode(outputs.regions, sizes)
@@ -189,9 +190,9 @@ class PanopticFPN(Model):
         return found
 
     @property
-    def merging(self) -> Merging:
+    def merging(self) -> MergeRules:
         """The rules, of what is stated above."""
-        return Merging(self.least_score, self.most_overlap, self.stuff_area)
+        return MergeRules(self.score_threshold, self.most_overlap, self.stuff_area)
 
     @staticmethod
     def _enlarged(logits: Tensor) -> Tensor:
@@ -203,9 +204,9 @@ DETECTRON2 = replace(
     architecture="panoptic_fpn",
     made_by=(
         "pixelwise.create('panoptic_fpn', variant='detectron2', backbone='resnet50' or 'resnet101', classes=…), where "
-        "the 133 of COCO are pixelwise.data.recognition.known_classes.known_classes('coco-panoptic'). A "
-        "model_final_….pkl is a pickle of NumPy arrays, which is never opened here: where detectron2 is installed, build the model, load the "
-        "file with its DetectionCheckpointer and torch.save(model.state_dict(), 'model.pth')"
+        "the 133 of COCO are known_classes('coco-panoptic') of pixelwise.data.recognition.known_classes. A "
+        "model_final_….pkl is a pickle of NumPy arrays, which is never opened here: where detectron2 is installed, "
+        "build the model, load the file with its DetectionCheckpointer and torch.save(model.state_dict(), 'model.pth')"
     ),
     prefixes={
         **{theirs: f"instance.{ours}" for theirs, ours in mask_rcnn.DETECTRON2.prefixes.items()},

@@ -4,12 +4,12 @@ Zhao, Shi, Qi, Wang, Jia: Pyramid Scene Parsing Network. CVPR 2017, arXiv 1612.0
 hszhao/semseg, whose choices stand where the paper leaves them open.
 
 - Section 3.2, figure 3 (pyramid pooling module): `PyramidPooling`.
-- Section 3.3 (dilated ResNet, 1/8 of the picture): the backbone, `dilate_first_blocks`.
+- Section 3.3 (dilated ResNet, 1/8 of the image): the backbone, `dilate_first_blocks`.
 - Section 4, figure 4 (auxiliary loss of weight 0.4 on the fourth stage): `PSPNet.auxiliary`.
 
 Differs from the paper:
-- pictures of any size: the program takes sides of 8k + 1 pixels, others are filled up to them with the mean colour;
-- a batch of a single picture can be trained: its one pooled cell is normalised by the running statistics.
+- images of any size: the program takes sides of 8k + 1 pixels, others are filled up to them with the mean colour;
+- a batch of a single image can be trained: its one pooled cell is normalised by the running statistics.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ..layers.backbone import Backbone
 from ..layers.batch_norm import PooledBatchNorm2d
 from ..layers.conv import conv_norm_relu
 from ..layers.resnet import dilate_first_blocks
-from ..ops.names import nearest
+from ..ops.names import suggest
 from ..ops.rename_table import Table
 from ..ops.resize import resize
 from .base import SemanticModel, SemanticOutputs
 
 BINS = (1, 2, 3, 6)
-"""The picture is pooled to so many cells a side."""
+"""The image is pooled to so many cells a side."""
 
 WIDTH = 512
 """Channels of the map that is classified."""
@@ -43,9 +43,9 @@ class Variant:
 
     Attributes:
         backbone: when none is given.
-        dilated: the last stages keep 1/8 of the picture by dilation; otherwise the stages below 1/8 are left out.
+        dilated: the last stages keep 1/8 of the image by dilation; otherwise the stages below 1/8 are left out.
         pyramid_first: in the concatenation, before the features themselves.
-        norm_whole: the bin of the whole picture has batch normalisation too; otherwise a bias.
+        norm_whole: the bin of the whole image has batch normalisation too; otherwise a bias.
         kernels: of the convolution that mixes the pyramid, and of the classifier.
         dropout: share of the channels that are dropped between the two.
         auxiliary: a second classifier on the last stage but one.
@@ -70,7 +70,7 @@ VARIANTS = {
 
 
 class PyramidPooling(nn.Module):
-    """Figure 3 (c): averages over 1, 2×2, 3×3 and 6×6 parts of the picture, a quarter of the channels each."""
+    """Figure 3 (c): averages over 1, 2×2, 3×3 and 6×6 parts of the image, a quarter of the channels each."""
 
     def __init__(self, channels: int, variant: Variant) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class PSPNet(SemanticModel):
     ) -> None:
         super().__init__(num_classes)
         if variant not in VARIANTS:
-            raise ValueError(f"there is no variant {variant!r} of pspnet: {nearest(variant, VARIANTS)}")
+            raise ValueError(f"there is no variant {variant!r} of pspnet: {suggest(variant, VARIANTS)}")
         chosen = VARIANTS[variant]
         name = backbone or chosen.backbone
         if chosen.dilated:
@@ -154,7 +154,7 @@ class PSPNet(SemanticModel):
 
 
 def _last_of_stride_8(name: str) -> int:
-    """Which feature map of a backbone is the deepest with no less than 1/8 of the picture."""
+    """Which feature map of a backbone is the deepest with no less than 1/8 of the image."""
     with torch.device("meta"):
         strides = Backbone(name).strides
     return max((k for k, stride in enumerate(strides) if stride <= 8), default=0)

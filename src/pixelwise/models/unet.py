@@ -11,7 +11,7 @@ Two descendants that people use: `PaddedUNet` (convolutions that keep the size, 
 `UNet(backbone=…)` (any encoder of timm, with the decoder of segmentation_models.pytorch).
 
 Differs from the paper, or is not stated there:
-- pictures are RGB; with `in_channels=1` the mean of the three channels goes in, as the paper's grey ones did;
+- images are RGB; with `in_channels=1` the mean of the three channels goes in, as the paper's grey ones did;
 - pixels run from −1 to 1;
 - the dropout rate is 0.5, after the last two levels of the contracting path;
 - equation 1 is read as a cross-entropy to be minimised; the weights of equation 2 are averaged, not summed.
@@ -145,13 +145,14 @@ class UNet(SemanticModel):
     def valid(self, images: Tensor) -> SemanticOutputs:
         """The paper's network without mirrors: (B, 3, H, W) → logits (B, C, H − 184, W − 184).
 
-        Sides are 16·b + 124 for a whole b of 5 or more, as 572 is (b = 28). `loss` cuts the truths to the middle.
+        Sides are 16·b + 124 for a whole b of 5 or more, as 572 is (b = 28). `loss` cuts the ground truths to the
+        middle.
         """
         if not isinstance(self.network, PaperNetwork):
             raise TypeError("valid is for the paper's own network; with a backbone the convolutions are padded")
         height, width = images.shape[-2:]
         if min(height, width) < 204 or (height - 204) % 16 or (width - 204) % 16:
-            raise ValueError(f"pictures of {width}x{height}: sides must be 204 plus a multiple of 16, as 572 is")
+            raise ValueError(f"images of {width}x{height}: sides must be 204 plus a multiple of 16, as 572 is")
         x = self.normalize(images)
         return SemanticOutputs(self.network(x if self.in_channels == 3 else x.mean(1, keepdim=True)))
 
@@ -174,7 +175,7 @@ class UNet(SemanticModel):
         return SemanticOutputs(logits[..., : images.shape[-2], : images.shape[-1]])
 
     def _mirrored(self, images: Tensor) -> Tensor:
-        """The picture with its mirror images around it: the margin, and what is missing to a legal size."""
+        """The image with its mirror images around it: the margin, and what is missing to a legal size."""
         height, width = (20 + 16 * -(-max(side - 20, 0) // 16) + 2 * MARGIN for side in images.shape[-2:])
         return mirror(images, MARGIN, (height, width))
 

@@ -32,7 +32,7 @@ def overlaps(boxes: Tensor, others: Tensor) -> Tensor:
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """(…, 4) → the same inside a picture of this height and width."""
+    """(…, 4) → the same inside an image of this height and width."""
     height, width = size
     return torch.stack([boxes[..., k].clamp(0, (width, height)[k % 2]) for k in range(4)], -1)
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def suggest(name: str, names: Iterable[str]) -> str:
     """A sentence for an error: "did you mean 'unet'?", or all names where none is near (the first forty of many)."""
     known = list(names)
     close = get_close_matches(name.lower(), known, n=3, cutoff=0.6)
@@ -27,4 +27,4 @@ def check_keys(record: Iterable[object], kind: type[Any], lacks: str) -> None:
     names = [field.name for field in fields(kind)]
     for key in record:
         if key not in names:
-            raise ValueError(f"{lacks} {key!r}: {nearest(str(key), names)}")
+            raise ValueError(f"{lacks} {key!r}: {suggest(str(key), names)}")

@@ -1,4 +1,4 @@
-"""Pictures made larger and maps made smaller, at their borders."""
+"""Images made larger and maps made smaller, at their borders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 def mirror(images: Tensor, before: int, size: tuple[int, int]) -> Tensor:
     """(B, D, H, W) → (B, D, *size): `before` pixels of mirror image above and on the left, the rest below and right.
 
-    The pixel at the border is the mirror and is not repeated; where the picture is smaller than what is missing, the
+    The pixel at the border is the mirror and is not repeated; where the image is smaller than what is missing, the
     mirror images are mirrored again.
     """
     for axis, length in zip((-2, -1), size, strict=True):

@@ -9,7 +9,7 @@ Ring = list[tuple[int, int]]
 
 
 def trace(mask: Tensor) -> list[Ring]:
-    """(H, W) bool → closed rings of corners (x, y) along the edges of the pixels, counted from the picture's corner.
+    """(H, W) bool → closed rings of corners (x, y) along the edges of the pixels, counted from the image's corner.
 
     The even-odd rule makes the mask of all rings together: parts and holes are rings of their own. Every other edge of
     a ring is horizontal and the others are vertical. Corners are where an odd number of the four pixels around a point

@@ -1,4 +1,4 @@
-"""Resizing pictures and score maps, with the rule of each model spelled out."""
+"""Resizing images and score maps, with the rule of each model spelled out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LARGEST = 1 << 28
-"""The most pixels that resizing may make of a picture: a line of 1×5000 must not become 256×1,280,000."""
+"""The most pixels that resizing may make of an image: a line of 1×5000 must not become 256×1,280,000."""
 
 
 @dataclass(frozen=True)
 class Resizing:
-    """The size at which a model wants to see a picture; the picture as it is when nothing is given.
+    """The size at which a model wants to see an image; the image as it is when nothing is given.
 
     Attributes:
         short_side: length of the shorter side, pixels; the aspect ratio is kept.
@@ -35,7 +35,7 @@ class Resizing:
             raise ValueError(f"square is {self.square}, so both sides are told: leave short_side and long_side out")
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width after resizing a picture of this height and width, pixels.
+        """Height and width after resizing an image of this height and width, pixels.
 
         Raises:
             ValueError: when that would be more than `LARGEST` pixels.
@@ -48,8 +48,8 @@ class Resizing:
         size = max(1, round(height * scale)), max(1, round(width * scale))
         if scale > 1 and size[0] * size[1] > LARGEST:
             raise ValueError(
-                f"a picture of {width}x{height} would become {size[1]}x{size[0]}, as its shorter side is to be "
-                f"{self.short_side}: leave such pictures out, or train without resizing them"
+                f"an image of {width}x{height} would become {size[1]}x{size[0]}, as its shorter side is to be "
+                f"{self.short_side}: leave such images out, or train without resizing them"
             )
         return size
 

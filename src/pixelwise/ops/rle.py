@@ -104,7 +104,7 @@ def rasterise(polygons: Sequence[Sequence[float]], height: int, width: int) -> l
 
     Raises:
         ValueError: a polygon has less than three corners, an odd number of coordinates, or one that is not finite or
-            lies further outside than the picture is large.
+            lies further outside than the image is large.
     """
     from pycocotools import mask as coco  # late: only COCO data need it
 
@@ -116,6 +116,6 @@ def rasterise(polygons: Sequence[Sequence[float]], height: int, width: int) -> l
         limits = (width, height)
         for k, value in enumerate(polygon):
             if not math.isfinite(value) or not -limits[k % 2] - 1 <= value <= 2 * limits[k % 2] + 1:
-                raise ValueError(f"a corner of a polygon lies at {value}, far outside the picture of {width}x{height}")
+                raise ValueError(f"a corner of a polygon lies at {value}, far outside the image of {width}x{height}")
     parts = coco.frPyObjects([[float(value) for value in polygon] for polygon in polygons], height, width)
     return runs_from_text(coco.merge(parts)["counts"].decode())

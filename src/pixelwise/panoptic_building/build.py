@@ -28,10 +28,10 @@ from ..inspection.survey import FAILURES
 from ..ops.atomic_files import write_aside, write_bytes
 from ..sample import Sample
 from ..segmentation import Segmentation
-from .ground_truth import APPROXIMATE, RULE, Conflict, Merger
+from .ground_truth import APPROXIMATE, RULE, Conflict, PanopticTruthBuilder
 
 SHOWN = 40
-"""So many pictures with conflicts are on the page, those with most pixels first; all are in the folder."""
+"""So many images with conflicts are on the page, those with most pixels first; all are in the folder."""
 
 MEANINGS: dict[str, tuple[Color, str]] = {
     "class": ((213, 94, 0), "the mask says another class than the object"),
@@ -47,17 +47,17 @@ Partners = Mapping[str, tuple[Dataset, int]]
 
 @dataclass(frozen=True)
 class Row:
-    """A conflict, or a picture that was left out, as the table has it.
+    """A conflict, or an image that was left out, as the table has it.
 
     Attributes:
-        split, picture: where it is.
-        kind: that of the `Conflict`; "left out" where the picture is not in the data.
+        split, image: where it is.
+        kind: that of the `Conflict`; "left out" where the image is not in the data.
         pixels: how many it concerns.
         text: in words.
     """
 
     split: str
-    picture: str
+    image: str
     kind: str
     pixels: int
     text: str
@@ -69,15 +69,15 @@ class Building:
 
     Attributes:
         out: the folder of the data, COCO panoptic.
-        pictures: their number in each split.
+        images: their number in each split.
         objects: the number of objects.
-        rows: every conflict, and every picture that was left out.
+        rows: every conflict, and every image that was left out.
         page: the page that shows them; None where there are none.
         approximate: whether objects are connected parts of class masks.
     """
 
     out: Path
-    pictures: Mapping[str, int]
+    images: Mapping[str, int]
     objects: int
     rows: tuple[Row, ...]
     page: Path | None
@@ -85,21 +85,21 @@ class Building:
 
     @property
     def left_out(self) -> tuple[Row, ...]:
-        """The pictures that are not in the data, and why."""
+        """The images that are not in the data, and why."""
         return tuple(row for row in self.rows if row.kind == "left out")
 
     def table(self) -> str:
         """The same for a terminal: numbers of conflicts of each kind, and what was left out."""
-        numbers = ", ".join(f"{split}: {counted(number, 'picture')}" for split, number in self.pictures.items())
+        numbers = ", ".join(f"{split}: {counted(number, 'image')}" for split, number in self.images.items())
         lines = [f"{numbers}; {counted(self.objects, 'object')}; COCO panoptic in {self.out}"]
         lines += [f"approximate: {APPROXIMATE}"] if self.approximate else []
         for kind, (_, meaning) in MEANINGS.items():
             found = [row for row in self.rows if row.kind == kind]
-            pictures = len({(row.split, row.picture) for row in found})
+            images = len({(row.split, row.image) for row in found})
             pixels = counted(sum(row.pixels for row in found), "pixel")
-            where = f"{pixels} in {counted(pictures, 'picture')}"
+            where = f"{pixels} in {counted(images, 'image')}"
             lines += [f"{counted(len(found), 'conflict')}: {meaning}: {where}"] if found else []
-        lines += [f"left out: {row.picture}: {row.text}" for row in self.left_out]
+        lines += [f"left out: {row.image}: {row.text}" for row in self.left_out]
         return "\n".join([*lines, *([f"the rule: {RULE}\nsee {self.page}"] if self.page else [])])
 
 
@@ -123,15 +123,15 @@ def build_panoptic(
     smallest: int = 0,
     reading: Mapping[str, Any] | None = None,
 ) -> Building:
-    """Writes COCO panoptic data from class masks and objects of the same pictures, paired by name.
+    """Writes COCO panoptic data from class masks and objects of the same images, paired by name.
 
     An object wins over the class mask; of objects that overlap the smaller lies on top, crowds below all. Where the
     mask says a thing and no object is, pixels become void. Each class of stuff is one segment. Every contradiction is a
     line of `out/conflicts/conflicts.csv` and can be seen in `out/conflicts/SPLIT/NAME.jpg`; `out/conflicts/index.html`
-    shows the worst. Pictures that lack a partner, differ in size or cannot be read are left out, and told.
+    shows the worst. Images that lack a partner, differ in size or cannot be read are left out, and told.
 
     Args:
-        out: the folder; pictures are copied there.
+        out: the folder; images are copied there.
         semantic: class masks, any format of `open_dataset`. Alone: the connected parts of the things are the objects,
             which is marked as approximate.
         instances: objects, any format that has them. Alone: all else is background or void. Objects that are just
@@ -142,7 +142,7 @@ def build_panoptic(
         reading: arguments of `open_dataset` for the class masks, or for the objects where these are alone.
 
     Raises:
-        FileNotFoundError, ValueError: when the data cannot be opened, or no picture is left.
+        FileNotFoundError, ValueError: when the data cannot be opened, or no image is left.
         OSError: when the folder holds anything already, or cannot be written.
     """
     out, found = Path(out), _Found()
@@ -155,18 +155,18 @@ def build_panoptic(
     parts, other = _opened(first, reading or {}), _whole(instances) if both and instances is not None else None
     classes = next(iter(parts.values())).classes
     objects = other.classes if other else classes if semantic is None else None
-    merger = Merger.plan(classes if semantic is not None else None, objects, things, rest, smallest)
+    merger = PanopticTruthBuilder.plan(classes if semantic is not None else None, objects, things, rest, smallest)
     partners = _partners(other)
     numbers = {split: _build(merger, data, partners, out, found) for split, data in parts.items()}
     _add_lonely(found, other)
     if not sum(numbers.values()):
-        raise ValueError(f"no picture is left: {found.rows[0].picture}: {found.rows[0].text}")
+        raise ValueError(f"no image is left: {found.rows[0].image}: {found.rows[0].text}")
     page = _report(found, out / "conflicts") if found.rows else None
     return Building(out, numbers, found.objects, tuple(found.rows), page, not merger.objects)
 
 
 def _whole(source: Source, reading: Mapping[str, Any] | None = None) -> Dataset:
-    """All pictures of the data."""
+    """All images of the data."""
     return source if isinstance(source, Dataset) else read_dataset(source, split=None, **(reading or {}))
 
 
@@ -184,7 +184,7 @@ def _last(record: Record) -> str:
 
 
 def _partners(other: Dataset | None) -> Partners:
-    """Pictures by their whole name, and by its last part where only one has that."""
+    """Images by their whole name, and by its last part where only one has that."""
     records = other.records if other else ()
     times = Counter(map(_last, records))
     short = {_last(record): i for i, record in enumerate(records) if times[_last(record)] == 1}
@@ -192,14 +192,14 @@ def _partners(other: Dataset | None) -> Partners:
     return {name: (other, i) for name, i in every.items() if other}
 
 
-def _build(merger: Merger, data: Dataset, partners: Partners, out: Path, found: _Found) -> int:
-    """One split: how many pictures it has."""
+def _build(merger: PanopticTruthBuilder, data: Dataset, partners: Partners, out: Path, found: _Found) -> int:
+    """One split: how many images it has."""
     info = {"description": "class masks and objects as panoptic segments", "rule": RULE, "version": __version__}
     info |= {} if merger.objects else {"approximate": APPROXIMATE}
     folder, split = out / "annotations" / f"panoptic{'_' * bool(data.split)}{data.split or ''}", data.split or "all"
     annotations = PanopticAnnotations(merger.classes, folder, scores=False, info=info)
     names, done = short_names(data.records), 0
-    for i, name in tqdm(enumerate(names), "merging", len(names), unit=" pictures", leave=False, disable=None):
+    for i, name in tqdm(enumerate(names), "merging", len(names), unit=" images", leave=False, disable=None):
         record = data.records[i]
         partner = partners.get(record.name) or partners.get(_last(record))
         found.used |= {partner[0].records[partner[1]].name} if partner else set()
@@ -214,23 +214,25 @@ def _build(merger: Merger, data: Dataset, partners: Partners, out: Path, found: 
         _keep(found, out / "conflicts" / split / f"{name}.jpg", conflicts, sample, merged)
         done += 1
     annotations.write(folder.with_name(f"{folder.name}.json"))
-    found.rows += [Row(split, one.name, "left out", 0, "it has no class mask") for one in data.alone]
+    found.rows += [Row(split, one.name, "left out", 0, "it has no class mask") for one in data.unpaired]
     return done
 
 
-def _merged(merger: Merger, sample: Sample, partner: tuple[Dataset, int] | None) -> tuple[Segmentation, list[Conflict]]:
-    """The truth of a picture, whose own one is the class mask where there are such, else the objects."""
+def _merged(
+    merger: PanopticTruthBuilder, sample: Sample, partner: tuple[Dataset, int] | None
+) -> tuple[Segmentation, list[Conflict]]:
+    """The ground truth of an image, whose own one is the class mask where there are such, else the objects."""
     if not merger.masks:
         return merger.merge(None, sample.truth)
     if not merger.objects:
         return merger.merge(sample.truth, None)
     if partner is None:
-        raise ValueError("it has a class mask, but no objects: there is no picture of this name with them")
+        raise ValueError("it has a class mask, but no objects: there is no image of this name with them")
     return merger.merge(sample.truth, partner[0].truth(partner[1]))
 
 
 def _keep(found: _Found, file: Path, conflicts: Sequence[Conflict], sample: Sample, merged: Segmentation) -> None:
-    """The conflicts of a picture: their rows, and a picture of them beside what became of it."""
+    """The conflicts of an image: their rows, and an image of them beside what became of it."""
     if not conflicts:
         return
     split, name = file.parent.name, file.stem
@@ -243,7 +245,7 @@ def _keep(found: _Found, file: Path, conflicts: Sequence[Conflict], sample: Samp
 
 
 def _marked(sample: Sample, conflicts: Sequence[Conflict]) -> Pixels:
-    """The picture in grey, with each kind of conflict in its colour."""
+    """The image in grey, with each kind of conflict in its colour."""
     pixels = np.ascontiguousarray(sample.image.permute(1, 2, 0).numpy())
     grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
     entries = []
@@ -257,7 +259,7 @@ def _marked(sample: Sample, conflicts: Sequence[Conflict]) -> Pixels:
 
 
 def _add_lonely(found: _Found, other: Dataset | None) -> None:
-    """Pictures with objects that no class mask belongs to."""
+    """Images with objects that no class mask belongs to."""
     lonely = [record.name for record in other.records if record.name not in found.used] if other else []
     found.rows += [Row("all", name, "left out", 0, "it has objects, but no class mask") for name in lonely]
 
@@ -266,20 +268,20 @@ def _report(found: _Found, folder: Path) -> Path:
     """The table, and the page."""
     lines = io.StringIO()
     table = csv.writer(lines)
-    header = ("split", "picture", "kind", "pixels", "text")
-    rows = [(row.split, row.picture, row.kind, row.pixels, row.text) for row in found.rows]
+    header = ("split", "image", "kind", "pixels", "text")
+    rows = [(row.split, row.image, row.kind, row.pixels, row.text) for row in found.rows]
     table.writerows([header, *rows])
     with write_aside(folder / "conflicts.csv") as aside:
         aside.write_text(lines.getvalue(), encoding="utf-8", newline="")
     page = Page("Where class masks and objects contradict each other").text(f"The rule: {RULE}.")
     kinds = Counter(row.kind for row in found.rows)
-    meanings = {kind: meaning for kind, (_, meaning) in MEANINGS.items()} | {"left out": "pictures that are left out"}
+    meanings = {kind: meaning for kind, (_, meaning) in MEANINGS.items()} | {"left out": "images that are left out"}
     pixels = {kind: sum(row.pixels for row in found.rows if row.kind == kind) for kind in kinds}
     page.table(("conflicts", "pixels", "what"), [[n, pixels[kind], meanings[kind]] for kind, n in kinds.items()])
     worst = sorted(found.shown, key=lambda one: -one[0])[:SHOWN]
-    page.heading("Pictures with conflicts" if len(worst) == len(found.shown) else "The worst pictures")
+    page.heading("Images with conflicts" if len(worst) == len(found.shown) else "The worst images")
     for _, file, caption in worst:
-        page.picture(np.ascontiguousarray(cv2.imread(str(file))[..., ::-1]), caption)
+        page.image(np.ascontiguousarray(cv2.imread(str(file))[..., ::-1]), caption)
     listed = sorted(rows, key=lambda row: (row[2] != "left out", -row[3]))[: 10 * SHOWN]
     page.heading("Each of them" if len(listed) == len(rows) else f"The first {len(listed)} of {len(rows)}")
     page.text("All are in conflicts.csv.").table(header, listed)

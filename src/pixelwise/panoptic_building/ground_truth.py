@@ -1,4 +1,4 @@
-"""Class masks and objects of one picture, each made by whomever, as one panoptic truth; and where they contradict.
+"""Class masks and objects of one image, each made by whomever, as one panoptic ground truth; and where they contradict.
 
 The rule: an object wins over the class mask; of objects that overlap the smaller lies on top, crowds below all. Where
 the mask says a thing and no object is, nobody knows which object it is: void. Each class of stuff is one segment.
@@ -17,7 +17,7 @@ from ..classes import Classes, palette
 from ..data.recognition.class_names import two_classes
 from ..images.image_file import Array
 from ..masks import Masks
-from ..ops.names import nearest
+from ..ops.names import suggest
 from ..segmentation import Segmentation
 
 RULE = (
@@ -36,7 +36,7 @@ UNNAMED = two_classes("object", thing=True)
 
 @dataclass(frozen=True, eq=False)
 class Conflict:
-    """A contradiction between the class mask and the objects of a picture, or between two objects.
+    """A contradiction between the class mask and the objects of an image, or between two objects.
 
     Attributes:
         kind: "class" (the mask says another class than the object), "uncovered" (the mask says a thing, and no object
@@ -56,8 +56,8 @@ class Conflict:
 
 
 @dataclass(frozen=True)
-class Merger:
-    """Makes panoptic truths of the class masks and the objects of pictures.
+class PanopticTruthBuilder:
+    """Makes panoptic ground truths of the class masks and the objects of images.
 
     Attributes:
         classes: of the result.
@@ -80,7 +80,7 @@ class Merger:
         things: Sequence[str] = (),
         rest: str = "background",
         smallest: int = 0,
-    ) -> Merger:
+    ) -> PanopticTruthBuilder:
         """What becomes what, by the names of the classes.
 
         Args:
@@ -111,7 +111,7 @@ class Merger:
                 "none of these, name them in a classes.txt beside the objects: a line for the background, one for them"
             )
         if unknown is not None:
-            raise ValueError(f"no class is called {unknown!r}, which should be a thing; {nearest(unknown, every)}")
+            raise ValueError(f"no class is called {unknown!r}, which should be a thing; {suggest(unknown, every)}")
         counted = {*things, *kinds} or {n for n, thing in zip(first.names, first.things, strict=True) if thing}
         if not counted:
             raise ValueError(f"which classes are countable? name some with --things, {of}")
@@ -127,7 +127,7 @@ class Merger:
         return cls(classes, tuple(at.get(name, -1) for name in masks.names) if masks else (), table, smallest)
 
     def merge(self, masks: Segmentation | None, objects: Segmentation | None) -> tuple[Segmentation, list[Conflict]]:
-        """The panoptic truth of one picture, as `ids`: objects in their order, then stuff; and every contradiction.
+        """The panoptic ground truth of one image, as `ids`: objects in order, then stuff; and all conflicts.
 
         Args:
             masks: its class mask, where there are masks.

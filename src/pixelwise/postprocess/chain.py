@@ -41,11 +41,11 @@ class Chain:
 
     Semantic results are cleaned as one class map, in which nothing becomes void that has another place to go; of
     instances each mask is cleaned by itself, and those of which nothing stays are dropped. Lengths are pixels and areas
-    pixels of the original picture. Regions are 8-connected, holes 4-connected. Each step in detail: the functions of
+    pixels of the original image. Regions are 8-connected, holes 4-connected. Each step in detail: the functions of
     the same name in `morphology` and `components`.
 
     Attributes:
-        crf: refines class probabilities by the colours of the picture; semantic models only.
+        crf: refines class probabilities by the colours of the image; semantic models only.
         smooth: standard deviation of the Gaussian window whose majority each pixel takes.
         open: radius of the disk that parts must hold: hairs and bridges go.
         close: radius of the disk that gaps must hold: cracks are filled.
@@ -93,10 +93,10 @@ class Chain:
 
         Args:
             probabilities: (C, H, W) float32, on any device.
-            image: (3, H, W) uint8 RGB, the whole picture at that size.
+            image: (3, H, W) uint8 RGB, the whole image at that size.
 
         Raises:
-            ValueError: for a picture that is too large to be held in memory as often as a CRF needs it.
+            ValueError: for an image that is too large to be held in memory as often as a CRF needs it.
         """
         if self.crf is None:
             return probabilities
@@ -191,7 +191,7 @@ class Chain:
 
 
 def check_crf_size(number: int, height: int, width: int) -> None:
-    """Refuses a CRF on a picture that is too large for it.
+    """Refuses a CRF on an image that is too large for it.
 
     Raises:
         ValueError: says what to do instead.
@@ -199,7 +199,7 @@ def check_crf_size(number: int, height: int, width: int) -> None:
     pixel = A_PIXEL + A_CLASS * number
     if pixel * height * width > LARGEST:
         raise ValueError(
-            f"the picture is {width}x{height}: a CRF over {number} classes would need about "
+            f"the image is {width}x{height}: a CRF over {number} classes would need about "
             f"{pixel * height * width / 1e9:.0f} GB of memory, and is refused above {LARGEST / pixel / 1e6:.0f} "
-            "million pixels; predict without it (--plain, or postprocess=Chain()), or cut or shrink the picture"
+            "million pixels; predict without it (--plain, or postprocess=Chain()), or cut or shrink the image"
         )

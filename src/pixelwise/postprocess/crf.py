@@ -1,4 +1,4 @@
-"""The dense CRF with DeepLab's two kernels: class probabilities that follow the edges of the picture."""
+"""The dense CRF with DeepLab's two kernels: class probabilities that follow the edges of the image."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ops.names import check_keys, nearest
-from .mean_field import Kernel, build_lattices, check_pictures, mean_field
+from ..ops.names import check_keys, suggest
+from .mean_field import Kernel, build_lattices, check_images, mean_field
 from .permutohedral import NORMALIZATIONS, Lattice
 
 
@@ -57,11 +57,11 @@ class CRF:
         return tuple(kernel for kernel in both if kernel.weight)
 
     def __call__(self, probabilities: Tensor, image: Tensor) -> Tensor:
-        """Refine the probabilities of one picture.
+        """Refine the probabilities of one image.
 
         Args:
             probabilities: (C, H, W) float.
-            image: (3, H, W) uint8, RGB: the original picture at the size of the probabilities.
+            image: (3, H, W) uint8, RGB: the original image at the size of the probabilities.
 
         Returns:
             (C, H, W) float32: probabilities.
@@ -94,7 +94,7 @@ class CRF:
         """
         name, *changes = text.split(",") if "=" not in text.split(",")[0] else ("", *text.split(","))
         if name and name not in PARAMETERS:
-            raise ValueError(f"there is no CRF {name!r}: {nearest(name, PARAMETERS)}")
+            raise ValueError(f"there is no CRF {name!r}: {suggest(name, PARAMETERS)}")
         record = PARAMETERS[name].to_dict() if name else {}
         for change in changes:
             key, _, value = (part.strip() for part in change.partition("="))
@@ -155,12 +155,12 @@ class RecurrentCRF(nn.Module):
 
         Args:
             logits: (B, C, H, W), the network's scores before softmax.
-            images: (B, 3, H, W) uint8, the pictures at that size.
+            images: (B, 3, H, W) uint8, the images at that size.
 
         Returns:
             (B, C, H, W): scores before softmax, for a cross-entropy.
         """
-        check_pictures(logits, images)
+        check_images(logits, images)
         unary = logits.flatten(2).mT  # (B, N, C)
         found = unary
         lattices = list(build_lattices(images, self.crf.kernels, logits.dtype))

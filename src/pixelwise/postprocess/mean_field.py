@@ -42,7 +42,7 @@ class Kernel:
     normalization: str = "symmetric"
 
     def lattice(self, image: Tensor, dtype: torch.dtype) -> Lattice:
-        """The filter between the pixels of a (3, H, W) uint8 picture; its features are x, y, red, green, blue."""
+        """The filter between the pixels of a (3, H, W) uint8 image; its features are x, y, red, green, blue."""
         height, width = image.shape[-2:]
         sx, sy = self.xy if isinstance(self.xy, tuple) else (self.xy, self.xy)
         x = torch.arange(width, dtype=dtype, device=image.device) / sx
@@ -61,7 +61,7 @@ def mean_field(probabilities: Tensor, images: Tensor, kernels: Sequence[Kernel],
 
     Args:
         probabilities: (B, C, H, W) float.
-        images: (B, 3, H, W) uint8, the original pictures at the size of the probabilities.
+        images: (B, 3, H, W) uint8, the original images at the size of the probabilities.
         kernels: their messages are added.
         steps: how many times.
 
@@ -69,9 +69,9 @@ def mean_field(probabilities: Tensor, images: Tensor, kernels: Sequence[Kernel],
         (B, C, H, W), float32 (float64 of float64): the probabilities after inference.
 
     Raises:
-        ValueError: for shapes that do not fit, or pictures that are not uint8.
+        ValueError: for shapes that do not fit, or images that are not uint8.
     """
-    check_pictures(probabilities, images)
+    check_images(probabilities, images)
     dtype = torch.promote_types(probabilities.dtype, torch.float32)
     scores = probabilities.to(dtype).clamp_min(FLOOR).log()
     weights = [kernel.weight for kernel in kernels]
@@ -87,19 +87,19 @@ def mean_field(probabilities: Tensor, images: Tensor, kernels: Sequence[Kernel],
 
 
 def build_lattices(images: Tensor, kernels: Sequence[Kernel], dtype: torch.dtype) -> Iterator[list[Lattice]]:
-    """The lattices of the kernels, for each of the (B, 3, H, W) pictures; those of position alone are the same ones."""
+    """The lattices of the kernels, for each of the (B, 3, H, W) images; those of position alone are the same ones."""
     shared = [None if kernel.rgb is not None else kernel.lattice(images[0], dtype) for kernel in kernels]
     for image in images:
         yield [one or kernel.lattice(image, dtype) for one, kernel in zip(shared, kernels, strict=True)]
 
 
-def check_pictures(maps: Tensor, images: Tensor) -> None:
-    """Refuse pictures that are not (B, 3, H, W) uint8 of the size of the (B, C, H, W) maps, with a ValueError."""
+def check_images(maps: Tensor, images: Tensor) -> None:
+    """Refuse images that are not (B, 3, H, W) uint8 of the size of the (B, C, H, W) maps, with a ValueError."""
     if images.dtype != torch.uint8:
-        raise ValueError(f"the CRF takes pictures of uint8, as its widths count in 0 to 255, not {images.dtype}")
+        raise ValueError(f"the CRF takes images of uint8, as its widths count in 0 to 255, not {images.dtype}")
     if maps.ndim != 4 or images.shape != (len(maps), 3, *maps.shape[2:]):
         raise ValueError(
-            f"maps of (B, C, H, W) take pictures of (B, 3, H, W), not {tuple(maps.shape)} and {tuple(images.shape)}"
+            f"maps of (B, C, H, W) take images of (B, 3, H, W), not {tuple(maps.shape)} and {tuple(images.shape)}"
         )
 
 

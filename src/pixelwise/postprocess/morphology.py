@@ -1,7 +1,7 @@
 """Shapes of regions: opening, closing, holes and smooth boundaries, of class maps and of single masks.
 
 Radii are in pixels; the structuring element is the disk x² + y² ≤ r², so that radius 1 is a pixel with its four
-neighbours. What lies outside the picture, or is void, neither adds to a region nor wears it away. In a class map every
+neighbours. What lies outside the image, or is void, neither adds to a region nor wears it away. In a class map every
 pixel keeps having a class: what one region loses another gets. Void (255) stays void.
 """
 
@@ -31,7 +31,7 @@ def close_mask(mask: Mask, radius: int) -> Mask:
 def fill_mask(mask: Mask, area: int) -> Mask:
     """With the holes of at most `area` pixels filled.
 
-    A hole is 4-connected (two that touch at a corner are two) and does not touch the border of the picture.
+    A hole is 4-connected (two that touch at a corner are two) and does not touch the border of the image.
     """
     labels, areas = _holes(mask)
     return (areas <= area)[labels]

@@ -17,22 +17,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..classes import MAX_CLASSES, Classes, palette
-from ..ops.names import check_keys, nearest
+from ..ops.names import check_keys, suggest
 from ..segmentation import Segmentation
 
 NO_SEGMENTS = ("background", "things")
 """Classes of these names are no stuff: their pixels stay void where no object lies."""
 
 STUFF_AREA = 4096
-"""Stuff that covers less of a picture becomes void, in pixels; the panoptic API's, for pictures of 640x480."""
+"""Stuff that covers less of an image becomes void, in pixels; the panoptic API's, for images of 640x480."""
 
 STUFF_SHARE = 640 * 480 // STUFF_AREA
-"""So many times that area such a picture has."""
+"""So many times that area such an image has."""
 
 
 @dataclass(frozen=True)
-class Merging:
-    """The rules of merging: `Merging()(semantic, instances)` is the panoptic result.
+class MergeRules:
+    """The rules of merging: `MergeRules()(semantic, instances)` is the panoptic result.
 
     Objects are taken the surest first. One is left out whole when too much of it is covered by those before it, and
     then it covers nothing; otherwise it gets the pixels that are still free. Stuff gets what no object covers.
@@ -40,8 +40,8 @@ class Merging:
     Attributes:
         score: objects less sure than this are left out; exactly as sure is sure enough.
         overlap: an object is left out when more than this share of its own pixels is covered already.
-        stuff_area: a class of stuff that covers fewer pixels of the picture than this, without those of objects,
-            becomes void. When not given 4096, and at most a 75th of the picture, which 4096 is of 640x480.
+        stuff_area: a class of stuff that covers fewer pixels of the image than this, without those of objects,
+            becomes void. When not given 4096, and at most a 75th of the image, which 4096 is of 640x480.
         keep_things: whether what the semantic result holds of things, where no object lies, is one segment a class, as
             if it were stuff; it is void otherwise.
 
@@ -78,7 +78,7 @@ class Merging:
 
         Args:
             semantic: a semantic result; or a class map, (H, W) of whole numbers; or class probabilities, (C, H, W).
-            instances: of the same picture; equally sure objects are taken in their order.
+            instances: of the same image; equally sure objects are taken in their order.
             semantic_classes: what the numbers of a class map or the channels of probabilities mean; `classes` when not
                 given.
             classes: of the result; `join_classes` of the two when not given.
@@ -138,7 +138,7 @@ class Merging:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Merging:
+    def from_dict(cls, record: Mapping[str, Any]) -> MergeRules:
         """The rules of plain values; what is not given is as by default.
 
         Raises:
@@ -148,18 +148,18 @@ class Merging:
         return cls(**record)
 
     @classmethod
-    def named(cls, name: str) -> Merging:
+    def named(cls, name: str) -> MergeRules:
         """The rules of a name in `RULES`; a ValueError names the nearest one."""
         if name not in RULES:
-            raise ValueError(f"there are no rules of merging called {name!r}: {nearest(name, RULES)}")
+            raise ValueError(f"there are no rules of merging called {name!r}: {suggest(name, RULES)}")
         return RULES[name]
 
 
 RULES = {
     # combine_semantic_and_instance_predictions.py: its arguments' defaults
-    "panopticapi": Merging(score=0.5, overlap=0.5, stuff_area=STUFF_AREA),
+    "panopticapi": MergeRules(score=0.5, overlap=0.5, stuff_area=STUFF_AREA),
     # combine_semantic_and_instance_outputs, with the values of its configuration; what the script says, in tensors
-    "detectron2": Merging(score=0.5, overlap=0.5, stuff_area=STUFF_AREA),
+    "detectron2": MergeRules(score=0.5, overlap=0.5, stuff_area=STUFF_AREA),
 }
 """The rules of others, by name."""
 

@@ -18,7 +18,7 @@ from ..models.base import Model
 from .receptive_field import Watch
 
 SIDE = 16385
-"""Of the picture, pixels, on which strides and receptive fields are looked for; a larger field counts as all of it."""
+"""Of the image, pixels, on which strides and receptive fields are looked for; a larger field counts as all of it."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Layers:
         kernel: height and width k.
         rate: of dilation (atrous), r.
         effective: height and width that the dilated kernel covers, k + (k − 1)(r − 1).
-        stride: pixels of the picture to one of their outputs; None for cells of a pooled map, and tokens.
+        stride: pixels of the image to one of their outputs; None for cells of a pooled map, and tokens.
         number: how often such a layer runs.
         parameters: of all of them, those that several share counted once.
-        multiply_adds: of all of them, for a picture of the summary's size.
-        receptive_field: the longest side of what one of their outputs sees, pixels; None for the whole picture.
+        multiply_adds: of all of them, for an image of the summary's size.
+        receptive_field: the longest side of what one of their outputs sees, pixels; None for the whole image.
     """
 
     kind: str
@@ -54,12 +54,12 @@ class Summary:
 
     Attributes:
         name: of the method.
-        size: height and width of the picture that the multiply-adds are for.
+        size: height and width of the image that the multiply-adds are for.
         parameters: all, those of heads that only training needs included.
         trainable: those that training changes.
-        multiply_adds: of convolutions and matrix products, for one picture, as in predicting.
-        receptive_field: the longest side of what a pixel's class depends on, pixels; None for the whole picture.
-        strides: of the maps that the layers give, pixels of the picture to one of theirs.
+        multiply_adds: of convolutions and matrix products, for one image, as in predicting.
+        receptive_field: the longest side of what a pixel's class depends on, pixels; None for the whole image.
+        strides: of the maps that the layers give, pixels of the image to one of theirs.
         layers: kind by kind, in the order of the forward pass.
     """
 
@@ -88,19 +88,19 @@ class Summary:
             for row in rows
         ]
         height, width = self.size
-        field = f"{self.receptive_field} pixels" if self.receptive_field else "the whole picture"
+        field = f"{self.receptive_field} pixels" if self.receptive_field else "the whole image"
         trained = "all" if self.trainable == self.parameters else f"{self.trainable:,}"
         lines += [
             "",
             f"{self.name}: {self.parameters:,} parameters, {trained} trainable",
-            f"{_short(self.multiply_adds)} multiply-adds for a picture of {width}x{height}",
+            f"{_short(self.multiply_adds)} multiply-adds for an image of {width}x{height}",
             f"the class of a pixel depends on {field}",
             f"strides: {', '.join(map(str, self.strides))}",
         ]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain values; None where the whole picture is seen."""
+        """All of it as plain values; None where the whole image is seen."""
         return asdict(self)
 
 
@@ -109,7 +109,7 @@ def summarize(model: Model, size: tuple[int, int] = (512, 512)) -> Summary:
 
     Args:
         model: any; it stays as it is.
-        size: height and width of the picture that multiply-adds are counted for.
+        size: height and width of the image that multiply-adds are counted for.
 
     Raises:
         ValueError: a side of the size is less than one pixel.
@@ -133,11 +133,11 @@ def summarize(model: Model, size: tuple[int, int] = (512, 512)) -> Summary:
 
 
 def _look(model: Model, size: tuple[int, int]) -> tuple[list[Layers], int | None]:
-    """Each layer by itself for a picture of this size, in the order they run; and what an output sees at most."""
+    """Each layer by itself for an image of this size, in the order they run; and what an output sees at most."""
     tensors = {name: t.to("meta") for name, t in (*model.named_parameters(), *model.named_buffers())}
     uncounted = {name: p.numel() for name, p in model.named_parameters()}
     owner = WeakTensorKeyDictionary({tensors[name]: name for name in uncounted})
-    picture = torch.empty(1, 3, *size, device="meta")
+    image = torch.empty(1, 3, *size, device="meta")
     layers: list[Layers] = []
 
     def visit(func: Any, args: Sequence[Any], result: Any) -> None:
@@ -163,9 +163,9 @@ def _look(model: Model, size: tuple[int, int]) -> tuple[list[Layers], int | None
             )
         )
 
-    watch = Watch(picture, visit)
+    watch = Watch(image, visit)
     with _predicting(model), torch.no_grad(), watch:
-        outputs = functional_call(model, tensors, (picture,))
+        outputs = functional_call(model, tensors, (image,))
     fields = [watch.reach(output) for output in tree_leaves(outputs) if isinstance(output, Tensor)]
     return layers, None if None in fields else max(field for field in fields if field is not None)
 

@@ -1,8 +1,8 @@
-"""Which pixels of a picture each value of a network depends on, found without computing a single value.
+"""Which pixels of an image each value of a network depends on, found without computing a single value.
 
 The network runs on tensors that have a shape but no memory. `Watch` sees each operation of PyTorch and keeps, for each
-row and column of each map, the first and the last row and column of the picture that reach it: exact for any strides,
-dilation, padding, corners, crops, and for any number of paths from the picture.
+row and column of each map, the first and the last row and column of the image that reach it: exact for any strides,
+dilation, padding, corners, crops, and for any number of paths from the image.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from .sight import FAR, Dim, Sight, Span, constant, gathered, hull, image_map, i
 
 
 class Watch(TorchDispatchMode):
-    """While it is entered, follows what each tensor sees of a picture.
+    """While it is entered, follows what each tensor sees of an image.
 
-    Operations that mix all rows and columns (means over the picture, attention, norms over space) see the whole
-    picture; so do those that have no rule here.
+    Operations that mix all rows and columns (means over the image, attention, norms over space) see the whole
+    image; so do those that have no rule here.
 
     Args:
-        picture: (B, D, H, W) on the device "meta", as are all tensors of the network.
+        image: (B, D, H, W) on the device "meta", as are all tensors of the network.
         visit: called after each operation with its function, its positional arguments and its result.
     """
 
-    def __init__(self, picture: Tensor, visit: Callable[[Any, Sequence[Any], Any], None] | None = None) -> None:
+    def __init__(self, image: Tensor, visit: Callable[[Any, Sequence[Any], Any], None] | None = None) -> None:
         super().__init__()
         self.visit = visit
         self.sights = WeakTensorKeyDictionary()
         self.values = WeakTensorKeyDictionary()  # of small whole numbers, which may be positions to pick
-        own = {axis: np.tile(np.arange(side), (2, 1)) for axis, side in zip("yx", picture.shape[-2:], strict=True)}
-        self.sights[picture] = image_map(picture.shape, own)
+        own = {axis: np.tile(np.arange(side), (2, 1)) for axis, side in zip("yx", image.shape[-2:], strict=True)}
+        self.sights[image] = image_map(image.shape, own)
 
     def reach(self, tensor: Tensor) -> int | None:
-        """The longest side of what one of its values sees, pixels; None for the whole picture, 0 for nothing of it."""
+        """The longest side of what one of its values sees, pixels; None for the whole image, 0 for nothing of it."""
         sight: Sight | None = self.sights.get(tensor)
         return sight.reach() if sight else 0
 
     def rows(self, tensor: Tensor) -> int | None:
-        """How many rows of the picture's map a tensor has; None where it has none, or was pooled to a few cells."""
+        """How many rows of the image's map a tensor has; None where it has none, or was pooled to a few cells."""
         sight: Sight | None = self.sights.get(tensor)
         return next((size for dim in sight.dims for axis, size in dim if axis == "y"), None) if sight else None
 
@@ -77,7 +77,7 @@ class Watch(TorchDispatchMode):
 
 
 def everything(watch: Watch, output: Tensor, *_: Any) -> Sight:
-    """The whole picture."""
+    """The whole image."""
     return Sight(tuple((("", size),) for size in output.shape), {"y": constant(-FAR), "x": constant(-FAR)})
 
 

@@ -1,4 +1,4 @@
-"""What the values of a map see of the picture: the first and the last of its rows, and of its columns."""
+"""What the values of a map see of the image: the first and the last of its rows, and of its columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FAR = 1 << 40
-"""Further than a picture reaches: what sees from −FAR to FAR sees all of it, from FAR to −FAR nothing."""
+"""Further than an image reaches: what sees from −FAR to FAR sees all of it, from FAR to −FAR nothing."""
 
 Span = NDArray[np.int64]  # (2, n): the first and the last pixel that each of n rows or columns sees; n = 1: all alike
 Dim = tuple[tuple[str, int], ...]  # what a dimension runs over: so many rows "y", columns "x" or others ""
@@ -31,7 +31,7 @@ class Sight:
         return np.broadcast_to(self.spans[axis], (2, size))
 
     def reach(self) -> int | None:
-        """The longest side of what one value sees, pixels; None for the whole picture."""
+        """The longest side of what one value sees, pixels; None for the whole image."""
         longest = max(int((last - first).max()) + 1 for first, last in self.spans.values())
         return None if longest > FAR else max(0, longest)
 

@@ -64,7 +64,7 @@ class Journal:
 
 
 def curves(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> str:
-    """An SVG picture of some columns of metrics.csv over the epochs, each scaled to its own range."""
+    """An SVG image of some columns of metrics.csv over the epochs, each scaled to its own range."""
     width, height, edge = 640, 300, 40
     last = max((row["epoch"] for row in rows), default=1)
     parts = [

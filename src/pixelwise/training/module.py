@@ -23,7 +23,7 @@ from .average import Average
 from .journal import Journal
 from .norms import settled_norms
 from .optimizer import make_optimizer, set_learning_rate
-from .preparation import Course
+from .preparation import RunLength
 from .recipe import Recipe
 from .run_state import BEST, LAST, STATE, State, best_row
 from .schedule import learning_rate_factor, step_seed
@@ -33,7 +33,7 @@ SAVE_SECONDS = 180
 """After so long without a saved state one is saved in the middle of an epoch."""
 
 
-class Waiting:
+class TimedLoader:
     """A loader that measures for how long, in seconds, one had to wait for it.
 
     Args:
@@ -60,7 +60,7 @@ class Waiting:
                 yield Batch(batch.images[part], batch.truths[part], batch.sizes[part], batch.names[part])
 
 
-class Trainee(LightningModule):
+class TrainingModule(LightningModule):
     """A model that learns: the loss of a batch, and the optimiser's step.
 
     Args:
@@ -75,7 +75,7 @@ class Trainee(LightningModule):
         self,
         model: Model,
         recipe: Recipe,
-        course: Course,
+        course: RunLength,
         state: State,
         batches: Callable[[int, int, int], DataLoader[Batch]],
     ) -> None:
@@ -91,7 +91,7 @@ class Trainee(LightningModule):
         for norm in settled_norms(model, recipe):
             norm.requires_grad_(False)
         self.train()
-        self.waiting: Waiting | None = None
+        self.waiting: TimedLoader | None = None
         self.parts: dict[str, Tensor] = {}
 
     def train(self, mode: bool = True) -> Self:
@@ -101,10 +101,10 @@ class Trainee(LightningModule):
             norm.eval()
         return self
 
-    def train_dataloader(self) -> Waiting:
+    def train_dataloader(self) -> TimedLoader:
         """The batches that are left."""
         loader = self.batches(self.trainer.global_rank, self.trainer.world_size, self.start)
-        self.waiting = Waiting(loader, self.course.accumulate)
+        self.waiting = TimedLoader(loader, self.course.accumulate)
         return self.waiting
 
     def configure_optimizers(self) -> Optimizer:
@@ -137,7 +137,7 @@ class Trainee(LightningModule):
             clip_grad_norm_(self.model.parameters(), self.recipe.clip)
 
 
-class Keeper(Callback):
+class RunCallback(Callback):
     """Keeps what a run has reached: scores, the best and the last weights, the state to resume from.
 
     Args:
@@ -153,7 +153,7 @@ class Keeper(Callback):
 
     def __init__(
         self,
-        trainee: Trainee,
+        trainee: TrainingModule,
         validation: Validation,
         folder: Path,
         record: dict[str, Any],
@@ -237,11 +237,11 @@ class Keeper(Callback):
 
     def diverged(self, what: str, names: tuple[str, ...] = ()) -> str:
         """What to tell when the numbers have run away."""
-        pictures = f" (pictures: {', '.join(names)})" if names else ""
+        images = f" (images: {', '.join(names)})" if names else ""
         kept = f"; the last good weights are in {self.folder / LAST}" if (self.folder / LAST).exists() else ""
         return (
-            f"{what}{pictures}{kept}. Try a lower --lr, a longer --warmup, --clip 1 or --precision fp32; "
-            "`pixelwise inspect` shows pictures that are at fault"
+            f"{what}{images}{kept}. Try a lower --lr, a longer --warmup, --clip 1 or --precision fp32; "
+            "`pixelwise inspect` shows images that are at fault"
         )
 
     def means(self) -> dict[str, float]:
@@ -317,5 +317,5 @@ def told(row: dict[str, float], name: str, best: bool) -> str:
     score = f", {name} {row[name]:.4f}{' (best)' if best else ''}" if name in row else ""
     return (
         f"epoch {row['epoch']:g}: loss {row['loss']:.4f}{score}, {row['seconds']:.1f} s, "
-        f"{row['waiting']:.0%} of it waiting for pictures"
+        f"{row['waiting']:.0%} of it waiting for images"
     )

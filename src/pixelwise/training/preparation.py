@@ -1,4 +1,4 @@
-"""What a recipe and a machine mean here: the pictures, the model, the loader, the precision; and what cannot be."""
+"""What a recipe and a machine mean here: the images, the model, the loader, the precision; and what cannot be."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from .recipe import Machine, Recipe
 from .schedule import validation_interval
 
 HELD_OUT = 5
-"""Where the data have no pictures set aside for validation, every fifth one is."""
+"""Where the data have no images set aside for validation, every fifth one is."""
 
 
 @dataclass(frozen=True)
-class Course:
+class RunLength:
     """How long a run is.
 
     Attributes:
@@ -127,7 +127,7 @@ def bf16(machine: Machine) -> bool:
 
 
 def workers_of(machine: Machine) -> int:
-    """Processes that load pictures: those asked for, or as many as leave the training its cores.
+    """Processes that load images: those asked for, or as many as leave the training its cores.
 
     With two cores that train, none is fastest: loading takes a thirtieth of a step (`benchmarks/train_step.py`).
     """
@@ -143,22 +143,22 @@ def cpu_multiplies_bf16() -> bool:
 
 
 def open_splits(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
-    """The pictures to train on, those to validate on, and what people should know about them; of objects, if the
+    """The images to train on, those to validate on, and what people should know about them; of objects, if the
     method finds such.
 
     Raises:
         ValueError: when there is nothing to train on or to validate on, no objects where the method wants them, or not
             both stuff and things.
     """
-    pictures, validated, notes = _split(recipe)
+    images, validated, notes = _split(recipe)
     task = MODELS[recipe.model].task if recipe.model in MODELS else ""
     if task == "instance":
-        pictures, validated = as_objects(pictures), as_objects(validated)
-        if not any(len(pictures.truth(i)) for i in range(len(pictures))):
-            raise ValueError(f"{recipe.data} has no object in any of the {len(pictures)} pictures to train on")
+        images, validated = as_objects(images), as_objects(validated)
+        if not any(len(images.truth(i)) for i in range(len(images))):
+            raise ValueError(f"{recipe.data} has no object in any of the {len(images)} images to train on")
     if task == "panoptic":
-        check_panoptic(pictures)
-    return pictures, validated, notes
+        check_panoptic(images)
+    return images, validated, notes
 
 
 def _split(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
@@ -170,15 +170,15 @@ def _split(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
     }
     splits = available_splits(recipe.data, recipe.format)
     if "train" in splits and "val" in splits:
-        pictures, validated = (open_dataset(recipe.data, split=name, **options) for name in ("train", "val"))
-        return pictures, validated, list(pictures.notes)
+        images, validated = (open_dataset(recipe.data, split=name, **options) for name in ("train", "val"))
+        return images, validated, list(images.notes)
     whole = open_dataset(recipe.data, split="train" if "train" in splits else None, **options)
     if len(whole) < 2:
-        raise ValueError(f"{recipe.data} has {len(whole)} picture: training needs 2 at least, one to validate on")
+        raise ValueError(f"{recipe.data} has {len(whole)} image: training needs 2 at least, one to validate on")
     order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(recipe.seed)).tolist()
     number = max(1, len(whole) // HELD_OUT)
     rest, held = (tuple(whole.records[i] for i in sorted(part)) for part in (order[number:], order[:number]))
-    note = f"no pictures are set aside as val: {number} of {len(whole)} are held out for validation"
+    note = f"no images are set aside as val: {number} of {len(whole)} are held out for validation"
     return replace(whole, records=rest), replace(whole, records=held), [*whole.notes, note]
 
 
@@ -245,32 +245,32 @@ def begin_from(path: str, recipe: Recipe, classes: Classes) -> tuple[Model, list
     return model, [f"{why}: these weights start anew: {few(left)}"] if left else []
 
 
-def balance(model: Model, recipe: Recipe, pictures: Dataset) -> torch.Tensor | None:
-    """Set a semantic model's criterion; the weights with which pictures are drawn, or None for all alike."""
-    counts = class_counts(pictures) if recipe.balance != "none" else None
+def balance(model: Model, recipe: Recipe, images: Dataset) -> torch.Tensor | None:
+    """Set a semantic model's criterion; the weights with which images are drawn, or None for all alike."""
+    counts = class_counts(images) if recipe.balance != "none" else None
     weights = None if counts is None or recipe.balance == "rare" else class_weights(counts, recipe.balance)
     if isinstance(model, SemanticModel):
         model.criterion = criterion(recipe.loss, weights)
     return rare_class_weights(counts) if recipe.balance == "rare" and counts is not None else None
 
 
-def course_of(recipe: Recipe, machine: Machine, pictures: Dataset, validated: Dataset) -> Course:
-    """How long the run is, from the number and size of the pictures alone."""
-    epoch_steps = -(-len(pictures) // recipe.batch)
-    trained = len(pictures) * max(recipe.imgsz) ** 2
+def course_of(recipe: Recipe, machine: Machine, images: Dataset, validated: Dataset) -> RunLength:
+    """How long the run is, from the number and size of the images alone."""
+    epoch_steps = -(-len(images) // recipe.batch)
+    trained = len(images) * max(recipe.imgsz) ** 2
     height, width = resizing_of(recipe).size(*validated.image(0).shape[1:])
     every = validation_interval(trained, len(validated) * height * width, recipe.epochs)
-    return Course(recipe.epochs * epoch_steps, epoch_steps, every, machine.accumulate)
+    return RunLength(recipe.epochs * epoch_steps, epoch_steps, every, machine.accumulate)
 
 
 @dataclass(frozen=True)
 class Batches:
     """Makes the loader of each process."""
 
-    pictures: Dataset
+    images: Dataset
     recipe: Recipe
     machine: Machine
-    course: Course
+    course: RunLength
     multiple: int
     weights: torch.Tensor | None
 
@@ -291,4 +291,4 @@ class Batches:
             sizes=sizes if len(sizes) > 1 else (),
             weights=self.weights,
         )
-        return training_batches(self.pictures, augment, plan=plan)
+        return training_batches(self.images, augment, plan=plan)

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ..ops.atomic_files import write_text
-from ..ops.names import check_keys, nearest
+from ..ops.names import check_keys, suggest
 from .options import Misfit, choose, coerce, demand, option
 from .recipes import file_of, recipes
 from .schedule import SCHEDULES, drops
@@ -35,13 +35,13 @@ class Recipe:
     (320,)
     """
 
-    data: str = field(metadata={"help": "folder or list file of the pictures and masks"})
+    data: str = field(metadata={"help": "folder or list file of the images and masks"})
     format: str | None = option(None, "format of the data; found by looking when not given")
     classes: tuple[str, ...] = option((), "names of the classes, in the order of their values: background,cell")
     void: tuple[int, ...] = option((), "mask values that belong to no class")
     colors: str | None = option(None, "colours of RGB masks: sky=0,0,255;road=128,64,128")
     resize: tuple[int, ...] | None = option(
-        None, "shorter side that pictures are resized to before all else, pixels; 550,550: both, whatever the aspect"
+        None, "shorter side that images are resized to before all else, pixels; 550,550: both, whatever the aspect"
     )
     model: str = option("unet", "the method")
     backbone: str | None = option("tf_efficientnet_lite0", "timm encoder with ImageNet weights; none: the paper's own")
@@ -54,9 +54,9 @@ class Recipe:
         "ce+dice",
         "criterion of semantic methods: ce, ce+dice, focal, ce+0.5*lovasz …; others have their own",
     )
-    balance: str = option("none", f"against rare classes: {', '.join(BALANCES)} (rare draws their pictures more often)")
-    epochs: int = option(60, "passes over the training pictures")
-    batch: int = option(8, "pictures a step, over all processes and accumulated parts together")
+    balance: str = option("none", f"against rare classes: {', '.join(BALANCES)} (rare draws their images more often)")
+    epochs: int = option(60, "passes over the training images")
+    batch: int = option(8, "images a step, over all processes and accumulated parts together")
     imgsz: tuple[int, ...] = option((256,), "side of the training crops, pixels; several: each batch draws one")
     scale: tuple[float, ...] = option(
         (0.5, 2.0), "smallest and largest factor of the random scaling; three or more: one of these factors"
@@ -141,7 +141,7 @@ class Recipe:
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"the recipe {path} is not there: give a YAML file with lines like `epochs: 60`, or the name of one "
-                f"that is shipped: {nearest(path.name, recipes())}"
+                f"that is shipped: {suggest(path.name, recipes())}"
             ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is no YAML file: {error}") from None
@@ -177,7 +177,7 @@ class Machine:
     devices: int = option(1, "processes on each machine: one a GPU, or several on the CPU")
     nodes: int = option(1, "machines")
     workers: int | None = option(
-        None, "processes that load pictures, for each training process; chosen by the number of cores when not given"
+        None, "processes that load images, for each training process; chosen by the number of cores when not given"
     )
     precision: str = option("auto", f"{', '.join(PRECISIONS)}; auto takes bf16 where the hardware has it")
     accumulate: int = option(1, "parts that each batch is worked through in, to save memory")

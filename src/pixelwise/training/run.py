@@ -56,7 +56,7 @@ class Training:
 
     Attributes:
         best, last: checkpoints of the best and of the last weights.
-        scores: of the best, on the validation pictures.
+        scores: of the best, on the validation images.
         folder: of the run.
     """
 
@@ -122,14 +122,17 @@ def leave_nothing(folder: Path) -> None:
 
 def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: bool) -> None:
     """Train from `state` on, which moves along, to the end."""
-    pictures, validated, notes = open_splits(recipe)
-    seen = fingerprint(pictures)
+    images, validated, notes = open_splits(recipe)
+    seen = fingerprint(images)
     if state.step and state.fingerprint != seen:
-        raise ValueError(f"{recipe.data} is not what {folder} was begun with: pictures or masks were changed since")
+        raise ValueError(f"{recipe.data} is not what {folder} was begun with: images or masks were changed since")
     state.fingerprint = seen
-    model, remarks = make_model(recipe, pictures.classes)
-    course, draws = course_of(recipe, machine, pictures, validated), balance(model, recipe, pictures)
-    from .module import Keeper, Trainee  # Lightning takes seconds to load: after everything that a user may get wrong
+    model, remarks = make_model(recipe, images.classes)
+    course, draws = course_of(recipe, machine, images, validated), balance(model, recipe, images)
+    from .module import (  # Lightning takes seconds to load: after everything that a user may get wrong
+        RunCallback,
+        TrainingModule,
+    )
 
     first = int(os.environ.get("LOCAL_RANK", 0)) == 0 and int(os.environ.get("NODE_RANK", 0)) == 0
     journal = Journal(folder, course.steps, state.step, progress) if first else None
@@ -137,16 +140,16 @@ def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: 
         recipe.to_yaml(folder / RECIPE)
         journal.write(state.rows)
         told = [] if state.step else [*notes, *remarks]
-        for note in [*told, described(machine, state, pictures, validated)]:
+        for note in [*told, described(machine, state, images, validated)]:
             journal.say(note)
-    batches = Batches(pictures, recipe, machine, course, model.stride, draws)
+    batches = Batches(images, recipe, machine, course, model.stride, draws)
     if device_of(machine) == "cuda" and machine.devices * machine.nodes > 1:
         model = over_all_gpus(model)
-    trainee = Trainee(model.to(memory_format=torch.channels_last), recipe, course, state, batches)
+    trainee = TrainingModule(model.to(memory_format=torch.channels_last), recipe, course, state, batches)
     if device_of(machine) == "cpu" and bf16(machine):
         keep_depthwise_float(trainee.model)
-    record = {"recipe": recipe.to_dict(), "data": {"fingerprint": seen, "pictures": len(pictures)}}
-    keeper = Keeper(trainee, Validation(validated, model, workers_of(machine)), folder, record, journal)
+    record = {"recipe": recipe.to_dict(), "data": {"fingerprint": seen, "images": len(images)}}
+    keeper = RunCallback(trainee, Validation(validated, model, workers_of(machine)), folder, record, journal)
     os.environ[FOLDER_VARIABLE] = str(folder)
     try:
         trainer = make_trainer(machine, folder, course.steps, state.step, keeper)
@@ -165,14 +168,14 @@ def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: 
         raise KeyboardInterrupt
 
 
-def described(machine: Machine, state: State, pictures: Dataset, validated: Dataset) -> str:
+def described(machine: Machine, state: State, images: Dataset, validated: Dataset) -> str:
     """One line about what is about to happen."""
     resumed = f"resumed after step {state.step}: " if state.step else ""
     precision = "bf16" if bf16(machine) else "fp32"
     processes = f"{machine.nodes * machine.devices} x " if machine.nodes * machine.devices > 1 else ""
     return (
-        f"{resumed}{len(pictures)} pictures to train on, {len(validated)} to validate on, "
-        f"{len(pictures.classes)} classes, {processes}{device_of(machine)}, {precision}"
+        f"{resumed}{len(images)} images to train on, {len(validated)} to validate on, "
+        f"{len(images.classes)} classes, {processes}{device_of(machine)}, {precision}"
     )
 
 

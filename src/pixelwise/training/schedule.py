@@ -66,7 +66,7 @@ def validation_interval(trained: int, validated: int, epochs: int) -> int:
 
     Args:
         trained: pixels that one epoch trains on; one costs about as much as 3 that are only looked at.
-        validated: pixels of the validation pictures, as the model sees them.
+        validated: pixels of the validation images, as the model sees them.
         epochs: of the whole run.
     """
     wanted = math.ceil(validated / 3 / max(1, trained) / 0.1)

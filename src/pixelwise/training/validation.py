@@ -1,4 +1,4 @@
-"""Scoring a model during training: whole pictures, at their own size, each once over all processes."""
+"""Scoring a model during training: whole images, at their own size, each once over all processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import distributed
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ..data.augmentation.transforms import resized
-from ..data.records import Dataset as Pictures
+from ..data.records import Dataset as Images
 from ..metrics import METRICS
 from ..models.base import Model
 from ..ops.resize import Resizing
@@ -18,32 +18,32 @@ from ..segmentation import Segmentation
 
 
 class Whole(Dataset[tuple[Batch, Segmentation]]):
-    """Each picture as a batch of its own, resized and padded as the model wants it, with its original truth."""
+    """Each image as a batch of its own, resized and padded as the model wants it, with its original ground truth."""
 
-    def __init__(self, pictures: Pictures, resizing: Resizing, multiple: int) -> None:
-        self.pictures, self.resizing, self.multiple = pictures, resizing, multiple
+    def __init__(self, images: Images, resizing: Resizing, multiple: int) -> None:
+        self.images, self.resizing, self.multiple = images, resizing, multiple
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Batch, Segmentation]:
-        sample = self.pictures[index]
+        sample = self.images[index]
         assert sample.truth is not None
-        picture = resized(Sample(sample.image, name=sample.name), self.resizing)
-        return collate([picture], self.multiple), sample.truth
+        image = resized(Sample(sample.image, name=sample.name), self.resizing)
+        return collate([image], self.multiple), sample.truth
 
 
 class Validation:
     """The scores of a model on a data set, shared out over the processes.
 
     Args:
-        pictures: what is scored.
+        images: what is scored.
         model: whose resizing and stride hold.
-        workers: processes that load pictures; they live as long as this does. 0: none.
+        workers: processes that load images; they live as long as this does. 0: none.
     """
 
-    def __init__(self, pictures: Pictures, model: Model, workers: int) -> None:
-        self.whole = Whole(pictures, model.resizing, model.stride)
+    def __init__(self, images: Images, model: Model, workers: int) -> None:
+        self.whole = Whole(images, model.resizing, model.stride)
         self.workers = workers
         self._loader: DataLoader[tuple[Batch, Segmentation]] | None = None
 

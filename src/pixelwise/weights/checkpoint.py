@@ -14,11 +14,11 @@ from safetensors.torch import save as to_bytes
 
 from ..classes import Classes
 from ..models.base import Model
-from ..models.merged import Merged
+from ..models.merged import MergedModel
 from ..ops.atomic_files import write_bytes
 from ..ops.resize import Resizing
 from ..postprocess.chain import Chain
-from ..postprocess.panoptic_merging import Merging
+from ..postprocess.panoptic_merging import MergeRules
 from .creation import create, published
 from .published import PRESETS
 from .rename import recognised
@@ -121,7 +121,7 @@ def _make(record: Mapping[str, Any]) -> Model:
     if foreign := arguments.keys() & {"classes", "num_classes", "pretrained"}:
         raise ValueError(f"{', '.join(sorted(foreign))} cannot be among the arguments")
     if "parts" in record:
-        model: Model = _join(record["parts"], Merging.from_dict(arguments["merging"]), classes)
+        model: Model = _join(record["parts"], MergeRules.from_dict(arguments["merging"]), classes)
     else:
         model = create(record["architecture"], classes=classes, **arguments)
     model.resizing = Resizing(**record["resizing"])
@@ -134,13 +134,13 @@ def _make(record: Mapping[str, Any]) -> Model:
     return model
 
 
-def _join(records: Mapping[str, Mapping[str, Any]], merging: Merging, classes: Classes) -> Merged:
+def _join(records: Mapping[str, Mapping[str, Any]], merging: MergeRules, classes: Classes) -> MergedModel:
     """The model of two that the records of its parts describe, each of which keeps its own."""
     parts: dict[str, Any] = {}
     for name, record in records.items():
         parts[name] = _make(record)
         parts[name].record = record
-    model = Merged(**parts, merging=merging)
+    model = MergedModel(**parts, merging=merging)
     if set(model.classes.names) != set(classes.names):
         raise ValueError(
             f"its classes are {', '.join(classes.names)}, those of its parts {', '.join(model.classes.names)}"
@@ -163,7 +163,7 @@ def _describe(model: Model) -> dict[str, Any]:
         "postprocess": model.postprocess.to_dict(),
         "versions": {package: version(package) for package in ("pixelwise", "torch", "timm")},
     }
-    if isinstance(model, Merged):
+    if isinstance(model, MergedModel):
         parts = {"semantic": model.semantic, "instance": model.instance}
         own["parts"] = {name: {**part.record, **_describe(part)} for name, part in parts.items()}
     return own

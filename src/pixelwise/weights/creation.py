@@ -16,7 +16,7 @@ from ..layers.group import group_norms
 from ..layers.vgg import VGG16
 from ..models import MODELS
 from ..models.base import Model
-from ..ops.names import nearest
+from ..ops.names import suggest
 from .download import obtain
 from .imagenet import load_pretrained
 from .published import PRESETS
@@ -55,7 +55,7 @@ def create(
         options = {"num_classes": num_classes, "classes": classes, "backbone": backbone, **arguments}
         return published(name, [key for key, value in options.items() if value is not None])
     if name not in MODELS:
-        raise ValueError(f"there is no model {name!r}: {nearest(name, MODELS)}")
+        raise ValueError(f"there is no model {name!r}: {suggest(name, MODELS)}")
     if classes is None:
         if num_classes is None:
             raise ValueError(f"how many classes has {name}? give num_classes=2, or classes=Classes((…))")
@@ -67,7 +67,7 @@ def create(
     given = arguments if backbone is None else {"backbone": backbone, **arguments}
     for key in given:
         if key not in accepted:
-            raise ValueError(f"{name} has no argument {key!r}: {nearest(key, accepted)}")
+            raise ValueError(f"{name} has no argument {key!r}: {suggest(key, accepted)}")
         _check_kind(f"the argument {key} of {name}", given[key], parameters[key].default)
     if "things" in accepted:
         classes, given = _countable(name, classes, given)
@@ -131,7 +131,7 @@ def fill_backbones(model: Model, source: str | os.PathLike[str] | Literal[True] 
 def published(name: str, given: Sequence[str] = ()) -> Model:
     """The model of a published checkpoint, in `eval()`; `given` are the arguments that it leaves no room for."""
     if name not in PRESETS:
-        raise ValueError(f"no checkpoint {name!r} is known: {nearest(name, PRESETS)}")
+        raise ValueError(f"no checkpoint {name!r} is known: {suggest(name, PRESETS)}")
     if given:
         raise ValueError(
             f"{name} is a finished model, so {', '.join(given)} cannot be chosen: leave that out; to train its weights "

@@ -23,7 +23,7 @@ class Preset:
         hash: how its publisher proves it: the start of its SHA-256, or "md5:" and its MD5; empty when he does not.
         licence: of the weights, or of the code that they come with.
         score: as published.
-        resizing: what its publisher does to pictures before it sees them.
+        resizing: what its publisher does to images before it sees them.
     """
 
     model: str

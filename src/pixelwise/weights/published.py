@@ -1,6 +1,6 @@
 """The checkpoints that the methods' authors, and those who rebuilt them, have published.
 
-Scores are those of their publishers, on the pictures and by the way of scoring that stand beside them. Facts without a
+Scores are those of their publishers, on the images and by the way of scoring that stand beside them. Facts without a
 source are left open: a hash only where the publisher gives one.
 """
 
@@ -45,7 +45,7 @@ def _wkentaro(model: str, file: str, drive: str, md5: str, miou: float, **argume
         file,
         page=_WKENTARO,
         licence="MIT (code); weights of BVLC, unrestricted use",
-        score=f"mIoU {miou} on seg11valid (736 pictures of VOC2011)",
+        score=f"mIoU {miou} on seg11valid (736 images of VOC2011)",
         arguments=arguments,
         url=_DRIVE + drive,
         hash=f"md5:{md5}",
@@ -201,7 +201,7 @@ def _mmdet(model: str, backbone: str, folder: str, stamp: str, ap: float, side: 
 
 
 _SHORT = {800: Resizing(800, 1333), 512: Resizing(512, 852), 448: Resizing(448, 768)}
-"""Shorter sides of COCO's pictures, each with its limit of the longer one."""
+"""Shorter sides of COCO's images, each with its limit of the longer one."""
 _LIGHT_DECOUPLED: dict[str, Any] = {"side": 512, "convs": 4, "shared": True}
 _LIGHT_V2: dict[str, Any] = {"side": 448, "convs": 2, "width": 256, "features": 128}
 
@@ -301,7 +301,7 @@ PRESETS: dict[str, Preset] = {
         "voc", "deeplabv2_resnet101_msc-vocaug-20000.pth", "mIoU 76.65 on VOC2012 val; 77.93 with the CRF"
     ),
     "deeplabv2_resnet101.kazuto1011-cocostuff10k": _kazuto1011(
-        "cocostuff", "deeplabv2_resnet101_msc-cocostuff10k-20000.pth", "mIoU 34.8 on pictures warped to 513x513"
+        "cocostuff", "deeplabv2_resnet101_msc-cocostuff10k-20000.pth", "mIoU 34.8 on images warped to 513x513"
     ),
     "deeplabv2_resnet101.kazuto1011-cocostuff164k": _kazuto1011(
         "cocostuff", "deeplabv2_resnet101_msc-cocostuff164k-100000.pth", "mIoU 39.1 on COCO-Stuff 164k val"
@@ -367,7 +367,7 @@ PRESETS: dict[str, Preset] = {
     "yolact_resnet50.yolact-coco": _yolact("resnet50", "resnet50", 550, 28.2, backbone="resnet50"),
     "yolact_darknet53.yolact-coco": _yolact("darknet53", "darknet53", 550, 28.7, backbone="darknet53"),
     "yolact_resnet101_700.yolact-coco": _yolact("im700", "im700", 700, 31.2),
-    "unet_padded.milesial-carvana-scale0.5": _milesial("0.5", "trained on pictures of half their size"),
-    "unet_padded.milesial-carvana-scale1.0": _milesial("1.0", "trained on pictures of their own size"),
+    "unet_padded.milesial-carvana-scale0.5": _milesial("0.5", "trained on images of half their size"),
+    "unet_padded.milesial-carvana-scale1.0": _milesial("1.0", "trained on images of their own size"),
 }
 """Name → checkpoint: the method with its backbone, a dot, who published it and what it was trained on."""

@@ -13,7 +13,7 @@ from ..models.base import Model
 from ..models.mask_rcnn import mask_rcnn_weights as mask_rcnn
 from ..models.solo import solo_weights as solo
 from ..models.yolact import yolact_weights as yolact
-from ..ops.names import nearest
+from ..ops.names import suggest
 from ..ops.rename_table import Table
 from .tensor_files import existing, read_state_dict, unwrapped
 
@@ -91,7 +91,7 @@ def fitting(model: Model, layout: str) -> Table:
             weights want.
     """
     if layout not in LAYOUTS:
-        raise ValueError(f"there is no layout {layout!r}: {nearest(layout, LAYOUTS)}")
+        raise ValueError(f"there is no layout {layout!r}: {suggest(layout, LAYOUTS)}")
     tables = [table for table in LAYOUTS[layout] if table.architecture == model.architecture]
     if not tables:
         raise ValueError(

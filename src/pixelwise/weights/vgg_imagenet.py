@@ -36,7 +36,7 @@ def load_vgg16(network: VGG16, source: str | os.PathLike[str] | Literal[True] = 
         network: to be filled; it sees bytes in the order blue, green, red, less Caffe's mean.
         source: True for timm's weights, or a file with the names of torchvision or of timm. One with "caffe" in its
             name (vgg16_from_caffe.pth) fits as it is; any other is taken for torchvision's, which see RGB from 0 to 1,
-            normalised: its first convolution is rewritten, so that it gives the same for the same picture.
+            normalised: its first convolution is rewritten, so that it gives the same for the same image.
 
     Raises:
         FileNotFoundError: the file is not there.
@@ -80,7 +80,7 @@ def decimated(tensor: Tensor, shape: Sequence[int]) -> Tensor:
 def recoloured(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """A first convolution of torchvision's colours for Caffe's: (D, 3, k, k), (D,) → the same shapes.
 
-    What one sees as x is (x · scale + shift) to the other; only the padding around the picture is of another colour.
+    What one sees as x is (x · scale + shift) to the other; only the padding around the image is of another colour.
     """
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     scale = 1 / (255 * std)

@@ -75,7 +75,7 @@ def tiff_rows(path: Path, size: Size, classes: Classes, like: Path) -> Iterator[
         path: the file.
         size: height and width, pixels.
         classes: for the palette.
-        like: the picture, a TIFF: its coordinate system, transform and control points are kept.
+        like: the image, a TIFF: its coordinate system, transform and control points are kept.
 
     Raises:
         ImportError: rasterio is not installed.

@@ -1,4 +1,4 @@
-"""The files that hold the results of all pictures together."""
+"""The files that hold the results of all images together."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ..segmentation import Segmentation
 from . import objects_table as table
 
 COLLECTED = ("coco", "coco-panoptic", "table", "yolo")
-"""The formats of which all pictures share a file."""
+"""The formats of which all images share a file."""
 
 
 class Collection:
-    """Results picture by picture, to be written at the end: `coco.json`, `coco-panoptic.json`, `table.csv`, and
+    """Results image by image, to be written at the end: `coco.json`, `coco-panoptic.json`, `table.csv`, and
     `yolo/data.yaml`, which names the classes.
 
     Args:
         classes: of all results.
         formats: those wanted; others than those of `COLLECTED` have no such file.
-        out: the folder; the PNGs of "coco-panoptic" and the texts of "yolo" are written when a picture is added.
+        out: the folder; the PNGs of "coco-panoptic" and the texts of "yolo" are written when an image is added.
     """
 
     def __init__(self, classes: Classes, formats: Sequence[str], out: Path) -> None:
         self.classes, self.formats, self.out = classes, formats, out
         self._annotations, self._rows = Annotations(classes, scores=True), list[table.Row]()
         self._texts = Texts()
-        self._hidden = list[str]()  # the picture of each object that has no pixel in its label map
+        self._hidden = list[str]()  # the image of each object that has no pixel in its label map
         self._panoptic = PanopticAnnotations(classes, out / "coco-panoptic", scores=True)
 
     def add(self, name: str, result: Segmentation) -> None:
-        """The result of one picture; `name` is what the files call it."""
+        """The result of one image; `name` is what the files call it."""
         if "coco-panoptic" in self.formats:
             self._panoptic.add(name, result)
         if "coco" in self.formats:

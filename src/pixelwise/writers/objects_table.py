@@ -1,4 +1,4 @@
-"""A row of numbers for each object, and the numbers that objects go by in a picture."""
+"""A row of numbers for each object, and the numbers that objects go by in an image."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..masks import Masks
 from ..ops.atomic_files import write_aside
 from ..segmentation import Segmentation
 
-HEADER = ("picture", "object", "class", "score", "area", "x1", "y1", "x2", "y2", "x", "y")
-"""The columns: of each object its number in the picture, its area, box and centre; pixels, counted from the upper left
-corner of the picture, so that the first pixel reaches from 0 to 1."""
+HEADER = ("image", "object", "class", "score", "area", "x1", "y1", "x2", "y2", "x", "y")
+"""The columns: of each object its number in the image, its area, box and centre; pixels, counted from the upper left
+corner of the image, so that the first pixel reaches from 0 to 1."""
 
 Row = tuple[str | int | float, ...]
 
@@ -25,7 +25,7 @@ def rows(name: str, result: Segmentation) -> list[Row]:
     """A row for each segment but the background; the columns are `HEADER`.
 
     Args:
-        name: of the picture.
+        name: of the image.
         result: what was found in it.
     """
     masks, labels, scores = result.as_masks(), result.labels.tolist(), result.scores.tolist()
@@ -77,7 +77,7 @@ def numbers(result: Segmentation) -> NDArray[np.int64]:
 
 
 def number_map(result: Segmentation) -> tuple[NDArray[np.uint16], dict[int, str]]:
-    """A picture of the numbers, as label maps have it, and the class of each number that is seen.
+    """An image of the numbers, as label maps have it, and the class of each number that is seen.
 
     Returns:
         (H, W): the number of the segment that each pixel belongs to, of masks that overlap the best scored; 0 for the

@@ -13,7 +13,7 @@ CLASSES = Classes(("ground", "cell", "sky"), things=(False, True, False), backgr
 
 
 def sample(grey, *boxes, labels=None, crowd=None, carrier="masks"):
-    """A picture of one grey value with boxes x1 y1 x2 y2 as objects."""
+    """An image of one grey value with boxes x1 y1 x2 y2 as objects."""
     masks = torch.zeros(len(boxes), 20, 30, dtype=torch.bool)
     for mask, (x1, y1, x2, y2) in zip(masks, boxes, strict=True):
         mask[y1:y2, x1:x2] = True

@@ -16,14 +16,14 @@ from pixelwise.masks import Masks
 from pixelwise.ops.resize import Resizing
 from pixelwise.sample import collate
 
-CELL = 6  # pixels of the picture a cell of the truth
+CELL = 6  # pixels of the image a cell of the ground truth
 GAIN = 6  # grey levels a pixel: coordinates are read back to a twelfth of a pixel
 
 
 def coordinates_sample(height: int = 300, width: int = 340, left: int = 150, top: int = 130) -> Sample:
     """Red is GAIN times the column and green GAIN times the row from (left, top) on; blue marks where both are valid.
 
-    Each cell of CELL×CELL pixels of the truth is a segment of its own.
+    Each cell of CELL×CELL pixels of the ground truth is a segment of its own.
     """
     y, x = np.mgrid[0:height, 0:width]
     red, green = GAIN * (x - left), GAIN * (y - top)
@@ -45,9 +45,10 @@ def cells(truth: Segmentation, number: int) -> np.ndarray:
 
 
 def misplaced(sample: Sample, found: Sample, left: int = 150, top: int = 130) -> np.ndarray:
-    """Pixels of the source by which picture and truth disagree, at each pixel where the picture says where it is.
+    """Pixels of the source by which image and ground truth disagree, at each pixel where the image says where it is.
 
-    The picture tells the coordinate to 1/GAIN; the nearest pixel of the truth is [first − ½, last + ½] of its cell.
+    The image tells the coordinate to 1/GAIN; the nearest pixel of the ground truth is [first − ½, last + ½] of its
+    cell.
     """
     assert sample.truth is not None and found.truth is not None
     cell = cells(found.truth, len(sample.truth))
@@ -65,7 +66,7 @@ GEOMETRY = list(itertools.product((0.45, 0.8, 1.0, 1.9), (0.0, 1.0), (0.0, 1.0),
 
 
 @pytest.mark.parametrize(("scale", "flip", "vertical", "rotate", "elastic"), GEOMETRY)
-def test_picture_and_truth_move_alike(scale, flip, vertical, rotate, elastic):
+def test_image_and_truth_move_alike(scale, flip, vertical, rotate, elastic):
     sample = coordinates_sample()
     augment = Augmentation((150, 170), (scale, scale), Resizing(), flip, vertical, rotate, elastic)
     seen = [misplaced(sample, augment(sample, np.random.default_rng(seed))) for seed in range(12)]
@@ -84,7 +85,7 @@ def test_the_check_sees_a_shift():
 @pytest.mark.parametrize("scale", [0.3, 0.45, 0.6, 0.9, 1.3, 2.0])
 @pytest.mark.parametrize("elastic", [None, Elastic(1000, 0)])
 def test_scaling_has_no_bias(scale, elastic):
-    """A centred scale leaves the middle of the picture in the middle: the mean error is far below a quarter pixel."""
+    """A centred scale leaves the middle of the image in the middle: the mean error is far below a quarter pixel."""
     sample = coordinates_sample(300, 300, 130, 130)
     size = (round(300 * scale),) * 2
     found = Augmentation(size, (scale, scale), flip=0, elastic=elastic)(sample, np.random.default_rng(0))
@@ -190,7 +191,7 @@ def test_masks_that_overlap_move_as_each_does_alone():
             assert torch.equal(alone.mask(0), together.mask(n))
 
 
-def test_pictures_without_objects():
+def test_images_without_objects():
     classes = Classes(("background", "cell"), background=0)
     image = torch.zeros(3, 50, 60, dtype=torch.uint8)
     none = torch.zeros(0, dtype=torch.int64)
@@ -233,7 +234,7 @@ def test_resizing_belongs_to_the_mapping():
 
 
 @pytest.mark.parametrize("size", [(90, 120), (33, 44), (300, 400), (150, 200)])
-def test_resized_moves_picture_and_truth_alike(size):
+def test_resized_moves_image_and_truth_alike(size):
     sample = coordinates_sample(150, 200, 70, 60)
     found = resized(sample, Resizing(short_side=size[0]))
     assert found.size == size
@@ -326,7 +327,7 @@ def test_pspnet_rotates_half_and_blurs_half():
 
 @pytest.mark.parametrize(("height", "width"), [(300, 200), (40, 90), (64, 96)])
 def test_large_scale_jitter_counts_from_the_size_that_fits(height, width):
-    """From a tenth to twice the size at which the whole picture just fits; what the picture does not reach is black."""
+    """From a tenth to twice the size at which the whole image just fits; what the image does not reach is black."""
     sample = Sample(torch.full((3, height, width), 90, dtype=torch.uint8))
     fit = min(64 / height, 96 / width)
     for factor in (0.1, 0.5, 1.0):
@@ -384,7 +385,7 @@ def crowded(number: int) -> Sample:
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_many_few_and_no_objects_through_augmentation_and_batches(name):
-    """500 objects in one picture, none in another: what vanishes is dropped, boxes are those of what is left."""
+    """500 objects in one image, none in another: what vanishes is dropped, boxes are those of what is left."""
     augment = augmentation(name, (96, 128))
     for seed in range(2):
         views = []

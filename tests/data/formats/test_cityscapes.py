@@ -15,7 +15,7 @@ PLACES = (("train", "aachen"), ("train", "bochum"), ("val", "lindau"))
 
 @pytest.fixture
 def root(tmp_path, photo):
-    """Three pictures in three cities: road 7, sky 23, a car 26000, a second 26001, a group of persons 24, void 4."""
+    """Three images in three cities: road 7, sky 23, a car 26000, a second 26001, a group of persons 24, void 4."""
     for k, (split, city) in enumerate(PLACES):
         name = f"{city}_00000{k}_000019"
         ids = np.full((12, 16), 7, np.uint16)
@@ -41,7 +41,7 @@ def without(root, kind):
 
 def test_panoptic_truth(root):
     data = open_dataset(root, split="train")
-    assert (data.format, len(data), data.apart) == ("cityscapes", 2, True)
+    assert (data.format, len(data), data.has_instances) == ("cityscapes", 2, True)
     assert cityscapes.available(root) == ("train", "val")
     names = data.classes.names
     assert [name for name, thing in zip(names, data.classes.things, strict=True) if thing] == list(names[11:])
@@ -56,7 +56,7 @@ def test_panoptic_truth(root):
 def test_semantic_truth_without_instance_ids(root):
     panoptic = open_dataset(root, split="val").truth(0).class_map()
     data = open_dataset(without(root, "instanceIds"), split="val")
-    assert not data.apart
+    assert not data.has_instances
     assert not any(data.classes.things)
     assert (data.truth(0).class_map() == panoptic).all()
     for file in root.rglob("*_labelIds.png"):
@@ -110,7 +110,7 @@ def test_chosen_classes(root):
 
 def test_what_is_missing(root, tmp_path, shapes):
     next(root.rglob("aachen*_instanceIds.png")).unlink()
-    with pytest.raises(ValueError, match="1 picture has no mask: .*aachen_000000_000019_leftImg8bit.png"):
+    with pytest.raises(ValueError, match="1 image has no mask: .*aachen_000000_000019_leftImg8bit.png"):
         open_dataset(root, split="train")
     with pytest.raises(ValueError, match="no split 'test'; there are: train, val"):
         cityscapes.read(root, "test")

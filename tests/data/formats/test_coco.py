@@ -20,7 +20,7 @@ def first(dataset, number):
 
 @pytest.fixture
 def folder(save, photo, tmp_path):
-    """Writes a data set of one picture of 16x12; what is given replaces or adds to its JSON."""
+    """Writes a data set of one image of 16x12; what is given replaces or adds to its JSON."""
 
     def folder(*annotations, where="instances.json", **other):
         save("images/a.png", photo)
@@ -116,7 +116,7 @@ def test_boxes_alone_are_left_out(folder):
         coco.read(folder({}), None)
 
 
-def test_a_picture_without_objects(folder):
+def test_a_image_without_objects(folder):
     truth = coco.read(folder(), None)[0].truth
     assert truth.masks.dense().shape == (0, 12, 16)
     assert truth.class_map().sum() == 0
@@ -176,17 +176,17 @@ HOSTILE = {
     "an escape": ({"images": [{**IMAGE, "file_name": "../../etc/passwd"}]}, "lies outside the data"),
     "an absolute path": ({"images": [{**IMAGE, "file_name": "/etc/passwd"}]}, "lies outside the data"),
     "a drive": ({"images": [{**IMAGE, "file_name": "C:\\a.png"}]}, "lies outside the data"),
-    "a missing picture": ({"images": [{**IMAGE, "file_name": "b.png"}]}, "names pictures that are not in .*: b.png"),
+    "a missing image": ({"images": [{**IMAGE, "file_name": "b.png"}]}, "names images that are not in .*: b.png"),
     "no size": ({"images": [{"id": 5, "file_name": "a.png"}]}, "broken entry in images"),
-    "a size beyond all pictures": ({"images": [{**IMAGE, "width": 10**9}]}, "broken entry in images"),
+    "a size beyond all images": ({"images": [{**IMAGE, "width": 10**9}]}, "broken entry in images"),
     "a category of lists": ({"categories": [{"id": 7, "name": [], "supercategory": []}]}, "without a number or name"),
     "a size of words": ({"images": [{**IMAGE, "width": "16"}]}, "broken entry in images"),
-    "two of a number": ({"images": [IMAGE, IMAGE]}, "two pictures with the number 5"),
-    "two of a name": ({"images": [IMAGE, {**IMAGE, "id": 6}]}, "names a picture twice"),
+    "two of a number": ({"images": [IMAGE, IMAGE]}, "two images with the number 5"),
+    "two of a name": ({"images": [IMAGE, {**IMAGE, "id": 6}]}, "names an image twice"),
     "no list": ({"images": {"a": 1}}, 'no list of objects called "images"'),
     "a list of numbers": ({"annotations": [1]}, 'no list of objects called "annotations"'),
-    "an unknown picture": ({"annotations": [{"image_id": 9, "category_id": 7}]}, "there is no picture 9"),
-    "a picture that is a list": ({"annotations": [{"image_id": [], "category_id": 7}]}, r"there is no picture \[\]"),
+    "an unknown image": ({"annotations": [{"image_id": 9, "category_id": 7}]}, "there is no image 9"),
+    "an image that is a list": ({"annotations": [{"image_id": [], "category_id": 7}]}, r"there is no image \[\]"),
     "an unknown category": ({"annotations": [{"image_id": 5, "category_id": 1}]}, "there is no category 1"),
     "a category that is a list": ({"annotations": [{"image_id": 5, "category_id": []}]}, r"there is no category \[\]"),
     "a nameless category": ({"categories": [{"id": 7}]}, "category without a number or name"),
@@ -231,7 +231,7 @@ def test_no_json(folder, tmp_path):
         coco.read(path, None)
 
 
-def test_a_picture_of_another_size_than_stated(folder):
+def test_a_image_of_another_size_than_stated(folder):
     data = coco.read(folder(images=[{**IMAGE, "width": 15}]), None)
     with pytest.raises(ValueError, match="is 16x12, but its mask annotation is 15x12"):
         data[0]

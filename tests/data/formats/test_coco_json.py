@@ -13,13 +13,13 @@ EMPTY = {"images": [], "annotations": [], "categories": []}
 
 @pytest.mark.parametrize("name", ["../a.png", "/a.png", "C:\\a.png", "..\\a.png", "a/../../b.png", "a\0.png"])
 def test_names_that_leave_the_folder(name):
-    with pytest.raises(ValueError, match="the picture .* lies outside the data"):
-        check_below(name, "the picture")
+    with pytest.raises(ValueError, match="the image .* lies outside the data"):
+        check_below(name, "the image")
 
 
 def test_names_that_stay():
     for name in ("a.png", "train/a.png", "a..b.png"):
-        check_below(name, "the picture")
+        check_below(name, "the image")
 
 
 @pytest.mark.parametrize(

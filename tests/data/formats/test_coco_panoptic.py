@@ -43,7 +43,7 @@ def plane():
 
 @pytest.fixture
 def folder(save, photo, tmp_path, plane):
-    """Writes a data set of one picture of 16x12; what is given replaces parts of its JSON."""
+    """Writes a data set of one image of 16x12; what is given replaces parts of its JSON."""
 
     def folder(segments=SEGMENTS, numbers=plane, where="panoptic.json", **other):
         save("images/a.png", photo)
@@ -90,7 +90,7 @@ def test_round_trip_of_real_photos(trial_data, tmp_path, same):
 
 
 def test_what_is_written_says_what_the_panoptic_api_wants(trial_data, tmp_path):
-    """Same numbers of pictures and categories, and segment by segment the same pixels: the same PQ there."""
+    """Same numbers of images and categories, and segment by segment the same pixels: the same PQ there."""
     root = trial_data("coco-panoptic-sample")
     coco_panoptic.write(open_dataset(root, split=None), tmp_path)
     theirs = json.loads((root / "panoptic.json").read_text())
@@ -164,10 +164,10 @@ def test_approximate_truth_says_so(folder):
     assert "approximate: parts" in coco_panoptic.read(folder(info={"approximate": "parts"}), None).notes
 
 
-def test_pictures_without_a_map_are_refused(folder, save, photo, tmp_path):
+def test_images_without_a_map_are_refused(folder, save, photo, tmp_path):
     save("images/b.png", photo)
     root = folder(images=[IMAGE, {**IMAGE, "id": 6, "file_name": "b.png"}])
-    with pytest.raises(ValueError, match=r"1 picture has no mask: images/b\.png"):
+    with pytest.raises(ValueError, match=r"1 image has no mask: images/b\.png"):
         open_dataset(root, split=None)
 
 
@@ -181,14 +181,14 @@ def changed(**values):
 
 NOTE = {"image_id": 5, "file_name": "a.png", "segments_info": SEGMENTS}
 HOSTILE = {
-    "a picture outside": ({"images": [{**IMAGE, "file_name": "../../etc/passwd"}]}, "picture .* lies outside the data"),
+    "an image outside": ({"images": [{**IMAGE, "file_name": "../../etc/passwd"}]}, "image .* lies outside the data"),
     "a map outside": ({"annotations": [{**NOTE, "file_name": "/etc/passwd"}]}, "map '/etc/passwd' lies outside"),
     "no map": ({"annotations": [{**NOTE, "file_name": "b.png"}]}, "names panoptic maps that are not in .*: b.png"),
     "a name of lists": ({"annotations": [{**NOTE, "file_name": []}]}, "no file_name or no list"),
     "no segments": ({"annotations": [{**NOTE, "segments_info": {"a": 1}}]}, "no list called segments_info"),
-    "a size beyond all pictures": ({"images": [{**IMAGE, "width": 10**9}]}, "broken entry in images"),
-    "an unknown picture": ({"annotations": [{**NOTE, "image_id": 7}]}, "picture that it does not have: 7"),
-    "a picture twice": ({"annotations": [NOTE, NOTE]}, "annotates the picture 5 twice"),
+    "a size beyond all images": ({"images": [{**IMAGE, "width": 10**9}]}, "broken entry in images"),
+    "an unknown image": ({"annotations": [{**NOTE, "image_id": 7}]}, "image that it does not have: 7"),
+    "an image twice": ({"annotations": [NOTE, NOTE]}, "annotates the image 5 twice"),
     "no isthing": ({"categories": [{"id": 4, "name": "car"}]}, "does not say whether 'car' is a thing"),
     "two of a number": ({"categories": [*CATEGORIES, CATEGORIES[0]]}, "two categories with the number 9"),
     "two of a name": ({"categories": [*CATEGORIES, {**CATEGORIES[0], "id": 1}]}, "categories of the same name"),
@@ -209,10 +209,10 @@ def test_hostile_structure(folder, case):
         coco_panoptic.read(folder(**other), None)
 
 
-def test_two_pictures_with_one_map(folder, save, photo):
+def test_two_images_with_one_map(folder, save, photo):
     save("images/b.png", photo)
     other = {**IMAGE, "id": 6, "file_name": "b.png"}
-    with pytest.raises(ValueError, match=r"two pictures the same panoptic map: a\.png"):
+    with pytest.raises(ValueError, match=r"two images the same panoptic map: a\.png"):
         coco_panoptic.read(folder(images=[IMAGE, other], annotations=[NOTE, {**NOTE, "image_id": 6}]), None)
 
 
@@ -220,7 +220,7 @@ def test_maps_of_another_kind_or_size(folder, save, plane):
     root = folder()
     data = coco_panoptic.read(root, None)
     save("panoptic/a.png", plane.astype(np.uint8))
-    with pytest.raises(ValueError, match=r"a\.png is of the kind L: a panoptic map is an RGB picture"):
+    with pytest.raises(ValueError, match=r"a\.png is of the kind L: a panoptic map is an RGB image"):
         data.truth(0)
     save("panoptic/a.png", colors(plane[:, :-1]))
     with pytest.raises(ValueError, match=r"a\.png is 15x12, but the JSON says 16x12"):
@@ -259,7 +259,7 @@ def test_grey_colours_are_numbers_too(folder):
     assert torch.equal(data.truth(0).scores, torch.ones(1))
 
 
-def test_a_picture_without_segments(folder):
+def test_a_image_without_segments(folder):
     data = coco_panoptic.read(folder([], np.zeros((12, 16), np.int64)), None)
     assert len(data.truth(0)) == 0
     assert data.truth(0).size == (12, 16)

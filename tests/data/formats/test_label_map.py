@@ -78,7 +78,7 @@ def test_32_bit_numbers(tmp_path, save, photo):
     assert label_map.read(tmp_path, None).truth(0).ids.tolist() == [[1, 3, 2]]
 
 
-def test_pictures_without_objects_or_without_background(tmp_path, save, photo):
+def test_images_without_objects_or_without_background(tmp_path, save, photo):
     for name, value in (("empty", 0), ("full", 9)):
         save(f"images/{name}.png", photo)
         save(f"masks/{name}.png", np.full((12, 16), value, np.uint16))
@@ -102,7 +102,7 @@ def test_what_is_no_label_map(tmp_path, save, photo):
 
 
 def test_detection(tmp_path, save, photo, nuclei_sample):
-    assert label_map.detect(nuclei_sample) == "pictures and masks in folders: images + masks; 16-bit masks"
+    assert label_map.detect(nuclei_sample) == "images and masks in folders: images + masks; 16-bit masks"
     save("images/a.png", photo)
     save("masks/a.png", photo[..., 0])
     assert label_map.detect(tmp_path) is None

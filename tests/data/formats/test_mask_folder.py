@@ -71,8 +71,8 @@ def test_missing_masks_are_named(save, tmp_path, photo):
     names = "images/p1.png, images/p2.png, images/p3.png, images/p4.png, images/p5.png, … (8 in all)"
     with pytest.raises(ValueError) as caught:
         open_dataset(tmp_path)
-    assert f"8 pictures have no mask: {names}; add a mask" in str(caught.value)
-    assert [one.name for one in mask_folder.read(tmp_path, None).alone] == [f"images/p{k}" for k in range(1, 9)]
+    assert f"8 images have no mask: {names}; add a mask" in str(caught.value)
+    assert [one.name for one in mask_folder.read(tmp_path, None).unpaired] == [f"images/p{k}" for k in range(1, 9)]
 
 
 def test_a_mask_of_another_size(save, tmp_path, photo):

@@ -54,7 +54,7 @@ def test_scores_empty_segments_and_names(tmp_path):
     annotations = PanopticAnnotations(STREET, tmp_path / "p", scores=True, info={"approximate": "very"})
     for name in ("0012.jpg", "12.jpg", "b/c.jpg"):
         annotations.add(name, segments)
-    with pytest.raises(ValueError, match="two pictures would have the number 'b/c'"):
+    with pytest.raises(ValueError, match="two images would have the number 'b/c'"):
         annotations.add("b/c.png", segments)
     annotations.write(tmp_path / "p.json")
     written = json.loads((tmp_path / "p.json").read_text())

@@ -20,17 +20,17 @@ def whole(mask: np.ndarray) -> bool:
     return not (mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
-def test_a_picture_depends_on_the_seed_and_its_number_alone():
+def test_a_image_depends_on_the_seed_and_its_number_alone():
     few, many = shapes.shapes(3, 64, 5), shapes.shapes(50, 64, 5)
     for i in (2, 0, 1):
         assert torch.equal(few.image(i), many.image(i))
         assert few.truth(i) == many.truth(i)
-    pictures = {many.image(i).numpy().tobytes() for i in range(50)}
-    assert len(pictures) == 50
+    images = {many.image(i).numpy().tobytes() for i in range(50)}
+    assert len(images) == 50
     assert not torch.equal(shapes.shapes(3, 64, 6).image(0), few.image(0))
 
 
-def test_a_picture_can_be_changed_without_harm():
+def test_a_image_can_be_changed_without_harm():
     data = shapes.shapes(1, 32)
     before = data.image(0).clone()
     data.image(0).zero_()
@@ -65,7 +65,7 @@ def test_the_masks_are_the_shapes_they_are_called():
     assert min(seen.values()) >= 5
 
 
-def test_the_picture_shows_what_the_truth_says():
+def test_the_image_shows_what_the_truth_says():
     """Inside each mask there is one colour, up to the noise of 24 grey levels; outside there is another."""
     data = shapes.shapes(20, 160, 3)
     kernel = np.ones((3, 3), np.uint8)
@@ -131,7 +131,7 @@ def test_as_text_with_splits():
     assert not {r.name for r in train.records} & {r.name for r in val.records}
     assert train[0].size == (48, 48)
     assert torch.equal(every.image(int(val.records[3].name)), val.image(3))
-    assert repr(val) == "Dataset('shapes', split='val', 8 pictures, 5 classes)"
+    assert repr(val) == "Dataset('shapes', split='val', 8 images, 5 classes)"
     assert "are made, not read" in train.notes[0]
     assert shapes.available("shapes:number=1") == ("train",)
     assert open_dataset("shapes:", split=None)[7].size == (128, 128)
@@ -147,8 +147,8 @@ def test_as_text_with_splits():
         ("shapes:size=-3", "size is '-3': it is a whole number"),
         ("shapes:size=0", "size of the shapes is 0: it is a whole number from 1 to"),
         ("shapes:least=9", "least of the shapes is 9: it is a whole number from 0 to 8"),
-        ("shapes:truth=instances", "no truth 'instances'; did you mean 'instance'"),
-        ("shapes:number=0", "has no pictures in the split 'train'"),
+        ("shapes:truth=instances", "no ground truth 'instances'; did you mean 'instance'"),
+        ("shapes:number=0", "has no images in the split 'train'"),
     ],
 )
 def test_wishes_that_cannot_be_met(text, what):

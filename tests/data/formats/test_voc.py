@@ -16,7 +16,7 @@ PALETTE = [value for color in voc.voc_palette() for value in color]
 
 @pytest.fixture
 def folder(save, photo, tmp_path):
-    """Two pictures as in the challenge: a cat (8) and two people (15), with a border of void."""
+    """Two images as in the challenge: a cat (8) and two people (15), with a border of void."""
     classes = np.zeros((12, 16), np.uint8)
     objects = np.zeros((12, 16), np.uint8)
     for number, (label, x) in enumerate([(8, 1), (15, 6), (15, 10)], start=1):
@@ -27,7 +27,7 @@ def folder(save, photo, tmp_path):
         save(f"JPEGImages/{name}.jpg", photo)
         save(f"SegmentationClass/{name}.png", classes, palette=PALETTE)
         save(f"SegmentationObject/{name}.png", objects, palette=PALETTE)
-    save("JPEGImages/2007_000001.jpg", photo)  # most of VOC's pictures have no masks
+    save("JPEGImages/2007_000001.jpg", photo)  # most of VOC's images have no masks
     sets = tmp_path / "ImageSets" / "Segmentation"
     sets.mkdir(parents=True)
     (sets / "train.txt").write_text("2007_000032\n")
@@ -79,7 +79,7 @@ def test_splits(folder):
         voc.read(folder, "test")
     (folder / "ImageSets" / "Segmentation" / "val.txt").write_text("../../etc/passwd\n2007_000001\n")
     with pytest.raises(
-        ValueError, match=r"no picture in JPEGImages or no mask in SegmentationClass: \.\./\.\./etc/passwd, 2007"
+        ValueError, match=r"no image in JPEGImages or no mask in SegmentationClass: \.\./\.\./etc/passwd, 2007"
     ):
         voc.read(folder, "val")
 
@@ -141,7 +141,7 @@ def test_too_many_objects(tmp_path, photo, save):
 
 def test_an_object_mask_of_another_size(folder, save):
     save("SegmentationObject/2007_000032.png", np.zeros((3, 3), np.uint8), palette=PALETTE)
-    with pytest.raises(ValueError, match="must be grey or palette pictures of the same size"):
+    with pytest.raises(ValueError, match="must be grey or palette images of the same size"):
         voc.read(folder, "train").truth(0)
 
 

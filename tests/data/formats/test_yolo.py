@@ -17,7 +17,7 @@ SQUARE = "0 0.125 0.25 0.375 0.25 0.375 0.75 0.125 0.75"  # of 16x12: columns 2 
 
 @pytest.fixture
 def folder(save, photo, tmp_path):
-    """Writes a data set of one picture of 16x12 with the lines of its label, and `data.yaml`."""
+    """Writes a data set of one image of 16x12 with the lines of its label, and `data.yaml`."""
 
     def folder(*lines, label="labels/a.txt", image="images/a.png", **said):
         save(image, photo)
@@ -124,18 +124,18 @@ def test_chosen_classes(folder):
         yolo.read(path, None, void=3)
 
 
-def test_pictures_without_objects(folder, save, photo):
+def test_images_without_objects(folder, save, photo):
     path = folder("", "  ")
     save("images/b.png", photo)
     data = yolo.read(path, None)
-    assert data.notes[-1] == "1 picture has no label and so no objects: images/b"
+    assert data.notes[-1] == "1 image has no label and so no objects: images/b"
     for i in range(2):
         truth = data[i].truth
         assert len(truth) == 0
         assert truth.class_map().sum() == 0
 
 
-def test_many_objects_in_one_picture(folder):
+def test_many_objects_in_one_image(folder):
     truth = yolo.read(folder(*[SQUARE] * 500), None).truth(0)
     assert len(truth) == 500
     assert truth.areas().unique().tolist() == [24]

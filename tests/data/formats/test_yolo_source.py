@@ -12,7 +12,7 @@ TRIANGLE = "0 0.1 0.1 0.9 0.1 0.9 0.9\n"
 
 @pytest.fixture
 def lay(save, photo, tmp_path):
-    """Writes `data.yaml` (a mapping, or text) and pictures with a label where `labels` replaces their last `images`."""
+    """Writes `data.yaml` (a mapping, or text) and images with a label where `labels` replaces their last `images`."""
 
     def lay(said, *images, below="."):
         for name in images:
@@ -60,7 +60,7 @@ LAYOUTS = {
         "images/train/deep/er/a.png",
         "images/val/b.png",
     ),
-    "beside the pictures": ({"train": "train", "val": "val"}, "train/a.png", "val/b.png"),
+    "beside the images": ({"train": "train", "val": "val"}, "train/a.png", "val/b.png"),
 }
 
 
@@ -77,7 +77,7 @@ def test_layouts(lay, case):
     assert len(yolo.read(root / "data.yaml", None)) == len(train) + 1
 
 
-def test_lists_of_pictures(lay, tmp_path):
+def test_lists_of_images(lay, tmp_path):
     root = lay({"train": "train.txt", "val": "lists/val.txt"}, "images/a.png", "images/b.png", "images/c.png")
     (root / "train.txt").write_text("./images/a.png\n# not this one\nimages/c.png\n")
     (root / "lists").mkdir()
@@ -86,7 +86,7 @@ def test_lists_of_pictures(lay, tmp_path):
     assert [record.name for record in yolo.read(root, "val").records] == ["images/b"]
     for line in ("images/x.png", "/etc/passwd", "../../etc/passwd"):
         (root / "train.txt").write_text(f"images/a.png\n{line}\n")
-        with pytest.raises(ValueError, match=rf"train\.txt lists pictures that are not there or lie outside.*: {line}"):
+        with pytest.raises(ValueError, match=rf"train\.txt lists images that are not there or lie outside.*: {line}"):
             yolo.read(root, "train")
 
 
@@ -102,7 +102,7 @@ def test_a_file_of_another_name(lay):
 def test_train_and_val_that_are_the_same(lay):
     root = lay({"train": "images", "val": "images"}, "images/a.png", "images/b.png")
     data = open_dataset(root)
-    assert "train and val are the same pictures, as the file says: scores will be too good" in data.notes
+    assert "train and val are the same images, as the file says: scores will be too good" in data.notes
     assert len(open_dataset(root, split=None)) == 2
 
 
@@ -127,17 +127,17 @@ def test_splits_as_folders_without_a_file(lay):
     assert yolo.read(root, "val", classes="cell").records[0].name == "images/valid/b"
 
 
-def test_a_label_without_a_picture(lay):
+def test_a_label_without_a_image(lay):
     root = lay({"train": "images"}, "images/a.png", "images/b.png")
     (root / "images" / "b.png").unlink()
-    with pytest.raises(ValueError, match=r"these labels have no picture in .*images: labels/b\.txt"):
+    with pytest.raises(ValueError, match=r"these labels have no image in .*images: labels/b\.txt"):
         open_dataset(root)
 
 
 def test_labels_that_are_all_elsewhere(lay):
     root = lay({"train": "images"}, "images/a.png")
     (root / "labels").rename(root / "texts")
-    with pytest.raises(ValueError, match=r"none of 1 picture has a label; for .*images/a\.png wanted .*labels/a\.txt"):
+    with pytest.raises(ValueError, match=r"none of 1 image has a label; for .*images/a\.png wanted .*labels/a\.txt"):
         open_dataset(root)
 
 
@@ -145,7 +145,7 @@ WRONG = {
     "no yaml": ("names: [cell\ntrain: images", "is no YAML"),
     "a bomb of brackets": ("train: x\nnames: " + "[" * 5000, "is no YAML"),
     "an object of Python": ("train: images\nnames: !!python/object/apply:os.system ['true']", "is no YAML"),
-    "no pictures": ({"train": None}, "names no pictures: wanted lines like train: images/train"),
+    "no images": ({"train": None}, "names no images: wanted lines like train: images/train"),
     "a folder that is not there": ({"train": "imgs"}, "train is 'imgs', but there is no .*imgs"),
     "an escape": ({"train": "../../../../../../../../../etc"}, "train is .*lies outside the data"),
     "an absolute path": ({"train": "/etc"}, "train is '/etc', but .*lies outside the data"),
@@ -172,10 +172,10 @@ def test_neither_file_nor_folders(tmp_path):
         yolo.read(tmp_path, None)
 
 
-def test_two_pictures_of_one_label(lay, save, photo):
+def test_two_images_of_one_label(lay, save, photo):
     root = lay({"train": "images"}, "images/a.png")
     save("images/a.bmp", photo)
-    with pytest.raises(ValueError, match="two pictures have the same name up to the suffix"):
+    with pytest.raises(ValueError, match="two images have the same name up to the suffix"):
         open_dataset(root)
 
 

@@ -111,7 +111,7 @@ def test_one_value_only(learn):
     assert learn([0, 0], classes="background,cell")[1] == [[0, 0]]
 
 
-def test_a_grey_picture_is_no_mask(learn):
+def test_a_grey_image_is_no_mask(learn):
     with pytest.raises(ValueError, match="256 different values, too many for classes"):
         learn(range(256))
 

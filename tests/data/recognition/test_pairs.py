@@ -50,7 +50,7 @@ def test_lists_of_pairs(save, tmp_path, photo, mark):
     save("here/a.png", photo)
     save("there/b.png", photo[..., 0])
     save("here/c.png", photo)
-    (tmp_path / "train.txt").write_text(f"# pictures\nhere/a.png{mark}there/b.png\n\n")
+    (tmp_path / "train.txt").write_text(f"# images\nhere/a.png{mark}there/b.png\n\n")
     (tmp_path / "val.txt").write_text(f"{tmp_path}/here/c.png{mark}/there/b.png\n")
     wanted = [("here/a.png", "there/b.png", "train"), ("here/c.png", "there/b.png", "val")]
     assert names(find_pairs(tmp_path)) == wanted
@@ -65,7 +65,7 @@ def test_a_list_names_what_is_not_there(save, tmp_path, photo):
         find_pairs(tmp_path)
 
 
-def test_names_of_pictures_outside_the_folder(save, tmp_path, photo):
+def test_names_of_images_outside_the_folder(save, tmp_path, photo):
     image, mask = save("far/x/a.png", photo), save("masks/a.png", photo)
     other = save("far/y/a.png", photo)
     (tmp_path / "lists").mkdir()
@@ -74,20 +74,20 @@ def test_names_of_pictures_outside_the_folder(save, tmp_path, photo):
     assert [found.name(pair) for pair in found.pairs] == ["x/a", "y/a"]
 
 
-def test_pictures_without_masks_are_told(save, tmp_path, photo):
+def test_images_without_masks_are_told(save, tmp_path, photo):
     for name in "abc":
         save(f"images/{name}.png", photo)
     save("masks/b.png", photo[..., 0])
     found = find_pairs(tmp_path)
-    assert [path.name for path in found.alone] == ["a.png", "c.png"]
+    assert [path.name for path in found.unpaired] == ["a.png", "c.png"]
     assert len(found.pairs) == 1
 
 
-def test_masks_without_pictures_are_noted(save, tmp_path, photo):
+def test_masks_without_images_are_noted(save, tmp_path, photo):
     save("images/a.png", photo)
     save("masks/a.png", photo[..., 0])
     save("masks/z.png", photo[..., 0])
-    assert find_pairs(tmp_path).notes == ("masks without a picture were left out: z.png",)
+    assert find_pairs(tmp_path).notes == ("masks without an image were left out: z.png",)
 
 
 def test_a_folder_without_masks_among_others_is_noted(save, tmp_path, photo):
@@ -96,17 +96,17 @@ def test_a_folder_without_masks_among_others_is_noted(save, tmp_path, photo):
     save("good/b.jpg", photo)
     found = find_pairs(tmp_path)
     assert names(found) == [("bad/a.jpg", "bad/a.png", None)]
-    assert found.notes == ("good holds 1 picture and no mask: left out",)
-    assert not found.alone
+    assert found.notes == ("good holds 1 image and no mask: left out",)
+    assert not found.unpaired
 
 
 @pytest.mark.parametrize(
     ("files", "what"),
     [
         (["images/a.png", "masks/a.png", "labels/a.png"], "could hold the masks"),
-        (["images/a.png", "masks/a.png", "masks/a.bmp"], "two masks claim the same picture"),
-        (["images/a.png", "images/a.bmp", "masks/a.png"], "two pictures are called a"),
-        (["images/a.png", "masks/b.png"], "no mask has the name of a picture: images/a.png, but masks/b.png"),
+        (["images/a.png", "masks/a.png", "masks/a.bmp"], "two masks claim the same image"),
+        (["images/a.png", "images/a.bmp", "masks/a.png"], "two images are called a"),
+        (["images/a.png", "masks/b.png"], "no mask has the name of an image: images/a.png, but masks/b.png"),
     ],
 )
 def test_what_is_not_clear_is_not_guessed(save, tmp_path, photo, files, what):

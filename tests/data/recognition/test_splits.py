@@ -25,7 +25,7 @@ def test_without_splits_a_fifth_is_kept(ten):
     assert names(found) == ("train", "val")
     assert (len(train), len(val)) == (8, 2)
     assert sorted(stems(train) + stems(val)) == stems(found.pairs)
-    assert note == "the data have no splits: 2 of 10 pictures are kept for validation, chosen by a hash of their names"
+    assert note == "the data have no splits: 2 of 10 images are kept for validation, chosen by a hash of their names"
     assert stems(val) == ["p1", "p4"]
     assert choose(found, None) == (found.pairs, None)
     with pytest.raises(ValueError, match="no splits of its own"):
@@ -48,7 +48,7 @@ def test_lists_of_names(ten):
 
 def test_a_list_of_names_that_are_not_there(ten):
     (ten / "train.txt").write_text("p1\np77\n")
-    with pytest.raises(ValueError, match=r"train\.txt lists pictures that are not there, or have no mask: p77"):
+    with pytest.raises(ValueError, match=r"train\.txt lists images that are not there, or have no mask: p77"):
         choose(find_pairs(ten), "train")
 
 

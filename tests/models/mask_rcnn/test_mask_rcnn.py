@@ -1,4 +1,4 @@
-"""Mask R-CNN beside torchvision's and detectron2's with the same weights, and what it makes of awkward truths."""
+"""Mask R-CNN beside torchvision's and detectron2's with the same weights, and awkward ground truths."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from filling import fill, picture, sixteen, state_dict
+from filling import fill, make_image, sixteen, state_dict
 from scene import HEIGHT, WIDTH, scene
 from torch import nn
 
@@ -16,7 +16,7 @@ import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.masks import Masks
 from pixelwise.models.mask_rcnn.faster_rcnn import Found, Regions, objects
-from pixelwise.models.mask_rcnn.mask_rcnn import CHOICES, MaskRCNN
+from pixelwise.models.mask_rcnn.mask_rcnn import VARIANTS, MaskRCNN
 from pixelwise.models.mask_rcnn.paste import paste
 from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
@@ -77,11 +77,11 @@ def pair(request):
     hook = scores.register_forward_hook(lambda layer, given, out: logits.append(out))
     theirs.transform.min_size, theirs.transform.max_size = (200,), 10_000
     with torch.no_grad():
-        theirs(list(picture(200, 300)))
+        theirs(list(make_image(200, 300)))
     hook.remove()
     scores.bias.data -= logits[0].mean(0)  # no class is everywhere
     ours = pixelwise.create("mask_rcnn", num_classes=7, variant=request.param).eval()
-    ours.most_objects = MOST
+    ours.max_detections = MOST
     assert pixelwise.load_weights(ours, theirs.state_dict(), "torchvision") == {}
     return theirs, ours
 
@@ -93,8 +93,8 @@ def test_torchvision_finds_the_same(pair, size):
     theirs.eval()
     theirs.transform.min_size, theirs.transform.max_size = (min(size),), 10_000
     with torch.no_grad():
-        wanted = theirs(list(picture(*size)))[0]
-        outputs = ours(picture(*size))
+        wanted = theirs(list(make_image(*size)))[0]
+        outputs = ours(make_image(*size))
         (found,) = ours.detect(outputs, [size])
         (soft,) = ours.paint(outputs, [found])
         (result,) = ours.decode(outputs, [size])
@@ -125,9 +125,9 @@ def test_torchvision_loses_the_same(pair, empty):
     ask_all(ours)
     with torch.no_grad():
         wanted = theirs(
-            list(picture(HEIGHT, WIDTH)), [{"boxes": boxes, "labels": labels, "masks": masks.to(torch.uint8)}]
+            list(make_image(HEIGHT, WIDTH)), [{"boxes": boxes, "labels": labels, "masks": masks.to(torch.uint8)}]
         )
-        found = ours.loss(ours(picture(HEIGHT, WIDTH)), [truth(masks, labels)])
+        found = ours.loss(ours(make_image(HEIGHT, WIDTH)), [truth(masks, labels)])
     names = {
         "objectness": "loss_objectness",
         "proposals": "loss_rpn_box_reg",
@@ -152,7 +152,7 @@ def of_detectron2(record):
         weights[name] *= factor
     weights["roi_heads.box_predictor.cls_score.bias"] = torch.tensor(record["bias"])
     model = pixelwise.create("mask_rcnn", num_classes=7, variant="detectron2").eval()
-    model.most_objects = MOST
+    model.max_detections = MOST
     assert pixelwise.load_weights(model, weights, "detectron2") == {}
     return model
 
@@ -162,7 +162,7 @@ def of_detectron2(record):
 def test_detectron2_found_the_same(record, of_detectron2, size):
     wanted = record["found"]["{}x{}".format(*size)]
     with torch.no_grad():
-        outputs = of_detectron2(picture(*size))
+        outputs = of_detectron2(make_image(*size))
         (found,) = of_detectron2.detect(outputs, [size])
         (soft,) = of_detectron2.paint(outputs, [found])
         (result,) = of_detectron2.decode(outputs, [size])
@@ -179,7 +179,7 @@ def test_detectron2_lost_the_same(record, of_detectron2):
     masks, labels = scene()
     ask_all(of_detectron2)
     with torch.no_grad():
-        found = of_detectron2.loss(of_detectron2(picture(HEIGHT, WIDTH)), [truth(masks, labels)])
+        found = of_detectron2.loss(of_detectron2(make_image(HEIGHT, WIDTH)), [truth(masks, labels)])
     wanted = record["losses"]
     assert float(found["objectness"]) * EVERY == pytest.approx(wanted["loss_rpn_cls"], rel=1e-4)
     assert float(found["proposals"]) * EVERY == pytest.approx(wanted["loss_rpn_loc"], rel=1e-4)
@@ -213,7 +213,7 @@ def test_awkward_objects_are_sorted_out():
     assert found.crowds.tolist() == [[20, 20, 32, 32]]
 
 
-@pytest.mark.parametrize("variant", CHOICES)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("number", [0, 500])
 def test_none_and_five_hundred(variant, number):
     generator = torch.Generator().manual_seed(1)
@@ -227,7 +227,7 @@ def test_none_and_five_hundred(variant, number):
     for mask, (x, y) in zip(masks, corner.int().tolist(), strict=True):
         mask[y : y + 6, x : x + 3] = True  # they overlap; some have a pixel or two at the border
     labels = torch.randint(1, 5, (number,), generator=generator)
-    parts = model.loss(model(picture(64, 64)), [truth(masks, labels, FIVE)])
+    parts = model.loss(model(make_image(64, 64)), [truth(masks, labels, FIVE)])
     torch.stack(list(parts.values())).sum().backward()
     assert all(bool(part.isfinite()) for part in parts.values())
     for name, parameter in model.named_parameters():
@@ -241,7 +241,7 @@ def test_crowds_are_no_negatives():
     masks[0, 4:20, 4:20] = masks[1, 24:, 24:] = True
     labels = torch.tensor([1, 1])
     with torch.no_grad():
-        outputs = model(picture(64, 64))
+        outputs = model(make_image(64, 64))
         logits, deltas = outputs.logits, outputs.deltas
         crowded = objects(truth(masks, labels, FIVE, crowd=torch.tensor([False, True])))
         alone = objects(truth(masks[:1], labels[:1], FIVE))
@@ -273,7 +273,7 @@ def test_targets_are_those_of_masks_at_full_size():
 
 
 def test_masks_come_back_to_where_their_objects_are():
-    """The whole way back, to a picture of another size, when boxes and masks say what is true."""
+    """The whole way back, to an image of another size, when boxes and masks say what is true."""
     model = small().eval()
     model.resizing = Resizing(short_side=80)
     model.masks.choices = replace(model.masks.choices, soft_targets=True)
@@ -283,7 +283,7 @@ def test_masks_come_back_to_where_their_objects_are():
     model.detect = lambda outputs, sizes: [Found(wanted.boxes / 2, labels, torch.ones(5))]
     model.paint = lambda outputs, found: [soft]
     with torch.no_grad():
-        (result,) = model.decode(model(picture(80, 128)), [(HEIGHT, WIDTH)])
+        (result,) = model.decode(model(make_image(80, 128)), [(HEIGHT, WIDTH)])
     assert result.size == (HEIGHT, WIDTH)
     for found, mask in zip(result.masks.dense(), masks, strict=True):
         if mask.sum() > 3:

@@ -131,9 +131,9 @@ def test_a_perfect_prediction_lies_within_half_a_pixel(ellipse, cells):
 def test_there_and_back_through_a_batch(short_side):
     """Rendered, resized, padded, predicted by an oracle that sees no more than the batch, and brought back.
 
-    The oracle pools the truth of the batch within its own boxes, as a mask head is taught. Each of resizing by the
-    nearest pixel and thresholding may move a pixel of the outline; no object may move by more than a quarter of one,
-    nor grow, and no pixel further from the outline than one and a half of the coarser pixels may be wrong.
+    The oracle pools the ground truth of the batch within its own boxes, as a mask head is taught. Each of resizing by
+    the nearest pixel and thresholding may move a pixel of the outline; no object may move by more than a quarter of
+    one, nor grow, and no pixel further from the outline than one and a half of the coarser pixels may be wrong.
     """
     dense = torch.from_numpy(np.stack([ellipse.rendered(*SIZE) for ellipse in ELLIPSES]))
     truth = Segmentation(Classes(("thing",)), torch.zeros(len(dense), dtype=torch.int64), masks=dense)

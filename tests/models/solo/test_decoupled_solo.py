@@ -18,7 +18,7 @@ def test_a_mask_is_the_product_of_its_column_and_its_row():
 
 
 def test_columns_know_x_and_rows_know_y():
-    """A picture of one colour: without the padding of convolutions, nothing else tells a column from another."""
+    """An image of one colour: without the padding of convolutions, nothing else tells a column from another."""
     torch.manual_seed(0)
     model = pixelwise.create("decoupled_solo", num_classes=2, backbone="resnet18", convs=1, width=16)
     level = torch.ones(1, 16, 12, 12)

@@ -1,4 +1,4 @@
-"""SOLO: the paper's size, what its cells learn from, and losses that stay finite whatever is in a picture."""
+"""SOLO: the paper's size, what its cells learn from, and losses that stay finite whatever is in an image."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_object_of_two_ranges_is_learnt_by_two_levels():
     assert [sorted(set(level[:, 1].tolist())) for level in owners] == [[0, 1], [0], [], [], []]
 
 
-def test_ranges_follow_the_picture_unless_told_otherwise():
+def test_ranges_follow_the_image_unless_told_otherwise():
     assert make().factor((800, 1344)) == make().factor((1600, 1600)) == 1
     assert make().factor((600, 900)) == 0.75
     assert make().factor((128, 256)) == 0.5
@@ -133,13 +133,13 @@ def test_decoding_gives_each_object_once_where_it_is():
 def test_least_score_and_most_objects():
     model = make("solov2")
     outputs, _ = oracle(model, (96, 128))
-    model.least_score = 0.5
+    model.score_threshold = 0.5
     assert len(model.decode(outputs, [(96, 128)])[0]) == 2
-    model.most_objects = 1
+    model.max_detections = 1
     assert model.decode(outputs, [(96, 128)])[0].labels.tolist() == [1]
 
 
-def test_small_masks_are_dropped_by_the_area_that_fits_the_picture():
+def test_small_masks_are_dropped_by_the_area_that_fits_the_image():
     kept = []
     for scale in (None, 1.0):
         model = make("solov2", scale=scale)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from filling import picture, sixteen, state_dict
+from filling import make_image, sixteen, state_dict
 from solo_cases import INNER, LOSS_SIZE, ORIGINAL, TRUTHS, labels, masks
 
 import pixelwise
@@ -35,7 +35,7 @@ RENAMED = (
 
 
 class Inner:
-    """The pictures shown were smaller than they came in."""
+    """The images shown were smaller than they came in."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.inner = (size[0] - INNER[0], size[1] - INNER[1])
@@ -47,7 +47,7 @@ class Inner:
 @pytest.fixture(scope="module", params=RECORDS, ids=NAMES)
 def pair(request):
     model = pixelwise.create(**request.param["create"]).eval()
-    model.normalize = Normalize()  # the peer was shown the picture as it is
+    model.normalize = Normalize()  # the peer was shown the image as it is
     assert pixelwise.load_weights(model, state_dict(request.param["shapes"]), "solo") == {}
     return model, request.param
 
@@ -59,7 +59,7 @@ def test_outputs_and_objects(pair, size):
     wanted = record["sizes"][f"{size[0]}x{size[1]}"]
     model.resizing = Inner(size)
     with torch.no_grad():
-        outputs = model(picture(*size))
+        outputs = model(make_image(*size))
     quarter = (size[0] // 4, size[1] // 4)
     for level, grid in enumerate(model.grids):
         scores = suppress_neighbours(outputs.categories[level].sigmoid()).permute(0, 2, 3, 1)
@@ -75,7 +75,7 @@ def test_outputs_and_objects(pair, size):
 @pytest.mark.slow
 def test_losses_of_hand_made_truths(pair):
     model, record = pair
-    images = torch.cat([picture(*LOSS_SIZE), picture(*LOSS_SIZE).flip(-1)])
+    images = torch.cat([make_image(*LOSS_SIZE), make_image(*LOSS_SIZE).flip(-1)])
     classes = Classes.numbered(81)
     with torch.no_grad():
         outputs = model(images)

@@ -14,7 +14,7 @@ def test_places_run_level_by_level_row_by_row():
     assert (anchors[:, 2:] - anchors[:, :2]).tolist() == [[4, 4]] * 6 + [[16, 16]]
 
 
-def test_the_cells_share_the_picture_evenly():
+def test_the_cells_share_the_image_evenly():
     anchors = anchor_grid((10, 33), ((3, 5),), (4,), (1.0, 4.0))
     middle = (anchors[::2, :2] + anchors[::2, 2:]) / 2
     np.testing.assert_allclose(middle[:5, 0], (np.arange(5) + 0.5) * 33 / 5, rtol=1e-6)

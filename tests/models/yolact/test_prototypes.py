@@ -1,4 +1,4 @@
-"""Prototypes: the card's crop, PyTorch's own interpolation, pictures in padded batches, memory."""
+"""Prototypes: the card's crop, PyTorch's own interpolation, images in padded batches, memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_boxes_that_reach_out_are_turned_or_lie_outside():
 
 
 def test_masks_grow_as_the_authors_do_it():
-    """Crop all of the map, resize it to the whole picture, and more than a half."""
+    """Crop all of the map, resize it to the whole image, and more than a half."""
     prototypes, coefficients, size = draw(8, 34, 34).relu(), draw(5, 8, seed=1), (120, 201)
     boxes = torch.tensor([[0.0, 0, 137, 137], [10, 20, 30, 60], [-20, 100, 50, 170], [70, 3, 90, 9], [136, 0, 137, 9]])
     soft = (coefficients @ prototypes.flatten(1)).sigmoid().view(5, 34, 34)
@@ -60,7 +60,7 @@ def test_a_half_is_not_more_than_a_half():
 
 
 def test_padding_changes_nothing():
-    """The same cells over a picture that fills its image, and one that is padded to half as much again."""
+    """The same cells over an image that fills its image, and one that is padded to half as much again."""
     prototypes, coefficients, boxes = draw(4, 20, 20), draw(3, 4, seed=1), torch.tensor([[8.0, 8, 60, 70]] * 3)
     wide = F.pad(prototypes, (0, 10, 0, 10))
     size, shown = (97, 63), (80, 80)

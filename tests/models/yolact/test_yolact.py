@@ -1,4 +1,4 @@
-"""YOLACT: the numbers of the paper and of its authors' code, and truths that are hard to learn from."""
+"""YOLACT: the numbers of the paper and of its authors' code, and ground truths that are hard to learn from."""
 
 from __future__ import annotations
 
@@ -146,23 +146,26 @@ def test_the_least_score_and_the_most_objects(small):
     assert len(every.scores) == 100
     assert bool((every.scores.diff() <= 0).all())
     least = float(every.scores[20]) - 1e-4
-    for name, value, number in (("most_objects", 7, 7), ("least_score", least, int((every.scores >= least).sum()))):
+    for name, value, number in (
+        ("max_detections", 7, 7),
+        ("score_threshold", least, int((every.scores >= least).sum())),
+    ):
         setattr(small, name, value)
         found = small.found(outputs, 0)
         delattr(small, name)
         assert len(found.scores) == number
         torch.testing.assert_close(found.boxes, every.boxes[:number])
-    small.least_score = 1.0
+    small.score_threshold = 1.0
     assert small.decode(outputs, [(96, 96)])[0].masks == Masks.from_dense(torch.zeros(0, 96, 96, dtype=torch.bool))
-    del small.least_score
+    del small.score_threshold
 
 
-def test_pictures_squeezed_to_a_square_come_back_as_they_were(small):
-    picture = torch.randint(0, 256, (3, 60, 150), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+def test_images_squeezed_to_a_square_come_back_as_they_were(small):
+    image = torch.randint(0, 256, (3, 60, 150), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     small.resizing = Resizing(square=100)
     try:
         predictor = Predictor(small, device="cpu", score=0.0)
-        found, every = predictor(picture), predictor._alone(picture)
+        found, every = predictor(image), predictor._alone(image)
         assert (every.size, len(every)) == ((60, 150), 100)
         assert (found.size, len(found)) == ((60, 150), int((every.areas() > 0).sum()))
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from filling import picture, sixteen, state_dict
+from filling import make_image, sixteen, state_dict
 from record_yolact import MOST_MASKS, scene, tamed
 
 import pixelwise
@@ -23,15 +23,15 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", params=RECORDS, ids=lambda path: path.stem.removeprefix("yolact_"))
 def case(request):
-    """What is recorded, our model with their weights, and what it says of the picture."""
+    """What is recorded, our model with their weights, and what it says of the image."""
     record = json.loads(request.param.read_text("utf-8"))
     model = pixelwise.create("yolact", variant="authors", **record["create"]).eval()
     theirs = tamed(state_dict(record["shapes"]), record["factor"])
     assert pixelwise.load_weights(model, theirs, "yolact") == {}
     side = record["create"]["size"]
-    model.resizing, model.normalize = Resizing(square=side), Normalize()  # the peer was shown the picture as it is
+    model.resizing, model.normalize = Resizing(square=side), Normalize()  # the peer was shown the image as it is
     with torch.no_grad():
-        return record, model, model(picture(side, side))
+        return record, model, model(make_image(side, side))
 
 
 def truth_of(model, name: str, side: int) -> Segmentation:

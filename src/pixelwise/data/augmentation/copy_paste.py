@@ -1,7 +1,7 @@
-"""Copy-paste: objects of one sample put onto another, picture and truth alike.
+"""Copy-paste: objects of one sample put onto another, image and ground truth alike.
 
 Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method for Instance Segmentation", CVPR 2021: a random
-subset of the objects of a second picture, which was augmented by itself, is pasted with hard edges (their section 3
+subset of the objects of a second image, which was augmented by itself, is pasted with hard edges (their section 3
 finds no gain in blending); what lies below loses these pixels, and objects of which nothing is left are dropped.
 """
 
@@ -25,12 +25,12 @@ def paste(sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
     Objects are the countable segments (`Classes.things`) that are no crowd; each is as visible as it was.
 
     Args:
-        sample: with truth; kept as it is where nothing is pasted.
-        other: with truth of the same classes, of the same size.
+        sample: with ground truth; kept as it is where nothing is pasted.
+        other: with ground truth of the same classes, of the same size.
         rng: where the draws come from: one for each segment of `other`.
 
     Raises:
-        ValueError: for samples of two sizes, of different classes, or without truth.
+        ValueError: for samples of two sizes, of different classes, or without ground truth.
     """
     below, above = sample.truth, other.truth
     if below is None or above is None or below.classes != above.classes or sample.size != other.size:

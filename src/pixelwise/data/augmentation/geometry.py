@@ -1,4 +1,4 @@
-"""From the pixels that an augmented sample wants to the pixels there are: crops and warps of pictures and truths.
+"""From the pixels that an augmented sample wants to the pixels there are: crops and warps of images and ground truths.
 
 Coordinates are continuous: pixel i reaches from i to i + 1, and its centre is i + 0.5. Index coordinates, which OpenCV
 wants, are half a pixel less.
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from ...images.scaling import nearest, scaled, softened
+from ...images.scaling import resize_nearest, scaled, softened
 from ...masks import Masks
 from ...types import Array, Size
 
@@ -27,7 +27,7 @@ REMAP_LIMIT = 32766
 class Elastic:
     """Smooth random deformation: Gaussian displacements on a grid, cubic (Catmull-Rom) between its nodes.
 
-    U-Net (Ronneberger et al. 2015, section 3.1) draws displacements of 10 pixels on a 3×3 grid over the picture and
+    U-Net (Ronneberger et al. 2015, section 3.1) draws displacements of 10 pixels on a 3×3 grid over the image and
     interpolates them bicubically: `Elastic(spacing=size / 2, sigma=10)`. A dense, wobbly field such as Simard et al.'s
     of 2003 (white noise, blurred with σ pixels) is much like a narrow grid: `Elastic(spacing=3 * σ, sigma=…)`.
 
@@ -36,7 +36,7 @@ class Elastic:
         sigma: standard deviation of a node's displacement in x and in y, pixels of the result.
 
     Raises:
-        ValueError: when neighbouring nodes would often change places, so that the picture folds: sigma > spacing / 4.
+        ValueError: when neighbouring nodes would often change places, so that the image folds: sigma > spacing / 4.
     """
 
     spacing: float = 64.0
@@ -45,13 +45,13 @@ class Elastic:
     def __post_init__(self) -> None:
         if self.spacing < 2 or not 0 <= self.sigma <= self.spacing / 4:
             raise ValueError(
-                f"elastic deformation with spacing {self.spacing} and sigma {self.sigma} folds the picture: "
+                f"elastic deformation with spacing {self.spacing} and sigma {self.sigma} folds the image: "
                 "spacing is at least 2 pixels, and sigma at most a quarter of it"
             )
 
 
 class Span(NamedTuple):
-    """One axis: `length` pixels of the picture from `start` on become `extent` pixels of the result from `into` on."""
+    """One axis: `length` pixels of the image from `start` on become `extent` pixels of the result from `into` on."""
 
     start: int
     length: int
@@ -60,9 +60,9 @@ class Span(NamedTuple):
 
     @classmethod
     def draw(cls, length: int, scale: float, size: int, rng: np.random.Generator) -> Span:
-        """A random window of `size` pixels into `length` pixels times `scale`; a shorter picture lies anywhere in it.
+        """A random window of `size` pixels into `length` pixels times `scale`; a shorter image lies anywhere in it.
 
-        Both ends lie on whole pixels of picture and result, so the scale is kept to half a pixel over the window.
+        Both ends lie on whole pixels of image and result, so the scale is kept to half a pixel over the window.
         """
         if length * scale > size:
             kept = min(length, max(1, round(size / scale)))
@@ -72,14 +72,14 @@ class Span(NamedTuple):
 
     @property
     def step(self) -> float:
-        """Pixels of the picture a pixel of the result."""
+        """Pixels of the image a pixel of the result."""
         return self.length / self.extent
 
     def taken(self, size: int) -> Array:
-        """(size,) int32: the nearest pixel of the picture for each of the result, −1 where there is none."""
+        """(size,) int32: the nearest pixel of the image for each of the result, −1 where there is none."""
         places = np.full(size, -1, np.int32)
         window = np.arange(self.start, self.start + self.length, dtype=np.int32)
-        places[self.into : self.into + self.extent] = nearest(window[:, None], (self.extent, 1))[:, 0]
+        places[self.into : self.into + self.extent] = resize_nearest(window[:, None], (self.extent, 1))[:, 0]
         return places
 
 
@@ -93,13 +93,13 @@ class Crop:
     upside: bool = False
     mirrored: bool = False
 
-    def picture(self, pixels: Array, colored: Callable[[Array], Array]) -> Array:
+    def image(self, pixels: Array, colored: Callable[[Array], Array]) -> Array:
         """(H, W, 3) uint8 to (*size, 3): the window, scaled, colours changed by `colored`, black around it."""
         return self._placed(colored(scaled(self._window(pixels), (self.rows.extent, self.columns.extent))))
 
     def plane(self, plane: Array) -> Array:
         """(H, W) to `size` by the nearest pixel, zero around it."""
-        return self._placed(nearest(self._window(plane), (self.rows.extent, self.columns.extent)))
+        return self._placed(resize_nearest(self._window(plane), (self.rows.extent, self.columns.extent)))
 
     def masks(self, masks: Masks) -> Masks:
         """Masks as `plane` would move each."""
@@ -123,18 +123,18 @@ class Crop:
 
 @dataclass(frozen=True)
 class Warp:
-    """Any mapping: where in the picture each pixel of the result lies.
+    """Any mapping: where in the image each pixel of the result lies.
 
     Attributes:
         x, y: (H, W) float32, index coordinates.
-        step: pixels of the picture a pixel of the result: how much it shrinks.
+        step: pixels of the image a pixel of the result: how much it shrinks.
     """
 
     x: Array
     y: Array
     step: float
 
-    def picture(self, pixels: Array, colored: Callable[[Array], Array]) -> Array:
+    def image(self, pixels: Array, colored: Callable[[Array], Array]) -> Array:
         """(H, W, 3) uint8 to (*size, 3), bilinear, black outside; `colored` changes the colours of the window."""
         (y0, y1), (x0, x1) = self._box(pixels)
         window = pixels[y0:y1, x0:x1]
@@ -173,14 +173,14 @@ class Warp:
             box.append((first, max(first + 1, min(end, most + margin + 1))))
         if max(last - first for first, last in box) > REMAP_LIMIT:
             raise ValueError(
-                f"rotation and elastic deformation take at most {REMAP_LIMIT} pixels a side of a picture that is "
+                f"rotation and elastic deformation take at most {REMAP_LIMIT} pixels a side of an image that is "
                 f"{plane.shape[1]}x{plane.shape[0]}: cut it into tiles first, or use the augmentation 'light'"
             )
         return box
 
 
 def affine(rows: Span, columns: Span, size: Size, angle: float, flips: tuple[bool, bool]) -> Array:
-    """(2, 3): from pixels of the result (x, y, 1) to pixels of the picture, index coordinates.
+    """(2, 3): from pixels of the result (x, y, 1) to pixels of the image, index coordinates.
 
     Args:
         rows, columns: the scale and the crop.
@@ -194,12 +194,12 @@ def affine(rows: Span, columns: Span, size: Size, angle: float, flips: tuple[boo
     steps = np.array([columns.step, rows.step])
     starts = np.array([columns.start, rows.start]) - steps * (columns.into, rows.into)
     linear = steps[:, None] * turn
-    # picture + 0.5 = steps · (turn · (result + 0.5 − center) + center) + starts
+    # image + 0.5 = steps · (turn · (result + 0.5 − center) + center) + starts
     return np.column_stack([linear, linear @ (0.5 - center) + steps * center + starts - 0.5])
 
 
 def coordinates(matrix: Array, size: Size, elastic: Elastic | None, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Where in the picture each pixel of the result lies: (H, W) float32 for x and for y, index coordinates.
+    """Where in the image each pixel of the result lies: (H, W) float32 for x and for y, index coordinates.
 
     The displacement of row r and column c is the product Wy[r] · G · Wx[c] of cubic weights with the grid's nodes, and
     the affine part is a product of the same form, so one matrix product makes the whole mapping.

@@ -1,8 +1,9 @@
 """Augmentation: one mapping for all geometry of a sample, applied once to the window that is kept; then the colours.
 
 Scale, crop, flips, rotation and elastic deformation are drawn first and composed into one mapping from the pixels that
-are wanted to the pixels there are. Picture and truth go through the same mapping, the picture bilinearly (averaged over
-areas where it shrinks) and the truth by the nearest pixel. Boxes need no care: they are derived from the masks.
+are wanted to the pixels there are. Image and ground truth go through the same mapping, the image bilinearly (averaged
+over areas where it shrinks) and the ground truth by the nearest pixel. Boxes need no care: they are derived from the
+masks.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 from ...images.scaling import scaled
-from ...ops.names import nearest
+from ...ops.names import suggest
 from ...ops.resize import Resizing
 from ...sample import Sample
 from ...segmentation import Segmentation
@@ -79,15 +80,15 @@ class Augmentation:
         size: height and width of the result, pixels.
         scale: least and greatest factor, drawn uniformly, or three and more of which one is drawn; 1 is the size that
             `resizing` gives.
-        resizing: the size at which the model sees pictures; part of the one mapping, so it costs nothing.
+        resizing: the size at which the model sees images; part of the one mapping, so it costs nothing.
         flip, vertical_flip: probability of swapping left and right, top and bottom.
         rotate: greatest angle about the middle of the window, degrees, to both sides.
         elastic, jitter: deformation and colours, or None for neither.
         rotated: probability of a rotation, where `rotate` allows one.
         blur: probability of a Gaussian blur over 5×5 pixels of the result.
-        fitted: whether a factor of 1 is that at which the whole picture just fits into the result, whatever `resizing`
+        fitted: whether a factor of 1 is that at which the whole image just fits into the result, whatever `resizing`
             says: large-scale jitter, with a scale of (0.1, 2).
-        paste: probability that objects of another picture, augmented by itself, are put onto this one. That takes a
+        paste: probability that objects of another image, augmented by itself, are put onto this one. That takes a
             second sample, so `training_batches` does it; see `copy_paste`.
 
     Raises:
@@ -109,7 +110,7 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
-            raise ValueError(f"the size of the augmented picture is {self.size}: give height and width in pixels")
+            raise ValueError(f"the size of the augmented image is {self.size}: give height and width in pixels")
         if len(self.scale) < 2 or self.scale[0] <= 0 or list(self.scale) != sorted(self.scale):
             raise ValueError(
                 f"scale is {self.scale}: give the least and the greatest factor, for example (0.5, 2.0), or three and "
@@ -130,12 +131,12 @@ class Augmentation:
         """One random view, the same for the same state of `rng`.
 
         Args:
-            sample: with or without truth.
+            sample: with or without ground truth.
             rng: where the draws come from.
             size: height and width of the result instead of `self.size`, for batches of several sizes.
 
         Returns:
-            A sample of exactly that size: black and void (or in no mask) where the picture does not reach; segments of
+            A sample of exactly that size: black and void (or in no mask) where the image does not reach; segments of
             which nothing is left are dropped.
         """
         size = size or self.size
@@ -159,7 +160,7 @@ class Augmentation:
         else:
             view = Crop(rows, columns, size, upside, mirrored)
         pixels = _pixels(sample)
-        image = view.picture(pixels, lambda window: self._colored(window, draws, blurred))
+        image = view.image(pixels, lambda window: self._colored(window, draws, blurred))
         truth = None if sample.truth is None else _moved(sample.truth, view)
         return Sample(torch.from_numpy(image).permute(2, 0, 1), truth, sample.name)
 
@@ -171,7 +172,7 @@ class Augmentation:
         return np.asarray(cv2.transform(window, self.jitter.matrix(draws, float(LUMA @ cv2.mean(window)[:3]))))
 
 
-# What each name adds to the random crop: "none" nothing, not even the scale; "topdown" is for pictures without up and
+# What each name adds to the random crop: "none" nothing, not even the scale; "topdown" is for images without up and
 # down, as from microscopes, satellites and above conveyor belts.
 AUGMENTATIONS: Mapping[str, Mapping[str, Any]] = {
     "none": {"scale": (1.0, 1.0), "flip": 0.0},
@@ -194,25 +195,25 @@ def augmentation(
     Args:
         name: "none" is a random crop; "light" adds scale and flip; "default" colours; "strong" rotation up to 15°,
             elastic deformation and stronger colours; "topdown" has both flips and any angle; "pspnet" is "light" with
-            half of the pictures rotated up to 10° and half blurred, as that paper has it; "paste" is "default" with
-            objects of another picture put onto half of the pictures; "lsj" is large-scale jitter, from 0.1 to 2 times
-            the size that fits into the result, and flip; "copy-paste" is that with objects pasted onto every picture,
+            half of the images rotated up to 10° and half blurred, as that paper has it; "paste" is "default" with
+            objects of another image put onto half of the images; "lsj" is large-scale jitter, from 0.1 to 2 times
+            the size that fits into the result, and flip; "copy-paste" is that with objects pasted onto every image,
             as in Ghiasi et al. 2021.
         size: height and width of the result, pixels.
         scale: least and greatest factor, or three and more of which one is drawn; "none" does not scale, "lsj"
             and "copy-paste" have their own.
-        resizing: the size at which the model sees pictures; their own when not given.
+        resizing: the size at which the model sees images; their own when not given.
 
     Raises:
         ValueError: for an unknown name, with the nearest one.
     """
     if name not in AUGMENTATIONS:
-        raise ValueError(f"no augmentation is called {name!r}: {nearest(name, AUGMENTATIONS)}")
+        raise ValueError(f"no augmentation is called {name!r}: {suggest(name, AUGMENTATIONS)}")
     return Augmentation(size, **{"scale": scale, "resizing": resizing or Resizing(), **AUGMENTATIONS[name]})
 
 
 def resized(sample: Sample, resizing: Resizing) -> Sample:
-    """The sample at the size that a model wants: averaged over areas or bilinear, the truth by the nearest pixel."""
+    """Resizes a sample as a model wants it: the image by area or bilinear, the ground truth by nearest."""
     size = resizing.size(*sample.size)
     if size == sample.size:
         return sample
@@ -228,7 +229,7 @@ def _pixels(sample: Sample) -> Array:
 
 
 def _moved(truth: Segmentation, view: Crop | Warp) -> Segmentation:
-    """The truth as the picture is seen; segments that vanish are dropped, and the others renumbered."""
+    """The ground truth as the image is seen; segments that vanish are dropped, and the others renumbered."""
     if truth.masks is not None:
         masks = view.masks(truth.masks)
         moved = Segmentation(truth.classes, truth.labels, truth.scores, masks=masks, crowd=truth.crowd)

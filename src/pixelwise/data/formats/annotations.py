@@ -1,4 +1,4 @@
-"""Segments as COCO JSON: a list of pictures, a list of categories, and a run length for each segment."""
+"""Segments as COCO JSON: a list of images, a list of categories, and a run length for each segment."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ...segmentation import Segmentation
 
 
 class Annotations:
-    """The segments of many pictures, to be written as one file.
+    """The segments of many images, to be written as one file.
 
     Each segment is one annotation with compressed run lengths, which keep holes and parts exact: of a semantic result
     that is one a class. The background is left out; void pixels cannot be told in this format and become background.
     Categories have the numbers of the classes where the background is class 0, else one more: COCO counts from 1.
 
     Args:
-        classes: of all pictures.
-        scores: whether each annotation has a score, as results have, and truths have not.
+        classes: of all images.
+        scores: whether each annotation has a score, as results have, and ground truths have not.
     """
 
     def __init__(self, classes: Classes, *, scores: bool) -> None:
@@ -30,7 +30,7 @@ class Annotations:
         self._annotations: list[dict[str, Any]] = []
 
     def add(self, name: str, segments: Segmentation) -> None:
-        """The segments of one picture; `name` is what the JSON calls its file."""
+        """The segments of one image; `name` is what the JSON calls its file."""
         height, width = segments.size
         self._images.append({"id": len(self._images) + 1, "file_name": name, "width": width, "height": height})
         masks = segments.as_masks()

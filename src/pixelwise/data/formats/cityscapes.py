@@ -16,7 +16,7 @@ import torch
 
 from ...classes import Classes
 from ...images.decoding import read_values
-from ...images.image_file import Array, list_pictures, write_png
+from ...images.image_file import Array, list_images, write_png
 from ...segmentation import Segmentation
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, subset
 from ..recognition.known_classes import known_classes
@@ -42,7 +42,7 @@ _EVERY = "the 19 classes of Cityscapes"
 
 @dataclass(frozen=True)
 class Ids:
-    """Reads the truth of a record from its map of numbers.
+    """Reads the ground truth of a record from its map of numbers.
 
     Attributes:
         classes: some or all of the 19.
@@ -81,7 +81,7 @@ def available(path: Path) -> tuple[str, ...]:
 def read(
     path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
-    """The pictures of a split: panoptic where there are instanceIds, else semantic.
+    """The images of a split: panoptic where there are instanceIds, else semantic.
 
     Args:
         path: the folder that holds `leftImg8bit` and `gtFine`.
@@ -109,19 +109,21 @@ def read(
     named, labels = _chosen(classes, panoptic, kind == "labelTrainIds")
     records = [Record.below(root, image, _mask(root, image, kind or "")) for image in chosen]
     whole = [record for record in records if record.mask and record.mask.is_file()]
-    alone = tuple(record for record in records if not (record.mask and record.mask.is_file()))
+    unpaired = tuple(record for record in records if not (record.mask and record.mask.is_file()))
     kept, note = drawn(whole, wanted, own, root)
-    return Dataset(named, kept, wanted, "cityscapes", (*notes, *note), Ids(named, labels), alone, apart=panoptic)
+    return Dataset(
+        named, kept, wanted, "cityscapes", (*notes, *note), Ids(named, labels), unpaired, has_instances=panoptic
+    )
 
 
 def write(dataset: Dataset, path: Path) -> None:
-    """Pictures, copied, `labelIds`, and where objects are told apart `instanceIds`, below the split and the city.
+    """Images, copied, `labelIds`, and where objects are told apart `instanceIds`, below the split and the city.
 
     The city is the name up to its first underscore. Void becomes 0. A label has one group of objects that are not told
-    apart, so that several crowds of a class in a picture become one.
+    apart, so that several crowds of a class in an image become one.
 
     Raises:
-        ValueError: classes that are not Cityscapes', or more than 1000 objects of a class in a picture.
+        ValueError: classes that are not Cityscapes', or more than 1000 objects of a class in an image.
     """
     every = known_classes("cityscapes").names
     unknown = [name for name in dataset.classes.names if name not in every]
@@ -139,7 +141,7 @@ def write(dataset: Dataset, path: Path) -> None:
         start = path / _TRUTHS / below / f"{plain}{_TRUTH}"
         table = np.array([0, *(labels[label] for label in truth.labels.tolist())])
         write_png(start.with_name(f"{start.name}labelIds.png"), table[truth.ids.numpy()].astype(np.uint8))
-        if dataset.apart:
+        if dataset.has_instances:
             table = _numbered(table, truth, name)
             write_png(start.with_name(f"{start.name}instanceIds.png"), table[truth.ids.numpy()].astype(np.uint16))
 
@@ -185,7 +187,7 @@ def _need_root(path: Path) -> Path:
 
 
 def _images(root: Path) -> list[Path]:
-    return list_pictures((root / _IMAGES).rglob(f"*{_IMAGE}.*"))
+    return list_images((root / _IMAGES).rglob(f"*{_IMAGE}.*"))
 
 
 def _split(root: Path, image: Path) -> str | None:

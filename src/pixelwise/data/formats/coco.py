@@ -1,4 +1,4 @@
-"""COCO instances: one JSON file for all pictures, each object a polygon or run lengths, crowds marked.
+"""COCO instances: one JSON file for all images, each object a polygon or run lengths, crowds marked.
 
 Lin et al., "Microsoft COCO: Common Objects in Context", 2014. Found are `annotations/instances_train2017.json` beside
 `train2017/`, Roboflow's `train/_annotations.coco.json`, and a JSON file beside `images/`.
@@ -30,7 +30,7 @@ _LIKELY = re.compile(r"(?i)instances.*|.*coco.*|annotations?.*|labels|(train|val
 
 @dataclass(frozen=True)
 class Objects:
-    """Reads the truth of a record from its annotations."""
+    """Reads the ground truth of a record from its annotations."""
 
     classes: Classes
 
@@ -62,7 +62,7 @@ def available(path: Path) -> tuple[str, ...]:
 def read(
     path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
-    """The pictures of a split; the classes are a background and the categories in the order of their numbers.
+    """The images of a split; the classes are a background and the categories in the order of their numbers.
 
     Args:
         path: the data set's folder, or one JSON file.
@@ -72,8 +72,8 @@ def read(
         colors: must be None.
 
     Raises:
-        ValueError: a file is no such JSON, names pictures that are not there or lie outside the data, or annotations of
-            pictures and categories that it does not have. What a single polygon or run length has wrong, `truth` says.
+        ValueError: a file is no such JSON, names images that are not there or lie outside the data, or annotations of
+            images and categories that it does not have. What a single polygon or run length has wrong, `truth` says.
     """
     if void is not None or colors is not None:
         raise ValueError("COCO annotations have no mask values: leave --void and --colors out")
@@ -82,7 +82,7 @@ def read(
 
 
 def write(dataset: Dataset, path: Path) -> None:
-    """`annotations/instances_SPLIT.json` and the pictures, copied, in `SPLIT/` (`images/` without a split).
+    """`annotations/instances_SPLIT.json` and the images, copied, in `SPLIT/` (`images/` without a split).
 
     Every segment but the background becomes an annotation with compressed run lengths, which keep
     holes and parts exact. Void pixels cannot be told in this format: they become background.
@@ -124,7 +124,7 @@ class _Source(CocoJson):
         for item in self.annotations:
             number, shape = item.get("id"), item.get("segmentation")
             key, category = item.get("image_id"), item.get("category_id")
-            self.check(type(key) in (int, str) and key in objects, f"annotation {number}: there is no picture {key!r}")
+            self.check(type(key) in (int, str) and key in objects, f"annotation {number}: there is no image {key!r}")
             known = type(category) is int and category in self.named
             self.check(known, f"annotation {number}: there is no category {category!r}")
             name = self.named[category]
@@ -185,7 +185,7 @@ def _lengths(shape: Any, height: int, width: int) -> list[int]:
         raise ValueError(f"a segmentation is a list of polygons or has counts and size, not {str(shape)[:60]}")
     if shape.get("size") != [height, width]:
         raise ValueError(
-            f"the run lengths are for {shape.get('size')}, but the picture is {[height, width]} (height, width)"
+            f"the run lengths are for {shape.get('size')}, but the image is {[height, width]} (height, width)"
         )
     counts = shape["counts"]
     return runs_from_text(counts) if isinstance(counts, str) else counts

@@ -1,4 +1,4 @@
-"""What all of COCO's JSON files have in common: pictures, annotations and categories, from whomever they come."""
+"""What all of COCO's JSON files have in common: images, annotations and categories, from whomever they come."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CocoJson:
 
     Args:
         file: the file.
-        root: the data set's folder, below which the pictures lie.
+        root: the data set's folder, below which the images lie.
         what: which of COCO's formats it should be, for errors.
 
     Attributes:
@@ -53,14 +53,14 @@ class CocoJson:
             raise ValueError(f"{self.file} {what}: this is not COCO's format of {self.what}")
 
     def sizes(self) -> dict[Any, tuple[int, int]]:
-        """Height and width of each picture, by its number."""
+        """Height and width of each image, by its number."""
         sizes: dict[Any, tuple[int, int]] = {}
         for item in self.images:
             size = (item.get("height"), item.get("width"))
             whole = type(item.get("id")) in (int, str) and isinstance(item.get("file_name"), str)
             if not whole or not all(type(n) is int and n > 0 for n in size) or size[0] * size[1] > MAX_PIXELS:
                 self.check(False, f"has a broken entry in images: {str(item)[:200]}")
-            self.check(item["id"] not in sizes, f"has two pictures with the number {item['id']}")
+            self.check(item["id"] not in sizes, f"has two images with the number {item['id']}")
             sizes[item["id"]] = size
         return sizes
 
@@ -79,10 +79,10 @@ class CocoJson:
             return None
 
     def paths(self) -> dict[str, Path]:
-        """The picture's file for each name in the JSON, in the folder that holds most of them."""
+        """The image's file for each name in the JSON, in the folder that holds most of them."""
         names = [item["file_name"] for item in self.images]
         for name in names:
-            check_below(name, f"{self.file}: the picture")
+            check_below(name, f"{self.file}: the image")
         words = [self.file.stem.partition("_")[2], split_of(self.file) or "", ""]
         folders = [self.file.parent] if self.file.parent != self.root and self.file.name.startswith("_") else []
         for base in (self.root, self.root / "images", self.root / "data", self.file.parent.parent):
@@ -92,15 +92,15 @@ class CocoJson:
         folder = max(counted, key=lambda pair: pair[0])[1]
         lost = [name for name in names if not (folder / name).is_file()]
         if lost:
-            raise ValueError(f"{self.file} names pictures that are not in {folder}: {few(lost)}")
+            raise ValueError(f"{self.file} names images that are not in {folder}: {few(lost)}")
         return {name: folder / name for name in names}
 
     def classes(self, wanted: GivenClasses) -> tuple[Classes, list[str]]:
-        """The classes of the truth, all or those that are wanted, and what to tell people."""
+        """The classes of the ground truth, all or those that are wanted, and what to tell people."""
         raise NotImplementedError
 
     def records(self, classes: Classes) -> tuple[list[Record], list[Record], list[str]]:
-        """One for each picture with its truth of these classes, those without a truth, and what to tell people."""
+        """A record for each image with ground truth, those without, and notes for the user."""
         raise NotImplementedError
 
 
@@ -111,7 +111,7 @@ class Contents(NamedTuple):
     records: tuple[Record, ...]
     split: str | None
     notes: tuple[str, ...]
-    alone: tuple[Record, ...]
+    unpaired: tuple[Record, ...]
 
 
 def splits_of(files: Sequence[tuple[str | None, Path]]) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def read_files(
     chosen = [file for part, file in files if split is None or not own or part == split]
     if len(chosen) > 1 and split is not None:
         raise ValueError(f"{few(chosen)} are all {split!r}: name the one you mean instead of the folder")
-    records, alone, notes = list[Record](), list[Record](), list[str]()
+    records, unpaired, notes = list[Record](), list[Record](), list[str]()
     named = None
     for file in chosen:
         source = opened(file, root)
@@ -154,12 +154,12 @@ def read_files(
             raise ValueError(f"{file} has other categories than {chosen[0]}: open one split at a time")
         named = classes
         some, without, more = source.records(classes)
-        source.check(len({record.name for record in some}) == len(some), "names a picture twice")
-        records, alone, notes = records + some, alone + without, notes + said + more
+        source.check(len({record.name for record in some}) == len(some), "names an image twice")
+        records, unpaired, notes = records + some, unpaired + without, notes + said + more
     assert named is not None
     kept, note = drawn(records, split, own, root)
     notes = [f"{called} in {few(file.relative_to(root) for file in chosen)}", *notes, *note]
-    return Contents(named, kept, split, tuple(notes), tuple(alone))
+    return Contents(named, kept, split, tuple(notes), tuple(unpaired))
 
 
 def check_below(name: str, what: str) -> None:

@@ -1,7 +1,7 @@
-"""COCO panoptic: each picture's segments are the colours of a PNG, and one JSON file says what each of them is.
+"""COCO panoptic: each image's segments are the colours of a PNG, and one JSON file says what each of them is.
 
 Kirillov et al., "Panoptic Segmentation", CVPR 2019. Found are `annotations/panoptic_val2017.json` with the PNGs in
-`annotations/panoptic_val2017/` and the pictures in `val2017/`, and a JSON file beside its folder of PNGs and `images/`.
+`annotations/panoptic_val2017/` and the images in `val2017/`, and a JSON file beside its folder of PNGs and `images/`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MOST = 1 << 24
 
 @dataclass(frozen=True)
 class Segments:
-    """Reads the truth of a record from its PNG and its part of the JSON: segment n is the n-th of the JSON.
+    """Reads the ground truth of a record from its PNG and its part of the JSON: segment n is the n-th of the JSON.
 
     A segment that has no pixel in the PNG stays, empty: it is true, says the JSON, and has not been found.
     """
@@ -74,7 +74,7 @@ class Segments:
         mode = read_header(record.mask).mode
         if mode not in ("RGB", "RGBA"):
             raise ValueError(
-                f"{record.mask} is of the kind {mode}: a panoptic map is an RGB picture, its numbers are "
+                f"{record.mask} is of the kind {mode}: a panoptic map is an RGB image, its numbers are "
                 "R + 256 G + 65536 B"
             )
         values = read_values(record.mask)
@@ -146,7 +146,7 @@ def available(path: Path) -> tuple[str, ...]:
 def read(
     path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
-    """The pictures of a split; the classes are the categories in the order of their numbers, things and stuff.
+    """The images of a split; the classes are the categories in the order of their numbers, things and stuff.
 
     Args:
         path: the data set's folder, or one JSON file.
@@ -156,8 +156,8 @@ def read(
         colors: must be None.
 
     Raises:
-        ValueError: a file is no such JSON, names pictures that are not there or lie outside the data, or segments of
-            pictures and categories that it does not have. What a single PNG has wrong, `truth` says.
+        ValueError: a file is no such JSON, names images that are not there or lie outside the data, or segments of
+            images and categories that it does not have. What a single PNG has wrong, `truth` says.
     """
     if void is not None or colors is not None:
         raise ValueError("COCO panoptic names its segments itself: leave --void and --colors out")
@@ -167,7 +167,7 @@ def read(
 
 
 def write(dataset: Dataset, path: Path, info: Mapping[str, Any] | None = None) -> None:
-    """`annotations/panoptic_SPLIT.json`, PNGs in `annotations/panoptic_SPLIT/`, and the pictures, copied, in `SPLIT/`.
+    """`annotations/panoptic_SPLIT.json`, PNGs in `annotations/panoptic_SPLIT/`, and the images, copied, in `SPLIT/`.
 
     Without a split these are `panoptic.json`, `panoptic/` and `images/`. Crowds are kept. Of masks that overlap the
     smaller lies on top, and crowds lie below all.
@@ -220,36 +220,36 @@ class _Source(CocoJson):
         maps: set[str] = set()
         for item in self.annotations:
             key, name, infos = item.get("image_id"), item.get("file_name"), item.get("segments_info")
-            self.check(type(key) in (int, str) and key in sizes, f"annotates a picture that it does not have: {key!r}")
-            self.check(key not in segments, f"annotates the picture {key!r} twice")
+            self.check(type(key) in (int, str) and key in sizes, f"annotates an image that it does not have: {key!r}")
+            self.check(key not in segments, f"annotates the image {key!r} twice")
             if not isinstance(name, str) or not isinstance(infos, list):
-                raise ValueError(f"{self.file}: picture {key!r} has no file_name or no list called segments_info")
+                raise ValueError(f"{self.file}: image {key!r} has no file_name or no list called segments_info")
             check_below(name, f"{self.file}: the panoptic map")
-            self.check(name not in maps, f"gives two pictures the same panoptic map: {name}")
+            self.check(name not in maps, f"gives two images the same panoptic map: {name}")
             maps.add(name)
             segments[key] = name, [self._segment(segment, key, classes) for segment in infos]
         folder = self._folder([name for name, _ in segments.values()])
         records: list[Record] = []
-        alone: list[Record] = []
+        unpaired: list[Record] = []
         for item in self.images:
             image = paths[item["file_name"]]
             name, infos = segments.get(item["id"], ("", []))
             truth = json.dumps({"size": sizes[item["id"]], "segments": infos}).encode()
             record = Record.below(self.root, image, folder / name, truth)
-            (records if name and (folder / name).is_file() else alone).append(record)
-        return records, alone, []
+            (records if name and (folder / name).is_file() else unpaired).append(record)
+        return records, unpaired, []
 
-    def _segment(self, found: Any, picture: object, classes: Classes) -> dict[str, Any]:
+    def _segment(self, found: Any, image: object, classes: Classes) -> dict[str, Any]:
         """What is needed of one entry of segments_info; label None for a class that is not wanted."""
         number = found.get("id") if isinstance(found, dict) else None
         if type(number) is not int or not 0 < number < _MOST:
             raise ValueError(
-                f"{self.file}: picture {picture!r} has a segment with the number {number!r}: it must be from 1 to "
+                f"{self.file}: image {image!r} has a segment with the number {number!r}: it must be from 1 to "
                 f"{_MOST - 1}, as R + 256 G + 65536 B gives them"
             )
         category, score = found.get("category_id"), found.get("score")
         if type(category) is not int or category not in self.named:
-            raise ValueError(f"{self.file}: picture {picture!r}, segment {number}: there is no category {category!r}")
+            raise ValueError(f"{self.file}: image {image!r}, segment {number}: there is no category {category!r}")
         name = self.named[category]["name"]
         return {
             "id": number,
@@ -292,7 +292,7 @@ def _need_files(path: Path) -> list[tuple[str | None, Path]]:
     if not found:
         raise ValueError(
             f"{path} holds no COCO panoptic data: wanted annotations/panoptic_train.json beside "
-            "annotations/panoptic_train/ with the PNGs, and the pictures in train/"
+            "annotations/panoptic_train/ with the PNGs, and the images in train/"
         )
     return found
 

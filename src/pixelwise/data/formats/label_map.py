@@ -1,4 +1,4 @@
-"""Pictures and, for each, a label map: 0 is background, and each object has a number of its own, usually in 16 bits."""
+"""Images and, for each, a label map: 0 is background, and each object has a number of its own, usually in 16 bits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VOID_ID = 65535
 
 @dataclass(frozen=True)
 class LabelMaps:
-    """Reads the truth of a record from its label map.
+    """Reads the ground truth of a record from its label map.
 
     Attributes:
         classes: a background, and one thing (of several classes, `NAME.json` beside the map says which is which);
@@ -58,7 +58,7 @@ class LabelMaps:
 
 
 def detect(path: Path) -> str | None:
-    """How pictures and masks lie, when the masks are of 16 bits or more; None otherwise."""
+    """How images and masks lie, when the masks are of 16 bits or more; None otherwise."""
     found = find_pairs(path)
     if not found:
         return None
@@ -74,7 +74,7 @@ def available(path: Path) -> tuple[str, ...]:
 def read(
     path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
-    """The pictures of a split, each object a segment of its own, the background another.
+    """The images of a split, each object a segment of its own, the background another.
 
     Args:
         path: the folder.
@@ -117,10 +117,11 @@ def write(dataset: Dataset, path: Path) -> None:
     """`images/NAME`, copied, `masks/NAME.png` (16 bit), `SPLIT.txt` and `classes.json`; void pixels become 65535.
 
     Where there are more classes than a background and one thing, `masks/NAME.json` names the class of each number.
-    Where masks overlap, the higher score lies on top, and crowds become void; of panoptic truth the crowds are kept.
+    Where masks overlap, the higher score lies on top, and crowds become void; of panoptic ground truth the crowds are
+    kept.
 
     Raises:
-        ValueError: a picture has more than 65534 segments.
+        ValueError: an image has more than 65534 segments.
     """
     called = short_names(dataset.records)
     for i, name in enumerate(called):
@@ -151,7 +152,7 @@ def write_map(truth: Segmentation, path: Path) -> None:
 
 
 def without_overlap(truth: Segmentation) -> Segmentation:
-    """The truth as `ids`, the background a segment of its own; what is covered by another is lost, crowds are void."""
+    """The ground truth as `ids`, with a background segment; covered pixels are lost, crowds become void."""
     if truth.ids is not None:
         return truth
     ids = truth.panoptic_map()

@@ -1,4 +1,4 @@
-"""Pictures and, for each, a mask whose values or colours are its classes."""
+"""Images and, for each, a mask whose values or colours are its classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..records import Dataset, Record, short_names
 
 @dataclass(frozen=True)
 class ClassMaps:
-    """Reads the truth of a record from its mask."""
+    """Reads the ground truth of a record from its mask."""
 
     values: MaskValues
 
@@ -29,7 +29,7 @@ class ClassMaps:
 
 
 def detect(path: Path) -> str | None:
-    """How pictures and masks lie in this folder; None when there are no such pairs."""
+    """How images and masks lie in this folder; None when there are no such pairs."""
     found = pairs.find_pairs(path)
     return found.layout if found else None
 
@@ -42,10 +42,10 @@ def available(path: Path) -> tuple[str, ...]:
 def read(
     path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
-    """The pictures of a split with their class masks; what the values mean is learnt from the masks of all splits.
+    """The images of a split with their class masks; what the values mean is learnt from the masks of all splits.
 
     Raises:
-        ValueError: no pictures with masks, or masks whose values do not fit (see `mask_values.recognise`).
+        ValueError: no images with masks, or masks whose values do not fit (see `mask_values.recognise`).
     """
     found = found_pairs(path)
     records, note = records_of(found, split)
@@ -61,7 +61,7 @@ def read(
         (found.layout, *notes, *found.notes, *note),
         ClassMaps(values),
         without_masks(found),
-        apart=False,
+        has_instances=False,
     )
 
 
@@ -82,8 +82,8 @@ def found_pairs(path: Path) -> pairs.Pairs:
     found = pairs.find_pairs(path)
     if found is None:
         raise ValueError(
-            f"{path} holds no pictures with masks: wanted images/ and masks/, each with train/ and val/ or not; "
-            "train/ and val/ with images/ and masks/; a.jpg beside a.png; or train.txt, a picture and its mask a line"
+            f"{path} holds no images with masks: wanted images/ and masks/, each with train/ and val/ or not; "
+            "train/ and val/ with images/ and masks/; a.jpg beside a.png; or train.txt, an image and its mask a line"
         )
     return found
 
@@ -95,14 +95,14 @@ def records_of(found: pairs.Pairs, split: str | None) -> tuple[tuple[Record, ...
 
 
 def without_masks(found: pairs.Pairs) -> tuple[Record, ...]:
-    """The pictures that ought to have a mask and have none."""
-    return tuple(Record(found.name(pairs.Pair(image, image)), image) for image in found.alone)
+    """The images that ought to have a mask and have none."""
+    return tuple(Record(found.name(pairs.Pair(image, image)), image) for image in found.unpaired)
 
 
 def copy_image(dataset: Dataset, i: int, target: Path) -> str:
-    """The file of picture i as it is, under a new name (without suffix), which is returned: no pixel changes.
+    """The file of image i as it is, under a new name (without suffix), which is returned: no pixel changes.
 
-    A picture that has no file, because it is made, becomes a PNG.
+    An image that has no file, because it is made, becomes a PNG.
     """
     source = dataset.records[i].image
     target = target.with_name(target.name + source.suffix.lower())

@@ -1,4 +1,4 @@
-"""Segments as COCO panoptic: a PNG a picture whose colours are the numbers of its segments, and one JSON for all.
+"""Segments as COCO panoptic: a PNG an image whose colours are the numbers of its segments, and one JSON for all.
 
 The number of a segment is R + 256 G + 65536 B, 0 is void (Kirillov et al., "Panoptic Segmentation", CVPR 2019, and the
 panoptic API of its authors).
@@ -31,15 +31,15 @@ _COCO_GAPS = {
 
 
 class PanopticAnnotations:
-    """The segments of many pictures, to be written as a folder of PNGs and a JSON file beside it.
+    """The segments of many images, to be written as a folder of PNGs and a JSON file beside it.
 
-    Nothing is lost but segments without pixels and, of masks, what others cover (see `flattened`). Each picture is
+    Nothing is lost but segments without pixels and, of masks, what others cover (see `flattened`). Each image is
     written when it is added. The first segment of a class has the colour of the class, the others one near to it.
 
     Args:
-        classes: of all pictures; as categories they have the numbers 1, 2, …, and those of COCO where they are COCO's.
+        classes: of all images; as categories they have the numbers 1, 2, …, and those of COCO where they are COCO's.
         folder: for the PNGs.
-        scores: whether each segment has a score, as results have, and truths have not.
+        scores: whether each segment has a score, as results have, and ground truths have not.
         info: what the JSON is to say of the data, beside the classes.
     """
 
@@ -50,22 +50,22 @@ class PanopticAnnotations:
         self._annotations: list[dict[str, Any]] = []
 
     def add(self, name: str, segments: Segmentation) -> None:
-        """The segments of one picture.
+        """The segments of one image.
 
         Args:
-            name: what the JSON calls the picture's file. Its number is the one in its name, where that is one, else the
-                name without its suffix: so results and truth agree on it, whichever pictures they have.
+            name: what the JSON calls the image's file. Its number is the one in its name, where that is one, else the
+                name without its suffix: so results and ground truth agree on it, whichever images they have.
             segments: its segments.
 
         Raises:
-            ValueError: there is a picture of this name already.
+            ValueError: there is an image of this name already.
             OSError: names the PNG when it cannot be written.
         """
         stem = Path(name).with_suffix("").as_posix()
         number: int | str = int(stem) if stem.isascii() and stem.isdigit() else stem
         number = stem if number in self._images else number
         if number in self._images:
-            raise ValueError(f"two pictures would have the number {number!r}: give them different names")
+            raise ValueError(f"two images would have the number {number!r}: give them different names")
         flat = flattened(segments)
         ids, height, width = flat.panoptic_map().cpu(), *flat.size
         areas, boxes = flat.areas().tolist(), flat.boxes().int().tolist()
@@ -127,7 +127,7 @@ def flattened(segments: Segmentation) -> Segmentation:
 
 
 class _Colors:
-    """Colours of the segments of one picture, no two alike and none black, each near that of its class."""
+    """Colours of the segments of one image, no two alike and none black, each near that of its class."""
 
     def __init__(self, classes: Classes) -> None:
         self.classes = classes

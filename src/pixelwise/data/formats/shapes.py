@@ -1,8 +1,9 @@
-"""Synthetic pictures with exact truth: circles, squares, triangles and rings that overlap on textured ground.
+"""Synthetic images with exact truth: circles, squares, triangles and rings that overlap on textured ground.
 
-No file is read: picture n depends on the seed and n alone (and on the size and the number of objects), so that any
-number can be made, in any order and by any worker. The truth is what is seen: a pixel belongs to the topmost shape that
-its centre lies in, and through the hole of a ring one sees what is behind. Colours say nothing about the class.
+No file is read: image n depends on the seed and n alone (and on the size and the number of objects), so that any
+number can be made, in any order and by any worker. The ground truth is what is seen: a pixel belongs to the topmost
+shape that its centre lies in, and through the hole of a ring one sees what is behind. Colours say nothing about the
+class.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from ...classes import Classes
 from ...images.image_file import Array
-from ...ops.names import nearest
+from ...ops.names import suggest
 from ...segmentation import Segmentation
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.splits import canonical, drawn
@@ -43,12 +44,12 @@ _REACH = 1.25
 
 @dataclass(frozen=True)
 class Scenes:
-    """Paints pictures; the same for the same values.
+    """Paints images; the same for the same values.
 
     Attributes:
         size: height and width, pixels.
-        seed: of all pictures.
-        least, most: objects that a picture is to have, drawn evenly; those that find no place are left out.
+        seed: of all images.
+        least, most: objects that an image is to have, drawn evenly; those that find no place are left out.
         truth: "instance" (the masks of the objects), "panoptic" (ids of the objects and of the ground) or "semantic".
     """
 
@@ -59,7 +60,7 @@ class Scenes:
     truth: str = "instance"
 
     def image(self, record: Record) -> Tensor:
-        """(3, H, W) uint8: the picture of a record."""
+        """(3, H, W) uint8: the image of a record."""
         return torch.from_numpy(self._painted(record)[0].copy()).permute(2, 0, 1)
 
     def segments(self, record: Record) -> Segmentation:
@@ -87,13 +88,13 @@ def shapes(
     most: int = 8,
     truth: str = "instance",
 ) -> Dataset:
-    """Synthetic pictures as a data set.
+    """Synthetic images as a data set.
 
     Args:
-        number: of pictures.
+        number: of images.
         size: their side, or height and width, pixels.
-        seed: of all pictures.
-        least, most: objects that a picture is to have, drawn evenly; those that find no place are left out. The more
+        seed: of all images.
+        least, most: objects that an image is to have, drawn evenly; those that find no place are left out. The more
             there may be, the smaller they are.
         truth: "instance" (the masks of the objects, as far as they are seen), "panoptic" (ids of the objects and of the
             ground) or "semantic" (one segment a class).
@@ -117,18 +118,18 @@ def shapes(
         if not low <= value <= high:
             raise ValueError(f"{what} of the shapes is {value}: it is a whole number from {low} to {high}")
     if truth not in TRUTHS:
-        raise ValueError(f"there is no truth {truth!r}; {nearest(truth, TRUTHS)}")
+        raise ValueError(f"there is no ground truth {truth!r}; {suggest(truth, TRUTHS)}")
     scenes = Scenes((height, width), seed, least, most, truth)
     said = f"{height}x{width} {seed} {least} {most} {truth}".encode()
     records = tuple(Record(f"{n:06}", Path("shapes", f"{n:06}.png"), annotations=said) for n in range(number))
-    note = f"the pictures are made, not read: up to {most} shapes in each, seed {seed}"
+    note = f"the images are made, not read: up to {most} shapes in each, seed {seed}"
     classes = Classes(NAMES, things=(False, True, True, True, True), background=0)
     return Dataset(classes, records, None, "shapes", (note,), scenes.segments, (), scenes.image, truth != "semantic")
 
 
 def detect(path: Path) -> str | None:
     """Whether this is no path but a wish for shapes: `shapes:number=200,size=128,seed=1`."""
-    return "pictures that are made, not read" if str(path).startswith(PREFIX) else None
+    return "images that are made, not read" if str(path).startswith(PREFIX) else None
 
 
 def available(path: Path) -> tuple[str, ...]:
@@ -139,12 +140,12 @@ def available(path: Path) -> tuple[str, ...]:
 def read(
     path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
-    """The pictures of a split: a fifth of them is "val", drawn by their names, the rest "train".
+    """The images of a split: a fifth of them is "val", drawn by their names, the rest "train".
 
     Args:
         path: `shapes:` and arguments of `shapes`, as `shapes:number=200,size=128,seed=1`; what is not said is as there.
         split: "train" or "val", None for everything.
-        classes, void, colors: must be None: the truth is made with the pictures.
+        classes, void, colors: must be None: the ground truth is made with the images.
 
     Raises:
         ValueError: for an argument that `shapes` has not, or a value outside its range.
@@ -166,7 +167,7 @@ def _wanted(path: Path) -> Dataset:
             example = f"number={key if key.isdigit() else 200}"
             raise ValueError(f"{path}: shapes are told names and values, {', '.join(given)}: write {PREFIX}{example}")
         if key not in given:
-            raise ValueError(f"{path}: shapes have no {key!r}; {nearest(key, given)}")
+            raise ValueError(f"{path}: shapes have no {key!r}; {suggest(key, given)}")
         if key != "truth" and not (value.isascii() and value.isdigit()):
             raise ValueError(f"{path}: {key} is {value!r}: it is a whole number")
         given[key] = value if key == "truth" else int(value)
@@ -176,7 +177,7 @@ def _wanted(path: Path) -> Dataset:
 
 @lru_cache(maxsize=4)
 def _paint(size: tuple[int, int], seed: int, n: int, least: int, most: int) -> tuple[Array, Array, list[int]]:
-    """Picture n: (H, W, 3) uint8, (H, W) int32 ids from 1 (the ground) on, and the label of each id."""
+    """Image n: (H, W, 3) uint8, (H, W) int32 ids from 1 (the ground) on, and the label of each id."""
     rng = np.random.default_rng((seed, n))
     canvas = _ground(size, rng)
     ids = np.ones(size, np.int32)
@@ -210,7 +211,7 @@ def _paint(size: tuple[int, int], seed: int, n: int, least: int, most: int) -> t
         ids[rows, columns][inside] = len(labels)
         alpha = np.clip(0.5 - outside, 0, 1)[
             ..., None
-        ]  # half at the very edge: smooth for the eye, exact for the truth
+        ]  # half at the very edge: smooth for the eye, exact for the ground truth
         window = canvas[rows, columns]
         window += alpha * (color - window)
     canvas += rng.random(size, np.float32)[..., None] * np.float32(24) - 12

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ...classes import VOID, Color
 from ...images.decoding import read_values
-from ...images.image_file import Array, list_pictures
+from ...images.image_file import Array, list_images
 from ...ops.atomic_files import write_aside, write_text
 from ...segmentation import Segmentation
 from ..recognition import class_names
@@ -36,7 +36,7 @@ _IMAGES, _CLASSES, _OBJECTS, _SETS = "JPEGImages", "SegmentationClass", "Segment
 
 @dataclass(frozen=True)
 class ClassesAndObjects:
-    """Reads the truth of a record from its class mask, and from its object mask where the data have these.
+    """Reads the ground truth of a record from its class mask, and from its object mask where the data have these.
 
     Each pair of object and class that occurs is a segment; object 0 is whatever is not counted, of a thing a crowd.
     """
@@ -52,7 +52,7 @@ class ClassesAndObjects:
         beside = record.mask.parent.parent / _OBJECTS / record.mask.name
         objects = read_values(beside)
         if objects.shape != class_map.shape:
-            raise ValueError(f"{beside} and {record.mask} must be grey or palette pictures of the same size")
+            raise ValueError(f"{beside} and {record.mask} must be grey or palette images of the same size")
         numbers = objects.astype(np.int32) * 256 + class_map.numpy()
         numbers[(objects == VOID) | (class_map.numpy() == VOID)] = -1
         found = np.unique(numbers[numbers >= 0])
@@ -63,7 +63,7 @@ class ClassesAndObjects:
 
 
 def detect(path: Path) -> str | None:
-    """Whether there are pictures and class masks in VOC's folders."""
+    """Whether there are images and class masks in VOC's folders."""
     root = _root(path)
     return f"{_IMAGES} and {_CLASSES}" if root else None
 
@@ -76,7 +76,7 @@ def available(path: Path) -> tuple[str, ...]:
 def read(
     path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
-    """The pictures of a split: each object a segment where there are object masks, each class where there are none.
+    """The images of a split: each object a segment where there are object masks, each class where there are none.
 
     Classes are those stated or in a file beside the data, else the 21 of the challenge where the masks fit them.
     """
@@ -86,7 +86,7 @@ def read(
     names, note = _names(root, split, masks)
     lost = [name for name in names if name not in images or name not in masks]
     if lost:
-        raise ValueError(f"{root}: these have no picture in {_IMAGES} or no mask in {_CLASSES}: {few(lost)}")
+        raise ValueError(f"{root}: these have no image in {_IMAGES} or no mask in {_CLASSES}: {few(lost)}")
     known = class_names.stated(root, classes, void, colors)
     objects = (root / _OBJECTS).is_dir()
     if known.classes is None and not known.colors and _from_the_challenge(list(masks.values())):
@@ -103,17 +103,17 @@ def read(
         "voc",
         (detect(path) or "", *notes, *((note,) if note else ())),
         ClassesAndObjects(values, objects),
-        apart=objects,
+        has_instances=objects,
     )
 
 
 def write(dataset: Dataset, path: Path) -> None:
-    """VOC's folders and `classes.json`; object masks where a class is a thing. Pictures are copied as they are.
+    """VOC's folders and `classes.json`; object masks where a class is a thing. Images are copied as they are.
 
     Where masks overlap, the higher score lies on top; crowds become void.
 
     Raises:
-        ValueError: a picture has more than 254 objects, the most that a palette PNG holds.
+        ValueError: an image has more than 254 objects, the most that a palette PNG holds.
     """
     names = short_names(dataset.records)
     for i, name in enumerate(names):
@@ -151,7 +151,7 @@ def _need_root(path: Path) -> Path:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    return {file.stem: file for file in list_pictures(folder.iterdir())}
+    return {file.stem: file for file in list_images(folder.iterdir())}
 
 
 def _sets(root: Path) -> dict[str, list[str]]:
@@ -186,7 +186,7 @@ def _objects(name: str, truth: Segmentation) -> Array:
 
 
 def _write_palette(path: Path, values: Array) -> None:
-    picture = Image.fromarray(values, "L")
-    picture.putpalette([value for color in voc_palette() for value in color])
+    image = Image.fromarray(values, "L")
+    image.putpalette([value for color in voc_palette() for value in color])
     with write_aside(path) as aside:
-        picture.save(aside)
+        image.save(aside)

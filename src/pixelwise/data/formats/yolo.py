@@ -1,4 +1,4 @@
-"""YOLO's polygons: `data.yaml`, pictures in `images/`, and for each a text in `labels/` with an object a line.
+"""YOLO's polygons: `data.yaml`, images in `images/`, and for each a text in `labels/` with an object a line.
 
 A line is the number of the class and then x y x y … of one polygon, as shares of width and height from 0 to 1. The
 format is that of Ultralytics' "Instance Segmentation Datasets": https://docs.ultralytics.com/datasets/segment/. It has
@@ -38,10 +38,10 @@ _LINE = re.compile(r"\s*\d+(\s+[-+.\deE]+){4,}\s*")
 
 @dataclass(frozen=True)
 class Polygons:
-    """Reads the truth of a record from its text.
+    """Reads the ground truth of a record from its text.
 
     Attributes:
-        classes: of the truth.
+        classes: of the ground truth.
         numbers: the class of each number in the texts, or -1 where it is left out.
     """
 
@@ -111,7 +111,7 @@ def available(path: Path) -> tuple[str, ...]:
 def read(
     path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
-    """The pictures of a split; the classes are a background and those that `data.yaml` names.
+    """The images of a split; the classes are a background and those that `data.yaml` names.
 
     Args:
         path: the folder with `data.yaml`, or that file.
@@ -122,8 +122,8 @@ def read(
         colors: must be None.
 
     Raises:
-        ValueError: nothing names the classes; folders or listed pictures are not there or lie outside the data; a text
-            has no picture. What a single text has wrong, `truth` says, with its line.
+        ValueError: nothing names the classes; folders or listed images are not there or lie outside the data; a text
+            has no image. What a single text has wrong, `truth` says, with its line.
     """
     if void is not None or colors is not None:
         raise ValueError("YOLO labels have no mask values: leave --void and --colors out")
@@ -134,18 +134,16 @@ def read(
     parts = [found[wanted]] if wanted in found else list(found.values()) or [source.undivided]
     records = [_record(source.root, image) for image in dict.fromkeys(image for part in parts for image in part)]
     if len({record.name for record in records}) < len(records):
-        raise ValueError(f"{source.root}: two pictures have the same name up to the suffix: rename one of them")
+        raise ValueError(f"{source.root}: two images have the same name up to the suffix: rename one of them")
     without = [record.name for record in records if record.mask is None]
     if records and len(without) == len(records):
         raise ValueError(
-            f"{source.root}: none of {counted(len(records), 'picture')} has a label; for {records[0].image} wanted "
+            f"{source.root}: none of {counted(len(records), 'image')} has a label; for {records[0].image} wanted "
             f"{label_of(source.root, records[0].image)}"
         )
     notes = [f"{detect(source.file or source.root)}, {counted(len(every), 'class', 'classes')}", *source.notes]
     if without:
-        notes.append(
-            f"{counted(len(without), 'picture has', 'pictures have')} no label and so no objects: {few(without)}"
-        )
+        notes.append(f"{counted(len(without), 'image has', 'images have')} no label and so no objects: {few(without)}")
     left = [name for name in every if name not in chosen.names]
     notes += [f"objects of {few(left)} are left out: they are not among the classes"] * bool(left)
     kept, note = drawn(records, wanted, found, source.root)
@@ -176,14 +174,14 @@ def write(dataset: Dataset, path: Path) -> None:
 
 
 def write_names(classes: Classes, splits: Mapping[str, str], path: Path) -> None:
-    """`data.yaml`: the folder of each split's pictures, and the names of the classes without the background."""
+    """`data.yaml`: the folder of each split's images, and the names of the classes without the background."""
     names = [name for k, name in enumerate(classes.names) if k != classes.background]
     whole = {**splits, "names": dict(enumerate(names))}
     write_text(path / "data.yaml", yaml.safe_dump(whole, sort_keys=False, allow_unicode=True))
 
 
 class Texts:
-    """Writes polygons, a text for each picture, and counts the objects that the format cannot hold as they are."""
+    """Writes polygons, a text for each image, and counts the objects that the format cannot hold as they are."""
 
     def __init__(self) -> None:
         self._left_out, self._joined = list[Path](), list[Path]()  # the text of each such object

@@ -1,4 +1,4 @@
-"""Where the pictures and labels of a YOLO data set lie, and what its classes are called."""
+"""Where the images and labels of a YOLO data set lie, and what its classes are called."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ...classes import Classes
-from ...images.image_file import list_pictures
+from ...images.image_file import list_images
 from ..recognition import class_names
 from ..recognition.class_names import GivenClasses
 from ..recognition.pairs import SPLITS, read_lines
@@ -26,8 +26,8 @@ class Source:
     Attributes:
         file: `data.yaml`, or None.
         root: the folder of the data.
-        splits: the pictures of each.
-        undivided: the pictures, where there are no splits.
+        splits: the images of each.
+        undivided: the images, where there are no splits.
         notes: what people should know.
     """
 
@@ -46,16 +46,14 @@ class Source:
         for key, value in said.items():
             if key in SPLITS and value:
                 places = value if isinstance(value, list) else [value]
-                self.splits[SPLITS[key]] = [image for place in places for image in self._pictures(base, key, place)]
+                self.splits[SPLITS[key]] = [image for place in places for image in self._images(base, key, place)]
         if not self.splits:
-            raise ValueError(
-                f"{self.file} names no pictures: wanted lines like train: images/train and val: images/val"
-            )
+            raise ValueError(f"{self.file} names no images: wanted lines like train: images/train and val: images/val")
         if self.splits.get("train") and self.splits.get("train") == self.splits.get("val"):
-            self.notes.append("train and val are the same pictures, as the file says: scores will be too good")
+            self.notes.append("train and val are the same images, as the file says: scores will be too good")
 
     def classes(self, wanted: GivenClasses) -> tuple[list[str], Classes]:
-        """The name of each number, and the classes of the truth."""
+        """The name of each number, and the classes of the ground truth."""
         every = self.names
         known = class_names.stated(self.root, wanted if every is None else None).classes
         own = [] if known is None else [name for k, name in enumerate(known.names) if k != known.background]
@@ -89,8 +87,8 @@ class Source:
     def _holds(self, place: Path) -> bool:
         return ".." not in place.parts and place.is_relative_to(self.root)
 
-    def _pictures(self, base: Path, key: str, said: Any) -> list[Path]:
-        """The pictures of a folder or of a list of pictures."""
+    def _images(self, base: Path, key: str, said: Any) -> list[Path]:
+        """The images of a folder or of a list of images."""
         if not isinstance(said, str):
             raise ValueError(f"{self.file}: {key} is a {type(said).__name__}: wanted a folder, or several in a list")
         place = self._find([base], said)
@@ -103,7 +101,7 @@ class Source:
         images = [self._find([place.parent, base], line) for line in listed]
         lost = [line for line, image in zip(listed, images, strict=True) if image is None]
         if lost:
-            raise ValueError(f"{place} lists pictures that are not there or lie outside the data: {few(lost)}")
+            raise ValueError(f"{place} lists images that are not there or lie outside the data: {few(lost)}")
         return [image for image in images if image is not None]
 
     def _find(self, bases: Sequence[Path], said: str) -> Path | None:
@@ -112,20 +110,20 @@ class Source:
         return next((place for place in places if self._holds(place) and place.exists()), None)
 
     def _folder(self, folder: Path) -> list[Path]:
-        """The pictures of a folder and those below it."""
-        images = list_pictures(folder.rglob("*"))
+        """The images of a folder and those below it."""
+        images = list_images(folder.rglob("*"))
         labels = label_of(self.root, folder / "any").parent
         if labels != folder and labels.is_dir():
             known = {label_of(self.root, image) for image in images}
             texts = sorted(text for text in labels.rglob("*.txt") if text.name not in NO_LABELS)
             lost = [text.relative_to(self.root) for text in texts if text not in known]
             if lost:
-                raise ValueError(f"{self.root}: these labels have no picture in {folder}: {few(lost)}")
+                raise ValueError(f"{self.root}: these labels have no image in {folder}: {few(lost)}")
         return images
 
 
 def label_of(root: Path, image: Path) -> Path:
-    """Where the label of a picture lies: `labels` instead of the last `images`, or beside it where there is none."""
+    """Where the label of an image lies: `labels` instead of the last `images`, or beside it where there is none."""
     parts = list(image.relative_to(root).with_suffix(".txt").parts)
     if "images" in parts[:-1]:
         parts[len(parts) - 2 - parts[-2::-1].index("images")] = "labels"
@@ -133,7 +131,7 @@ def label_of(root: Path, image: Path) -> Path:
 
 
 def find_yaml(path: Path) -> Path | None:
-    """The file itself, or the one of a folder that names classes and pictures."""
+    """The file itself, or the one of a folder that names classes and images."""
     if path.is_file():
         return path if path.suffix.lower() in (".yaml", ".yml") else None
     files = [path / "data.yaml", *sorted(path.glob("*.y*ml"))]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...classes import VOID, Classes, Color, palette
 from ...ops.atomic_files import write_text
-from ...ops.names import nearest
+from ...ops.names import suggest
 from .pairs import read_lines
 
 FILES = ("classes.json", "classes.txt", "class_names.txt", "labelmap.txt", "class_dict.csv")
@@ -27,7 +27,7 @@ _VOID_NAMES = ("void", "ignore", "__ignore__", "unlabeled", "unlabelled")
 
 
 @dataclass(frozen=True)
-class Stated:
+class ClassSpec:
     """What is known of the classes before any mask is opened.
 
     Attributes:
@@ -45,7 +45,7 @@ class Stated:
     source: str = ""
 
 
-def stated(folder: Path, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None) -> Stated:
+def stated(folder: Path, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None) -> ClassSpec:
     """What the arguments of `open_dataset` say; for the rest, the file of names in `folder`.
 
     Raises:
@@ -63,7 +63,7 @@ def stated(folder: Path, classes: GivenClasses = None, void: GivenVoid = None, c
             if unknown:
                 raise ValueError(f"colors name {unknown[0]!r}, which classes do not: {', '.join(named.names)}")
             table = tuple((c, named.index(n) if n else VOID) for (c, _), n in zip(known.colors, names, strict=True))
-        known = Stated(named, known.void, colors=table, source="as stated")
+        known = ClassSpec(named, known.void, colors=table, source="as stated")
     if void is not None:
         values = (void,) if isinstance(void, int) else tuple(void)
         if not all(isinstance(value, int) and 0 <= value < 65536 for value in values):
@@ -133,7 +133,7 @@ def write_classes(classes: Classes, void: Sequence[int], path: Path) -> None:
 def _check_known(names: Sequence[str], every: Sequence[str], lacks: str) -> None:
     unknown = next((name for name in names if name not in every), None)
     if unknown is not None:
-        raise ValueError(f"{lacks} {unknown!r}; {nearest(unknown, every)}")
+        raise ValueError(f"{lacks} {unknown!r}; {suggest(unknown, every)}")
 
 
 def _split(names: Sequence[str] | str) -> tuple[str, ...]:
@@ -162,17 +162,19 @@ def _parse_colors(colors: Mapping[str, Sequence[int]] | str) -> list[tuple[str, 
     return found
 
 
-def _from_colors(found: Sequence[tuple[str, Color]], source: str) -> Stated:
+def _from_colors(found: Sequence[tuple[str, Color]], source: str) -> ClassSpec:
     names = list(dict.fromkeys(name for name, _ in found if name.lower() not in _VOID_NAMES))
     first = dict(reversed(found))
     classes = make_classes(names, colors=[first[name] for name in names])
-    return Stated(classes, colors=tuple((c, names.index(n) if n in names else VOID) for n, c in found), source=source)
+    return ClassSpec(
+        classes, colors=tuple((c, names.index(n) if n in names else VOID) for n, c in found), source=source
+    )
 
 
-def _from_folder(folder: Path) -> Stated:
+def _from_folder(folder: Path) -> ClassSpec:
     path = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if path is None:
-        return Stated()
+        return ClassSpec()
     try:
         if path.name == "classes.json":
             return _from_json(json.loads(path.read_text(encoding="utf-8-sig")), path.name)
@@ -187,17 +189,17 @@ def _from_folder(folder: Path) -> Stated:
         raise ValueError(f"{path} should name the classes, but it does not: {error}") from error
 
 
-def _from_names(lines: list[str], source: str) -> Stated:
+def _from_names(lines: list[str], source: str) -> ClassSpec:
     numbered = [re.fullmatch(r"(\d+)\s*[\s:,;=]\s*(\S.*)", line) for line in lines]
     if lines and all(numbered):
         return _from_values({int(m[1]): m[2].strip() for m in numbered if m}, source)
     names = [line for line in lines if line != "__ignore__"]
-    return Stated(make_classes(names), source=source)
+    return ClassSpec(make_classes(names), source=source)
 
 
-def _from_values(names: Mapping[int, str], source: str) -> Stated:
+def _from_values(names: Mapping[int, str], source: str) -> ClassSpec:
     kept = {value: name for value, name in sorted(names.items()) if name.lower() not in _VOID_NAMES}
-    return Stated(
+    return ClassSpec(
         make_classes(list(kept.values())),
         void=tuple(sorted(set(names) - set(kept))),
         values=tuple((value, k) for k, value in enumerate(kept)),
@@ -205,13 +207,13 @@ def _from_values(names: Mapping[int, str], source: str) -> Stated:
     )
 
 
-def _from_json(found: Any, source: str) -> Stated:
+def _from_json(found: Any, source: str) -> ClassSpec:
     if isinstance(found, dict) and isinstance(found.get("names"), list):
         void = tuple(int(value) for value in found.get("void", ()))
         whole = "things" in found and "colors" in found
-        return Stated(Classes.from_dict(found) if whole else make_classes(found["names"]), void, source=source)
+        return ClassSpec(Classes.from_dict(found) if whole else make_classes(found["names"]), void, source=source)
     if isinstance(found, list):
-        return Stated(make_classes([str(name) for name in found]), source=source)
+        return ClassSpec(make_classes([str(name) for name in found]), source=source)
     if isinstance(found, dict) and all(isinstance(value, list) for value in found.values()):
         return _from_colors(_parse_colors(found), source)
     if isinstance(found, dict) and all(str(key).isdigit() for key in found):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...classes import Classes, Color
-from ...ops.names import nearest
+from ...ops.names import suggest
 
 FOLDER = Path(__file__).with_name("class_lists")
 
@@ -21,7 +21,7 @@ def known_classes(name: str) -> Classes:
     """
     known = sorted(path.stem for path in FOLDER.glob("*.txt"))
     if name not in known:
-        raise ValueError(f"the classes of {name!r} are not known: {nearest(name, known)}")
+        raise ValueError(f"the classes of {name!r} are not known: {suggest(name, known)}")
     lines = [line.split("\t") for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()]
     names = tuple(line[0] for line in lines)
     colors: list[Color] = []

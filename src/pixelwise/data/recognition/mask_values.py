@@ -16,7 +16,7 @@ from ...classes import MAX_CLASSES, VOID, Classes, Color
 from ...images.decoding import read_values
 from ...images.image_file import Array, read_header, read_palette
 from ..records import few
-from .class_names import Stated, make_classes, two_classes
+from .class_names import ClassSpec, make_classes, two_classes
 
 SCANNED_MASKS = 200
 SCANNED_PIXELS = 60_000_000
@@ -33,7 +33,7 @@ class MaskValues:
     Attributes:
         classes: what they become.
         values: (value in the mask, class or VOID), of masks that hold numbers or the indices of a palette.
-        colors: (colour in the mask, class or VOID), of masks that are pictures; then `values` are not looked at.
+        colors: (colour in the mask, class or VOID), of masks that are images; then `values` are not looked at.
     """
 
     classes: Classes
@@ -96,7 +96,7 @@ class MaskValues:
         return class_map
 
 
-def recognise(masks: Sequence[Path], stated: Stated) -> tuple[MaskValues, tuple[str, ...]]:
+def recognise(masks: Sequence[Path], stated: ClassSpec) -> tuple[MaskValues, tuple[str, ...]]:
     """What the numbers in these masks mean, and what to tell people about it.
 
     255 is void, unless masks hold nothing but 0 and 255, which are then two classes (an error, where more are named and
@@ -178,7 +178,7 @@ def _count(found: Array) -> tuple[Array, Array]:
 
 
 def _from_colors(
-    counts: Counter[Color], first: dict[int | Color, Path], stated: Stated
+    counts: Counter[Color], first: dict[int | Color, Path], stated: ClassSpec
 ) -> tuple[MaskValues, tuple[str, ...]]:
     found = sorted(counts)
     if len(found) > _MANY:
@@ -202,7 +202,7 @@ def _from_colors(
 
 
 def _from_numbers(
-    counts: Counter[int], first: dict[int | Color, Path], stated: Stated
+    counts: Counter[int], first: dict[int | Color, Path], stated: ClassSpec
 ) -> tuple[MaskValues, tuple[str, ...]]:
     """The classes, which value is which, and in words what the masks hold and how that is read."""
     void = set(stated.void)
@@ -246,7 +246,7 @@ class _Reading:
     held: str = ""
 
 
-def _given(stated: Stated) -> _Reading | None:
+def _given(stated: ClassSpec) -> _Reading | None:
     return _Reading(stated.classes, dict(stated.values)) if stated.classes and stated.values else None
 
 
@@ -327,7 +327,7 @@ def _unnamed(body: list[int], void: set[int], first: dict[int | Color, Path]) ->
     if len(plain) > MAX_CLASSES * 3 // 4 or high > 65535:
         raise ValueError(
             f"{first[plain[1]]}: the masks hold {len(body)} different values, too many for classes: is this a grey "
-            "picture, or a mask with blurred edges (JPEG)? Save masks as PNG; say --format label-map where each "
+            "image, or a mask with blurred edges (JPEG)? Save masks as PNG; say --format label-map where each "
             "object has a number of its own"
         )
     if 0 in void or plain == list(range(1, high + 1)):

@@ -1,4 +1,4 @@
-"""Which mask belongs to which picture, from the names of folders and files."""
+"""Which mask belongs to which image, from the names of folders and files."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SPLITS = {
 }
 """What people call their splits, and what they are called here."""
 
-_IMAGE = "images?|imgs?|pictures?|photos?|frames|inputs?|leftimg8bit"
+_IMAGE = "images?|imgs?|images?|photos?|frames|inputs?|leftimg8bit"
 _MASK = "masks?|labels?|annotations?|annots?|gt|gtfine|ground|truth|groundtruth|segmentations?|seg|targets?|labelids"
 _GLUED = re.compile(f"({'|'.join(SPLITS)})({_IMAGE}|{_MASK})")
 _MASK_ENDING = re.compile(
-    r"(?i)([_\-. ](mask|masks|label|labels|gt|seg|segmentation|annotation|groundtruth|truth|l))+$"
+    r"(?i)([_\-. ](mask|masks|label|labels|gt|seg|segmentation|annotation|groundtruth|ground truth|l))+$"
 )
 _MASK_START = re.compile(r"(?i)^(mask|label|gt|seg)[_\-. ]")
 _IMAGE_ENDING = re.compile(r"(?i)[_\-. ](image|img|leftimg8bit|sat|rgb|photo)$")
@@ -34,7 +34,7 @@ _NO_LIST = ("classes", "class_names", "labels", "labelmap", "label_names", "read
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture, its mask, and the split that their place says they belong to."""
+    """An image, its mask, and the split that their place says they belong to."""
 
     image: Path
     mask: Path
@@ -49,14 +49,14 @@ class Pairs:
         root: the folder.
         pairs: in the order of their names.
         layout: how they lie, in words.
-        alone: pictures that ought to have a mask and have none.
+        alone: images that ought to have a mask and have none.
         notes: what was left out.
     """
 
     root: Path
     pairs: tuple[Pair, ...]
     layout: str
-    alone: tuple[Path, ...] = ()
+    unpaired: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -66,27 +66,27 @@ class Pairs:
         return common if common == str(self.root) else os.path.commonpath(list(parents))
 
     def name(self, pair: Pair) -> str:
-        """The picture's path below the root (below the common folder, where some lie outside), without its suffix."""
+        """The image's path below the root (below the common folder, where some lie outside), without its suffix."""
         return Path(os.path.relpath(pair.image, self._base)).with_suffix("").as_posix()
 
 
 def find_pairs(path: Path) -> Pairs | None:
-    """The pictures below a folder (or in a list file) that have masks; None when there are none.
+    """The images below a folder (or in a list file) that have masks; None when there are none.
 
-    Looks for, in this order: list files of pairs (two paths a line); a folder of pictures and one of masks, in any
-    nesting with the splits and under any of the usual names; masks beside their pictures (a.jpg and a.png, or a.png and
+    Looks for, in this order: list files of pairs (two paths a line); a folder of images and one of masks, in any
+    nesting with the splits and under any of the usual names; masks beside their images (a.jpg and a.png, or a.png and
     a_mask.png).
 
     Raises:
         FileNotFoundError: there is no such folder, or a list names a file that is not there.
-        ValueError: two files claim to be the mask of one picture.
+        ValueError: two files claim to be the mask of one image.
     """
     if not path.exists():
         raise missing(path)
     listed = _listed_pairs(path)
     if listed or path.is_file():
         return listed
-    folders = _pictures(path)
+    folders = _images(path)
     return _in_two_folders(path, folders) or _side_by_side(path, folders)
 
 
@@ -130,8 +130,8 @@ def _listed_pair(file: Path, number: int, line: str) -> Pair | None:
     return Pair(paths[0], paths[1])
 
 
-def _pictures(root: Path) -> dict[Path, list[Path]]:
-    """Every folder below the root that holds pictures, with these; links are followed, hidden names are not."""
+def _images(root: Path) -> dict[Path, list[Path]]:
+    """Every folder below the root that holds images, with these; links are followed, hidden names are not."""
     folders: dict[Path, list[Path]] = {}
     seen = set()
     for folder, below, files in os.walk(root.absolute(), followlinks=True):
@@ -140,9 +140,9 @@ def _pictures(root: Path) -> dict[Path, list[Path]]:
         if real in seen:
             continue
         seen.add(real)
-        pictures = sorted(name for name in files if name.lower().endswith(SUFFIXES) and not name.startswith("."))
-        if pictures:
-            folders[Path(folder)] = [Path(folder, name) for name in pictures]
+        images = sorted(name for name in files if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+        if images:
+            folders[Path(folder)] = [Path(folder, name) for name in images]
     return folders
 
 
@@ -169,7 +169,7 @@ def _in_two_folders(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None
     meanings = {folder: _meaning(folder.relative_to(root.absolute()).parts) for folder in folders}
     pairs: list[Pair] = []
     used: list[str] = []
-    alone: list[Path] = []
+    unpaired: list[Path] = []
     orphans: list[Path] = []
     taken: dict[Path, Path] = {}
     for masks, (role, split, rest) in meanings.items():
@@ -189,19 +189,19 @@ def _in_two_folders(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None
             taken[images] = masks
             some, without, left = _match(folders[images], folders[masks])
             pairs += [Pair(image, mask, split or meanings[images][1]) for image, mask in some]
-            alone += without
+            unpaired += without
             orphans += left if len(best) == 1 else []
             used.append(f"{_relative(images, root)} + {_relative(masks, root)}")
     if not used:
         return None
     if not pairs:
         raise ValueError(
-            f"no mask has the name of a picture: {_relative(alone[0], root)}, but {_relative(orphans[0], root)}; "
-            "a picture and its mask must have the same name, up to the suffix and an ending such as _mask"
+            f"no mask has the name of an image: {_relative(unpaired[0], root)}, but {_relative(orphans[0], root)}; "
+            "an image and its mask must have the same name, up to the suffix and an ending such as _mask"
         )
-    notes = (f"masks without a picture were left out: {few(m.name for m in orphans)}",) if orphans else ()
+    notes = (f"masks without an image were left out: {few(m.name for m in orphans)}",) if orphans else ()
     pairs.sort(key=lambda pair: pair.image)
-    return Pairs(root.absolute(), tuple(pairs), f"pictures and masks in folders: {few(used, 4)}", tuple(alone), notes)
+    return Pairs(root.absolute(), tuple(pairs), f"images and masks in folders: {few(used, 4)}", tuple(unpaired), notes)
 
 
 def _fit(meaning: tuple[str | None, str | None, tuple[str, ...]], split: str | None) -> tuple[bool, bool]:
@@ -210,42 +210,42 @@ def _fit(meaning: tuple[str | None, str | None, tuple[str, ...]], split: str | N
 
 
 def _match(images: list[Path], masks: list[Path]) -> tuple[list[tuple[Path, Path]], list[Path], list[Path]]:
-    """Pairs by name, pictures without a mask, masks without a picture."""
+    """Pairs by name, images without a mask, masks without an image."""
     exact: dict[str, Path] = {}
     loose: dict[str, Path] = {}
     for mask in masks:
         for name, table in ((mask.stem, exact), (_plain(mask.stem), loose)):
             if table.setdefault(name, mask) != mask and table is exact:
-                raise ValueError(f"two masks claim the same picture: {table[name]} and {mask}; move one of them away")
-    pairs, alone, seen = [], [], set()
+                raise ValueError(f"two masks claim the same image: {table[name]} and {mask}; move one of them away")
+    pairs, unpaired, seen = [], [], set()
     for image in images:
         if image.stem in seen:
-            raise ValueError(f"two pictures are called {image.stem} in {image.parent}: rename one of them")
+            raise ValueError(f"two images are called {image.stem} in {image.parent}: rename one of them")
         seen.add(image.stem)
         found = exact.get(image.stem) or loose.get(image.stem) or loose.get(_IMAGE_ENDING.sub("", image.stem))
-        pairs.append((image, found)) if found else alone.append(image)
+        pairs.append((image, found)) if found else unpaired.append(image)
     matched = {mask for _, mask in pairs}
-    return pairs, alone, [mask for mask in masks if mask not in matched]
+    return pairs, unpaired, [mask for mask in masks if mask not in matched]
 
 
 def _side_by_side(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None:
     pairs: list[Pair] = []
-    alone: list[Path] = []
+    unpaired: list[Path] = []
     notes = []
     for folder, files in folders.items():
         split = _meaning(folder.relative_to(root.absolute()).parts)[1]
         some, without = _beside(files)
         pairs += [Pair(image, mask, split) for image, mask in some]
         if some:
-            alone += without
+            unpaired += without
         elif without:
-            notes.append(f"{_relative(folder, root)} holds {counted(len(without), 'picture')} and no mask: left out")
+            notes.append(f"{_relative(folder, root)} holds {counted(len(without), 'image')} and no mask: left out")
     if not pairs:
         return None
     pairs.sort(key=lambda pair: pair.image)
     first = pairs[0]
-    layout = f"masks beside their pictures, as {first.image.name} and {first.mask.name}"
-    return Pairs(root.absolute(), tuple(pairs), layout, tuple(alone), tuple(notes))
+    layout = f"masks beside their images, as {first.image.name} and {first.mask.name}"
+    return Pairs(root.absolute(), tuple(pairs), layout, tuple(unpaired), tuple(notes))
 
 
 def _beside(files: list[Path]) -> tuple[list[tuple[Path, Path]], list[Path]]:
@@ -263,13 +263,13 @@ def _beside(files: list[Path]) -> tuple[list[tuple[Path, Path]], list[Path]]:
             if likely:
                 masks[stem] = likely[0]
     taken = set(masks.values())
-    pairs, alone = [], []
+    pairs, unpaired = [], []
     for file in files:
         if file in taken:
             continue
         beside = masks.get(file.stem) or masks.get(_IMAGE_ENDING.sub("", file.stem))
-        pairs.append((file, beside)) if beside else alone.append(file)
-    return pairs, alone
+        pairs.append((file, beside)) if beside else unpaired.append(file)
+    return pairs, unpaired
 
 
 def _plain(stem: str) -> str:

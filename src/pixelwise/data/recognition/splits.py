@@ -1,4 +1,4 @@
-"""Which pictures are for training and which for validation: as folders or lists say, or else drawn by their names."""
+"""Which images are for training and which for validation: as folders or lists say, or else drawn by their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..records import Record, counted, few
 from .pairs import SPLITS, Pair, Pairs, read_lines, text_files
 
 VALIDATION_SHARE = 0.2
-"""The share of the pictures that is kept for validation where the data have no splits of their own."""
+"""The share of the images that is kept for validation where the data have no splits of their own."""
 
 
 def canonical(split: str | None) -> str | None:
@@ -39,7 +39,7 @@ def checked(split: str | None, own: Collection[str], where: Path) -> str | None:
 def choose(found: Pairs, split: str | None) -> tuple[tuple[Pair, ...], str | None]:
     """The pairs of one split, and what to tell people about how they were split.
 
-    Folders and list files decide; where there are none, every picture is drawn by a hash of its name: a fifth is "val",
+    Folders and list files decide; where there are none, every image is drawn by a hash of its name: a fifth is "val",
     the rest "train", the same ones each time.
 
     Raises:
@@ -63,7 +63,7 @@ def hashed(names: Sequence[str], split: str, root: Path) -> tuple[list[str], str
     ranked = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
     held_out = set(ranked[: max(1, round(VALIDATION_SHARE * len(ranked)))] if len(ranked) > 1 else [])
     note = (
-        f"the data have no splits: {len(held_out)} of {counted(len(ranked), 'picture')} "
+        f"the data have no splits: {len(held_out)} of {counted(len(ranked), 'image')} "
         f"{'is' if len(held_out) == 1 else 'are'} kept for validation, "
         "chosen by a hash of their names"
     )
@@ -84,7 +84,7 @@ def drawn(
 def names(found: Pairs) -> tuple[str, ...]:
     """The names of the splits that `choose` knows: train and val where the data have none of their own.
 
-    A single picture is all train.
+    A single image is all train.
     """
     return tuple(_by_split(found)) or ("train", "val")[: len(found.pairs)]
 
@@ -113,7 +113,7 @@ def _listed_splits(found: Pairs) -> dict[str, list[Pair]]:
         lost = [name for name in names if name not in known]
         split = SPLITS.get(path.stem.lower(), path.stem)
         if lost and (there or path.stem.lower() in SPLITS):
-            raise ValueError(f"{path} lists pictures that are not there, or have no mask: {few(lost)}")
+            raise ValueError(f"{path} lists images that are not there, or have no mask: {few(lost)}")
         if there:
             groups[split] = list(dict.fromkeys(there))
     return groups

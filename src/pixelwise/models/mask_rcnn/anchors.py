@@ -55,7 +55,7 @@ def level_anchors(
     rounded: bool,
     device: torch.device,
 ) -> tuple[Tensor, ...]:
-    """The anchors of each level of a pyramid, one size a level; computed once for each size of pictures.
+    """The anchors of each level of a pyramid, one size a level; computed once for each size of images.
 
     Args:
         sizes: square root of the area, pixels, of each level.

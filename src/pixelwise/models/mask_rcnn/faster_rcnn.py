@@ -9,7 +9,7 @@ Detection. arXiv 1612.03144, 2017.
 - FPN 4.2 and appendix (regions taken from levels, two fully connected layers): `regions.py`, `BoxBranch`.
 
 Differs from the papers:
-- the boxes on the levels P2 to P6 have one size a level and three shapes, those at the border of the picture too;
+- the boxes on the levels P2 to P6 have one size a level and three shapes, those at the border of the image too;
 - regions of crowds are no negatives: neither anchors nor proposals of which 0.7 lies in one (Detectron does so with
   proposals; detectron2 and torchvision forget crowds while training).
 """
@@ -55,14 +55,14 @@ class BoxChoices:
 
     Attributes:
         shared_convs: 3×3 convolutions before the two outputs of the proposal network.
-        rounded_anchors: their corners are whole pixels, and the step between them is the picture's side over that of
+        rounded_anchors: their corners are whole pixels, and the step between them is the image's side over that of
             the map, without the rest.
         by_probability: proposals are put in order by their probability, which runs out of digits, not by their logit.
         least_proposal, least_side: boxes must be wider and higher before suppression, pixels: proposals, and found
             ones, of which those without area go afterwards.
         before, after: proposals that are kept of a level before and of all after suppression, to train.
         after_used: the latter, to predict (1000 before).
-        anchors_sampled, regions_sampled: that learn from a picture; half, and a quarter, are positive at most.
+        anchors_sampled, regions_sampled: that learn from an image; half, and a quarter, are positive at most.
         fixed_mean: losses of the proposals are divided by the number of anchors that were asked for, not found.
         beta: where the box losses of both stages become quadratic, proposals' and regions'.
         ratio, aligned: of RoIAlign, see `ops.regions.pool`.
@@ -90,17 +90,17 @@ class BoxChoices:
 
 
 class Objects(NamedTuple):
-    """What is true in a picture, as the losses want it."""
+    """What is true in an image, as the losses want it."""
 
     boxes: Tensor  # (T, 4) float32, objects with at least a pixel
     labels: Tensor  # (T,) int64, 1 and up
     crowds: Tensor  # (R, 4) float32
-    masks: Masks  # of every segment of the truth
+    masks: Masks  # of every segment of the ground truth
     places: Tensor  # (T,) int64: which of them each object is
 
 
 class Regions(NamedTuple):
-    """Proposals that were drawn to learn from, picture by picture."""
+    """Proposals that were drawn to learn from, image by image."""
 
     boxes: list[Tensor]  # (n, 4) each
     labels: list[Tensor]  # (n,) int64 each, 0 for background; the positives come first
@@ -108,7 +108,7 @@ class Regions(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The boxes found in a picture, the surest first."""
+    """The boxes found in an image, the surest first."""
 
     boxes: Tensor  # (N, 4)
     labels: Tensor  # (N,) int64
@@ -116,7 +116,7 @@ class Found(NamedTuple):
 
 
 def objects(truth: Segmentation) -> Objects:
-    """The objects of a truth, without background, crowds and what has no pixel."""
+    """The objects of a ground truth, without background, crowds and what has no pixel."""
     masks = truth.as_masks()
     boxes, seen = masks.boxes().float(), masks.areas() > 0
     index = (seen & (truth.labels > 0) & ~truth.crowd).nonzero().flatten()
@@ -165,15 +165,15 @@ class ProposalNetwork(nn.Module):
     def propose(
         self, logits: Sequence[Tensor], deltas: Sequence[Tensor], sizes: Sequence[Size], before: int, after: int
     ) -> list[Tensor]:
-        """Section 3.3: the best boxes of each picture, none overlapping another of its level by more than 0.7.
+        """Section 3.3: the best boxes of each image, none overlapping another of its level by more than 0.7.
 
         Args:
             logits, deltas: of each level, float32.
-            sizes: height and width of each picture within the batch.
+            sizes: height and width of each image within the batch.
             before, after: how many are kept of a level before, and of all after suppression.
 
         Returns:
-            (n, 4) for each picture, pixels.
+            (n, 4) for each image, pixels.
         """
         boxes, scores, level = [], [], []
         for k, (anchors, x, d) in enumerate(zip(self.anchors(logits), _flat(logits, 1), _flat(deltas, 4), strict=True)):
@@ -255,7 +255,7 @@ class BoxBranch(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, maps: Sequence[Tensor], boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """The maps P2 to P5, and (n, 4) boxes of each picture → (N, C) logits and (N, C, 4) corrections."""
+        """The maps P2 to P5, and (n, 4) boxes of each image → (N, C) logits and (N, C, 4) corrections."""
         x = taken(maps, boxes, 7, self.choices)  # (N, width, 7, 7)
         if self.choices.box_convs:
             x = self.convs(x.contiguous(memory_format=torch.channels_last))
@@ -297,14 +297,14 @@ class BoxBranch(nn.Module):
         deltas: Tensor,
         proposals: Sequence[Tensor],
         sizes: Sequence[Size],
-        least_score: float,
+        score_threshold: float,
         most: int,
     ) -> list[Found]:
         """Every class of a region that is sure enough, at its corrected box; overlaps of a class above 0.5 go."""
         numbers, found = [len(boxes) for boxes in proposals], []
         probabilities = scores.softmax(-1)[:, 1:].split(numbers)
         for p, d, boxes, size in zip(probabilities, deltas.split(numbers), proposals, sizes, strict=True):
-            region, label = (p > least_score).nonzero().unbind(1)
+            region, label = (p > score_threshold).nonzero().unbind(1)
             placed = clip(decode(d[region, label + 1], boxes[region], STEPS), size)
             wide = _wider(placed, self.choices.least_side)
             placed, label, score = placed[wide], label[wide] + 1, p[region, label][wide]

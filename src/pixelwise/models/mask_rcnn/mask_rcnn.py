@@ -7,7 +7,7 @@ He, Gkioxari, Dollár, Girshick: Mask R-CNN. arXiv 1703.06870, 2017.
 - Section 3.1 (inference: masks of the 100 best boxes only, 28 × 28, resized to the box, at least 0.5):
   `MaskRCNN.detect`, `MaskRCNN.decode`.
 
-Those who programmed it differ, and `CHOICES` says in what: torchvision (two versions) and detectron2. "aligned", which
+Those who programmed it differ, and `VARIANTS` says in what: torchvision (two versions) and detectron2. "aligned", which
 is taken when no variant is given, has detectron2's geometry and the colours and strides of ImageNet's networks.
 
 Differs from the paper:
@@ -31,7 +31,7 @@ from ...layers.fpn import FPN
 from ...layers.normalize import Normalize
 from ...layers.resnet import is_resnet, stride_in_first_convolution
 from ...masks import Masks
-from ...ops.names import nearest
+from ...ops.names import suggest
 from ...ops.pad import pad_to
 from ...segmentation import Segmentation
 from ..base import InstanceModel
@@ -46,7 +46,7 @@ SIDE = 28
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices(BoxChoices):
+class Variant(BoxChoices):
     """Where those who programmed a Mask R-CNN chose differently, besides what `BoxChoices` says.
 
     Attributes:
@@ -64,8 +64,8 @@ class Choices(BoxChoices):
     caffe: bool = False
 
 
-def _torchvision(second: bool) -> Choices:
-    return Choices(
+def _torchvision(second: bool) -> Variant:
+    return Variant(
         shared_convs=2 if second else 1,
         rounded_anchors=True,
         by_probability=True,
@@ -86,9 +86,9 @@ def _torchvision(second: bool) -> Choices:
     )
 
 
-CHOICES = {
-    "aligned": Choices(),
-    "detectron2": Choices(caffe=True),
+VARIANTS = {
+    "aligned": Variant(),
+    "detectron2": Variant(caffe=True),
     "torchvision": _torchvision(second=False),
     "torchvision_v2": _torchvision(second=True),
 }
@@ -112,7 +112,7 @@ class MaskBranch(nn.Module):
         choices: of the variant.
     """
 
-    def __init__(self, width: int, number: int, choices: Choices) -> None:
+    def __init__(self, width: int, number: int, choices: Variant) -> None:
         super().__init__()
         self.choices = choices
         self.convs = nn.Sequential(*(_conv(width, choices.mask_norm) for _ in range(4)))
@@ -126,7 +126,7 @@ class MaskBranch(nn.Module):
         nn.init.normal_(self.head.weight, std=0.001)
 
     def forward(self, maps: Sequence[Tensor], boxes: Sequence[Tensor], labels: Tensor) -> Tensor:
-        """The maps P2 to P5, (n, 4) boxes of each picture, (N,) the class of each → logits (N, 28, 28)."""
+        """The maps P2 to P5, (n, 4) boxes of each image, (N,) the class of each → logits (N, 28, 28)."""
         x = taken(maps, boxes, SIDE // 2, self.choices).contiguous(memory_format=torch.channels_last)
         x = self.convs(x)  # (N, width, 14, 14)
         x = self.up(x).relu_()  # (N, width, 28, 28)
@@ -167,17 +167,17 @@ class MaskRCNN(InstanceModel):
     Args:
         num_classes: background included, which is class 0.
         backbone: a network of timm with maps of strides 4, 8, 16 and 32; the paper's ResNet-50 when not given.
-        variant: "aligned", "torchvision", "torchvision_v2" or "detectron2", a row of `CHOICES`. In "torchvision" the
+        variant: "aligned", "torchvision", "torchvision_v2" or "detectron2", a row of `VARIANTS`. In "torchvision" the
             backbone's normalisation divides by the variance as it is, for its published weights: train another, or with
             `norm: frozen`.
         class_agnostic: one mask for whatever the class is, instead of one for each.
         width: channels of the pyramid and of the branches; the full layers have four times as many.
         anchors: side of the anchors on each level, pixels; smaller ones for small objects.
-        regions: that learn from a picture; a quarter of them hold objects at most. The paper's 512 suit pictures of 800
+        regions: that learn from an image; a quarter of them hold objects at most. The paper's 512 suit images of 800
             pixels; 64 are enough for small ones and take an eighth of the time.
     """
 
-    least_score = 0.05
+    score_threshold = 0.05
 
     def __init__(
         self,
@@ -190,13 +190,13 @@ class MaskRCNN(InstanceModel):
         regions: int = 512,
     ) -> None:
         super().__init__(num_classes)
-        if variant not in CHOICES:
-            raise ValueError(f"there is no variant {variant!r} of mask_rcnn: {nearest(variant, CHOICES)}")
+        if variant not in VARIANTS:
+            raise ValueError(f"there is no variant {variant!r} of mask_rcnn: {suggest(variant, VARIANTS)}")
         if len(anchors) != len(STRIDES) + 1 or min(anchors) <= 0:
             raise ValueError(f"anchors are {tuple(anchors)}: give {len(STRIDES) + 1} sides in pixels, one a level")
         if regions < 1:
-            raise ValueError(f"regions is {regions}: at least one must learn from a picture")
-        self.choices = choices = replace(CHOICES[variant], regions_sampled=regions)
+            raise ValueError(f"regions is {regions}: at least one must learn from an image")
+        self.choices = choices = replace(VARIANTS[variant], regions_sampled=regions)
         self.backbone = Backbone(backbone or "resnet50")
         self.places = _places(self.backbone)
         self.normalize = self.backbone.normalize()
@@ -241,26 +241,26 @@ class MaskRCNN(InstanceModel):
 
     @torch.no_grad()
     def detect(self, outputs: RegionOutputs, sizes: Sequence[Size]) -> list[Found]:
-        """Section 3.1: the boxes, at most `most_objects` of each picture.
+        """Section 3.1: the boxes, at most `max_detections` of each image.
 
         Args:
             outputs: of `forward`.
-            sizes: height and width of each picture within the batch.
+            sizes: height and width of each image within the batch.
         """
         levels, logits, deltas = _plain(outputs)
         proposals = self.proposals.propose(logits, deltas, sizes, 1000, self.choices.after_used)
         scores, steps = self.boxes(levels[:-1], proposals)
-        return self.boxes.detect(scores, steps, proposals, sizes, self.least_score, self.most_objects)
+        return self.boxes.detect(scores, steps, proposals, sizes, self.score_threshold, self.max_detections)
 
     @torch.no_grad()
     def paint(self, outputs: RegionOutputs, found: Sequence[Found]) -> list[Tensor]:
-        """(N, 28, 28) in [0, 1] for each picture: the masks of the boxes that were found."""
+        """(N, 28, 28) in [0, 1] for each image: the masks of the boxes that were found."""
         boxes = [f.boxes for f in found]
         logits = self.masks(_plain(outputs).levels[:-1], boxes, torch.cat([f.labels for f in found]))
         return list(logits.sigmoid().split([len(b) for b in boxes]))
 
     def decode(self, outputs: RegionOutputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
-        """Boxes, then the masks of those boxes, then their pixels in the picture."""
+        """Boxes, then the masks of those boxes, then their pixels in the image."""
         inner = [self.resizing.size(*size) for size in sizes]
         outputs = _plain(outputs)
         found = self.detect(outputs, inner)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...ops.boxes import areas
 
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
-"""A box of the side of ImageNet's pictures is taken from the map of stride 16, as in a network without a pyramid."""
+"""A box of the side of ImageNet's images is taken from the map of stride 16, as in a network without a pyramid."""
 
 
 def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) -> Tensor:
@@ -62,16 +62,16 @@ def pool(
 
     Args:
         maps: (B, D, h, w) each, of the levels `lowest`, `lowest` + 1, …
-        boxes: (n, 4) for each picture, pixels.
+        boxes: (n, 4) for each image, pixels.
         side: cells along an axis.
-        level: (N,) int64, of each box of all pictures.
+        level: (N,) int64, of each box of all images.
         lowest: level of the first map.
         ratio: samples along an axis of a cell; 0: as many as a cell has pixels of the map.
         aligned: pixels have their centres at ½; without, boxes are moved by half a pixel of the map and are at least
             one such pixel wide (Detectron's first RoIAlign, and torchvision's).
 
     Returns:
-        (N, D, side, side), picture by picture in the order of the boxes.
+        (N, D, side, side), image by image in the order of the boxes.
     """
     from torchvision.ops import roi_align  # takes seconds to load: only these methods need it
 

@@ -1,4 +1,4 @@
-"""Soft masks of the whole picture, brought back to its size without any of them being there as numbers."""
+"""Soft masks of the whole image, brought back to its size without any of them being there as numbers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ...masks import Crop
 def enlarge_masks(
     soft: Tensor, factor: int, inner: tuple[int, int], size: tuple[int, int], threshold: float = 0.5
 ) -> Iterator[Crop]:
-    """Where soft masks exceed a threshold after two bilinear resizings: to the padded picture, and to the original.
+    """Where soft masks exceed a threshold after two bilinear resizings: to the padded image, and to the original.
 
     Both are one linear map of the rows and one of the columns, and what they give lies above the threshold only near
     pixels that do; so a mask costs what its box costs.
 
     Args:
-        soft: (N, h, w) float, over the padded picture.
-        factor: pixels of the padded picture to one of theirs.
-        inner: height and width of what is picture there; right and below is padding.
-        size: height and width of the original picture.
+        soft: (N, h, w) float, over the padded image.
+        factor: pixels of the padded image to one of theirs.
+        inner: height and width of what is image there; right and below is padding.
+        size: height and width of the original image.
         threshold: between 0 and 1.
 
     Yields:

@@ -35,7 +35,7 @@ def cells_of_objects(centres: Tensor, boxes: Tensor, size: tuple[int, int], grid
     Args:
         centres: (N, 2) float, x and y of the centres of mass, pixels.
         boxes: (N, 4), x1 y1 x2 y2.
-        size: height and width of the picture that the grid lies on, pixels.
+        size: height and width of the image that the grid lies on, pixels.
         grid: number of cells along each side.
 
     Returns:
@@ -66,7 +66,7 @@ def shrink(masks: Masks, index: Tensor, stride: int, size: tuple[int, int]) -> T
         masks: on the CPU.
         index: (K,) int64, which of them.
         stride: pixels to a cell, even.
-        size: height and width of the result; cells beyond the picture hold nothing.
+        size: height and width of the result; cells beyond the image hold nothing.
 
     Returns:
         (K, *size) bool, on the CPU: whether two of the four pixels or more belong to the mask.

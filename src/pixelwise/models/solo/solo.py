@@ -1,15 +1,15 @@
 """SOLO: an object is known by where it is and how large; no boxes (Wang et al. 2019, 1912.04488).
 
-A grid lies on the picture, and the cell that an object's centre falls into says its class and gives its whole mask;
+A grid lies on the image, and the cell that an object's centre falls into says its class and gives its whole mask;
 five grids on five levels of a pyramid take objects of five ranges of size.
 
 Differs from the paper:
 - masks are computed where they are wanted, for the cells of objects and for the cells that found something, not for all
-  3,872 cells of a picture; the numbers are the same;
+  3,872 cells of an image; the numbers are the same;
 - masks that overlap surer ones lose score by Matrix NMS, as in the authors' program, not in the first paper;
-- the ranges of size shrink with pictures whose shorter side is below 800 pixels, to a half at most, unless `scale` is
+- the ranges of size shrink with images whose shorter side is below 800 pixels, to a half at most, unless `scale` is
   given;
-- the coarsest range has no upper end, where the authors' is far above what fits in their pictures.
+- the coarsest range has no upper end, where the authors' is far above what fits in their images.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .locations import cells_of_objects, centres_of_mass, latest_owners, shrink,
 from .matrix_nms import matrix_nms
 
 STRIDES = (8, 8, 16, 32, 32)
-"""Pixels of the picture to one of each level that the branches see."""
+"""Pixels of the image to one of each level that the branches see."""
 GRIDS = (40, 36, 24, 16, 12)
 RANGES = ((0.0, 96.0), (48.0, 192.0), (96.0, 384.0), (192.0, 768.0), (384.0, math.inf))
 """√(width · height) of the boxes that each level learns from, pixels, at a shorter side of 800; they overlap."""
@@ -59,7 +59,7 @@ VALUES = 1 << 24
 
 
 class Outputs(NamedTuple):
-    """What a batch's pictures say, level by level."""
+    """What a batch's images say, level by level."""
 
     categories: tuple[Tensor, ...]  # (B, C − 1, S, S) logits each
     masks: tuple[Tensor, ...]  # what the masks of the cells are made of
@@ -100,7 +100,7 @@ class LocationModel(InstanceModel):
         self.grids, self.scale = tuple(grids), scale
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) of any size → P2 to P6 of the picture padded to a multiple of 32."""
+        """(B, 3, H, W) of any size → P2 to P6 of the image padded to a multiple of 32."""
         x = pad_to(self.normalize(images), self.stride)
         return cast(list[Tensor], self.fpn(self.backbone(x)[-4:]))
 
@@ -124,11 +124,11 @@ class LocationModel(InstanceModel):
         raise TypeError(f"{type(self).__name__} has no soft_masks")
 
     def strides(self) -> tuple[int, ...]:
-        """Pixels of the picture to one of the masks that each level is trained with."""
+        """Pixels of the image to one of the masks that each level is trained with."""
         return tuple(stride // 2 for stride in STRIDES)
 
     def padded(self, outputs: Outputs) -> tuple[int, int]:
-        """Height and width of the pictures that the levels have seen."""
+        """Height and width of the images that the levels have seen."""
         raise TypeError(f"{type(self).__name__} has no padded")
 
     def loss(self, outputs: Outputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
@@ -159,7 +159,7 @@ class LocationModel(InstanceModel):
         Args:
             masks: of the objects, on the CPU; empty ones are left out.
             crowd: (N,) bool: regions that are left out too.
-            size: height and width of the padded picture.
+            size: height and width of the padded image.
         """
         boxes, centres = masks.boxes().double(), centres_of_mass(masks)
         objects = (~crowd & (masks.areas() > 0)).nonzero().flatten()
@@ -172,7 +172,7 @@ class LocationModel(InstanceModel):
         return found
 
     def factor(self, size: tuple[int, int]) -> float:
-        """Of the ranges of size, for a picture of this height and width."""
+        """Of the ranges of size, for an image of this height and width."""
         return self.scale or min(1.0, max(SMALLEST, min(size) / SIDE))
 
     def _dices(self, outputs: Outputs, image: int, level: int, pairs: Tensor, masks: Masks) -> list[Tensor]:
@@ -193,7 +193,7 @@ class LocationModel(InstanceModel):
         return [checkpoint(compare, *part, use_reentrant=False) for part in parts]
 
     def decode(self, outputs: Outputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
-        """The surest objects, their masks as large as the original pictures."""
+        """The surest objects, their masks as large as the original images."""
         with torch.no_grad():
             return [self._objects(outputs, image, size) for image, size in enumerate(sizes)]
 
@@ -216,8 +216,8 @@ class LocationModel(InstanceModel):
         for part, soft in self._parts(outputs, image, places):
             inside[part] = soft > THRESHOLD
         scores = matrix_nms(inside, labels, scores)
-        order = scores.argsort(descending=True, stable=True)[: self.most_objects]
-        order = order[scores[order] >= self.least_score]
+        order = scores.argsort(descending=True, stable=True)[: self.max_detections]
+        order = order[scores[order] >= self.score_threshold]
         masks = self._whole(outputs, image, places[order], size)
         found = Segmentation(self.classes, labels[order], scores[order].clamp(max=1), masks=masks)
         return found.select(found.areas() > 0)
@@ -235,7 +235,7 @@ class LocationModel(InstanceModel):
         return torch.bucketize(places, ends, right=True)
 
     def _quarter(self, outputs: Outputs) -> tuple[int, int]:
-        """Height and width of a quarter of the padded picture, at which masks are compared."""
+        """Height and width of a quarter of the padded image, at which masks are compared."""
         height, width = self.padded(outputs)
         return height // 4, width // 4
 
@@ -250,7 +250,7 @@ class LocationModel(InstanceModel):
             first += grid * grid
 
     def _whole(self, outputs: Outputs, image: int, places: Tensor, size: tuple[int, int]) -> Masks:
-        """The masks of cells at the size of the original picture."""
+        """The masks of cells at the size of the original image."""
         inner = self.resizing.size(*size)
         found, order = [Masks.from_crops((), size, places.device)], [places[:0]]
         for part, soft in self._parts(outputs, image, places):

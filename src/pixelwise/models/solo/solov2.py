@@ -1,11 +1,11 @@
 """SOLOv2: SOLO whose cells give the filter that finds their mask (Wang et al. 2020, 2003.10152).
 
-The picture has one map of mask features; each cell of the grids gives its class and a kernel, and its mask is what the
+The image has one map of mask features; each cell of the grids gives its class and a kernel, and its mask is what the
 kernel finds in those features.
 
 Differs from the paper:
 - masks are computed where they are wanted, for the cells of objects and for the cells that found something;
-- the ranges of size shrink with pictures whose shorter side is below 800 pixels, unless `scale` is given (see `solo`).
+- the ranges of size shrink with images whose shorter side is below 800 pixels, unless `scale` is given (see `solo`).
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def shrink(masks: Masks, size: Size, cells: Size) -> Tensor:
 
 
 def grow(prototypes: Tensor, coefficients: Tensor, boxes: Tensor, size: Size, shown: Size, whole: Size) -> Masks:
-    """The masks of objects in the original picture: more than a half of `soft_masks`, one object at a time."""
+    """The masks of objects in the original image: more than a half of `soft_masks`, one object at a time."""
     soft = soft_masks(prototypes, coefficients, boxes, size, shown, whole)
     return Masks.from_crops(((mask > 0.5, corner) for mask, corner in soft), size, prototypes.device)
 
@@ -74,7 +74,7 @@ def grow(prototypes: Tensor, coefficients: Tensor, boxes: Tensor, size: Size, sh
 def soft_masks(
     prototypes: Tensor, coefficients: Tensor, boxes: Tensor, size: Size, shown: Size, whole: Size
 ) -> Iterator[Crop]:
-    """σ(Σ coefficient · prototype) within each box (equation 1 there), bilinear at the size of the original picture.
+    """σ(Σ coefficient · prototype) within each box (equation 1 there), bilinear at the size of the original image.
 
     Nothing is computed where a mask is 0.
 
@@ -82,8 +82,8 @@ def soft_masks(
         prototypes: (D, h, w).
         coefficients: (N, D).
         boxes: (N, 4), in pixels of the image.
-        size: height and width of the original picture.
-        shown: of the picture in the image, which is to be resized to `size`.
+        size: height and width of the original image.
+        shown: of the image in the image, which is to be resized to `size`.
         whole: of the image.
 
     Yields:

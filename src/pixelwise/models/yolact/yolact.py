@@ -25,7 +25,7 @@ from ...layers.fpn import FPN
 from ...layers.normalize import Normalize
 from ...masks import Masks
 from ...ops.boxes import areas, decode, encode, intersections, overlaps
-from ...ops.names import nearest
+from ...ops.names import suggest
 from ...ops.pad import pad_to
 from ...segmentation import Segmentation
 from ..base import InstanceModel
@@ -36,7 +36,7 @@ from .multibox import hard_class_loss, mask_loss, semantic_loss
 from .prototypes import grow, shrink, windows, within
 
 SIDE = 550
-"""The paper's pictures, pixels; its anchors are for these."""
+"""The paper's images, pixels; its anchors are for these."""
 
 RATIOS = (1.0, 0.5, 2.0)
 STRIDES = (8, 16, 32)
@@ -53,11 +53,11 @@ BOX_WEIGHT, MASK_WEIGHT = 1.5, 6.125
 
 
 @dataclass(frozen=True)
-class Choices:
+class Variant:
     """What differs between the paper and its authors' configurations.
 
     Attributes:
-        scales: of the anchors of each level, pixels of a picture of 550.
+        scales: of the anchors of each level, pixels of an image of 550.
         square: all anchors are as high as they are wide, √ratio times their scale.
         own_pixels: pixels are normalised as the authors do it, not as the backbone's weights of timm want it.
     """
@@ -67,10 +67,10 @@ class Choices:
     own_pixels: bool = False
 
 
-CHOICES = {
-    "paper": Choices(),
-    "authors": Choices(square=True, own_pixels=True),
-    "pascal": Choices(scales=(32, 64, 128, 256, 512), own_pixels=True),
+VARIANTS = {
+    "paper": Variant(),
+    "authors": Variant(square=True, own_pixels=True),
+    "pascal": Variant(scales=(32, 64, 128, 256, 512), own_pixels=True),
 }
 
 
@@ -156,27 +156,27 @@ class YOLACT(InstanceModel):
     """YOLACT.
 
     Anchors are so many pixels of the images that the network is given, whether these were resized or not: those of the
-    paper times `size` / 550, in whole pixels. So `size` says how large the pictures, or the crops of the training, are;
+    paper times `size` / 550, in whole pixels. So `size` says how large the images, or the crops of the training, are;
     the authors' are squeezed to 550×550 (or 400, or 700), which is `model.resizing = Resizing(square=550)`.
 
-    A picture without objects adds to the semantic loss only, as the negatives are three for each positive.
+    An image without objects adds to the semantic loss only, as the negatives are three for each positive.
 
     Args:
         num_classes: background included.
         backbone: a network of timm with maps of strides 8, 16 and 32.
         variant: "paper"; "authors", what their files for COCO were trained with; "pascal", their configuration for
-            that: a row of `CHOICES`.
-        size: side of the pictures that the anchors are for, pixels.
+            that: a row of `VARIANTS`.
+        size: side of the images that the anchors are for, pixels.
         prototypes: how many there are.
         width: channels of the pyramid and of all after it.
 
     Attributes:
-        least_score: 0, as no second threshold follows that of 0.05 for an anchor's best class in the authors' code.
+        score_threshold: 0, as no second threshold follows that of 0.05 for an anchor's best class in the authors' code.
         most_masks: of the anchors of an image that find objects, so many learn masks in a step (300 in the authors'
             configuration for 700 pixels).
     """
 
-    least_score = 0.0
+    score_threshold = 0.0
     most_masks: int = 100
 
     def __init__(
@@ -189,9 +189,9 @@ class YOLACT(InstanceModel):
         width: int = 256,
     ) -> None:
         super().__init__(num_classes)
-        if variant not in CHOICES:
-            raise ValueError(f"there is no variant {variant!r} of yolact: {nearest(variant, CHOICES)}")
-        self.choices = CHOICES[variant]
+        if variant not in VARIANTS:
+            raise ValueError(f"there is no variant {variant!r} of yolact: {suggest(variant, VARIANTS)}")
+        self.choices = VARIANTS[variant]
         self.scales = tuple(int(scale / SIDE * size) for scale in self.choices.scales)
         if min(self.scales) < 1:
             raise ValueError(f"size is {size}: the smallest anchors would be less than a pixel; 23 is the least")
@@ -280,15 +280,15 @@ class YOLACT(InstanceModel):
 
     def found(self, outputs: Outputs, n: int) -> Found:
         """The objects of image n, before their masks are made."""
-        logits, least = outputs.logits[n].float(), max(LEAST_BEST, self.least_score)
+        logits, least = outputs.logits[n].float(), max(LEAST_BEST, self.score_threshold)
         # No class is more probable than σ(its logit − the background's): most anchors need no softmax.
         likely = (logits[:, 1:].amax(1) - logits[:, 0] >= -math.log(1 / least - 0.999)).nonzero().flatten()
         scores = logits[likely].softmax(1)[:, 1:]
         sure = scores.amax(1) > least
         likely, scores = likely[sure], scores[sure]
         boxes = decode(outputs.boxes[n, likely].float(), outputs.anchors[likely], VARIANCES)
-        index, label, score = fast_nms(boxes, scores.T, most=self.most_objects)
-        kept = score >= self.least_score
+        index, label, score = fast_nms(boxes, scores.T, most=self.max_detections)
+        kept = score >= self.score_threshold
         index = index[kept]
         return Found(boxes[index], label[kept] + 1, score[kept], outputs.coefficients[n, likely[index]].float())
 
