@@ -29,7 +29,8 @@ from pixelwise.demo import bundled
 from pixelwise.images.decoding import read_image
 from pixelwise.images.rows import gdal
 from pixelwise.inference.folder import predict_files
-from pixelwise.inference.predictor import TILE, Predictor
+from pixelwise.inference.method import TILE
+from pixelwise.inference.predictor import Predictor
 from results import machine, write
 
 SIDE = 256

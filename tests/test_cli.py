@@ -249,7 +249,7 @@ def test_predict_writes_what_is_asked_for(tmp_path, cells, model, capsys):
     written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
     assert written == {"table.csv", "coco.json", "yolo/data.yaml", "yolo/labels/a.txt"}
     assert "did you mean 'table'" in wrong(capsys, *source, "--write", "tables")
-    assert "score is for instance models" in wrong(capsys, *source, "--score", "0.5")
+    assert "score_threshold is for instance models" in wrong(capsys, *source, "--score", "0.5")
 
 
 @pytest.mark.slow

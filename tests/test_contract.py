@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -14,12 +15,15 @@ from pixelwise.classes import VOID, Classes
 from pixelwise.models import MODELS
 from pixelwise.models.base import Model
 from pixelwise.ops.resize import Resizing, resize
+from pixelwise.postprocess.chain import Chain
 from pixelwise.sample import Batch, Sample, collate
 from pixelwise.segmentation import Segmentation
 from pixelwise.weights.checkpoint import save
 
 pytestmark = pytest.mark.slow
 THREE = Classes.numbered(3)
+ONLY_TRAINED = {"yolact": {"semantic"}}
+"""Modules that only training needs, besides those called `auxiliary`."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -150,6 +154,67 @@ def test_saved_and_loaded_it_says_the_same(model, tmp_path):
         assert model.decode(outputs, [(50, 70)]) == loaded.decode(again, [(50, 70)])
     finally:
         model.classes, model.resizing = THREE, Resizing()
+
+
+def state_of(model: Model) -> dict[str, object]:
+    """The tensors of a model, and every plain attribute of the modules in it."""
+    state: dict[str, object] = {name: value.clone() for name, value in model.state_dict().items()}
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            if isinstance(value, bool | int | float | str | tuple | Resizing | Chain | Classes):
+                state[f"{name}.{key}"] = value
+    return state
+
+
+def assert_same_state(before: dict[str, object], after: dict[str, object]) -> None:
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, after[name]), name
+        else:
+            assert value == after[name], name
+
+
+@pytest.mark.parametrize("heads", [True, False])
+def test_predicting_leaves_the_model_as_it_was(model, heads):
+    model.train()
+    model.auxiliary_heads = heads
+    next(iter(model.children())).eval()  # a part that is not trained stays so
+    before = state_of(model)
+    try:
+        pixelwise.predict(model, sample(40, 56).image, device="cpu")
+        assert_same_state(before, state_of(model))
+    finally:
+        model.auxiliary_heads = True
+
+
+def test_two_threads_may_predict_at_once(model):
+    model.train()
+    images = [sample(40, 56, seed=k).image for k in range(4)]
+    predictor = pixelwise.Predictor(model, device="cpu")
+    one_by_one = [predictor(image) for image in images]
+    before = state_of(model)
+    with ThreadPoolExecutor(2) as threads:
+        at_once = list(threads.map(predictor, images))
+    assert at_once == one_by_one
+    assert_same_state(before, state_of(model))
+
+
+def test_no_head_that_only_training_needs_runs_in_a_prediction(model):
+    """What is run with the heads switched off decodes to the same; nothing that the loss alone reads is computed."""
+    image = sample(40, 56).image
+    ran: set[str] = set()
+    hooks = [
+        module.register_forward_hook(lambda *_, name=name: ran.add(name)) for name, module in model.named_modules()
+    ]
+    try:
+        pixelwise.predict(model, image, device="cpu")
+    finally:
+        for hook in hooks:
+            hook.remove()
+    only_trained = ONLY_TRAINED.get(model.architecture, set()) | {"auxiliary"}
+    heads = {name for name in ran if name.split(".")[0] in only_trained}
+    assert not heads, f"these heads are only trained, but they ran: {sorted(heads)}"
 
 
 def test_export(model):

@@ -220,7 +220,7 @@ def evaluate(
         try:
             scored = with_classes(sample(), classes)
             assert scored.truth is not None
-            found = replace(predictor(scored.image, score=0.0), classes=classes)
+            found = replace(predictor(scored.image, score_threshold=0.0), classes=classes)
         except FAILURES as error:
             failures.append((name, str(error)))
             _count_as_missed(metrics, dataset, i, classes)

@@ -43,6 +43,9 @@ class WholeMask(InstanceModel):
         masks = resize(outputs[:, :, :height, :width], sizes[0])[0] >= 0.5
         return [Segmentation(self.classes, torch.tensor([1]), torch.tensor([0.9]), masks=masks)]
 
+    def loss(self, outputs, truths):
+        raise NotImplementedError("it is only used for prediction")
+
 
 class BoxMask(WholeMask):
     """The same with a box that ends between pixels, and a mask of 112×112 cells in it, as Mask R-CNN has them."""

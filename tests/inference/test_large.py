@@ -61,7 +61,7 @@ def indices(path: Path) -> np.ndarray:
 @pytest.mark.parametrize("options", [{}, {"flip": "both"}, {"scales": (0.5, 1.0), "tile": 256}], ids=str)
 @pytest.mark.parametrize("resizing", [Resizing(), Resizing(short_side=400)], ids=["as is", "400"])
 def test_from_disk_to_disk_equals_in_memory(options, resizing, satellite, tmp_path, monkeypatch):
-    monkeypatch.setattr("pixelwise.inference.predictor.MAX_UNTILED_PIXELS", 1)
+    monkeypatch.setattr("pixelwise.inference.method.MAX_UNTILED_PIXELS", 1)
     model = Small()
     model.resizing = resizing
     predictor = Predictor(model, **{"tile": 320} | options)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.images.rows import InMemory
-from pixelwise.inference import predictor as module
+from pixelwise.inference import method, semantic
 from pixelwise.inference.predictor import DEFAULT_SCORE_THRESHOLD, Predictor, predict
 from pixelwise.models.base import Model, SemanticModel, SemanticOutputs
 from pixelwise.ops.resize import Resizing
@@ -58,6 +58,9 @@ class Squares(Model):
         masks = torch.zeros(2, *sizes[0], dtype=torch.bool)
         masks[0, :6, :6] = masks[1, 3:9, 3:9] = True
         return [pixelwise.Segmentation(self.classes, torch.tensor([0, 1]), torch.tensor(self.scores), masks=masks)]
+
+    def loss(self, outputs, truths):
+        raise NotImplementedError("it is only used for prediction")
 
 
 def noise(height: int, width: int) -> Tensor:
@@ -116,15 +119,15 @@ def test_tiles_lie_on_the_grid_of_models_that_pad_by_themselves():
 def test_large_images_are_tiled_and_kept_in_bands_by_themselves(monkeypatch):
     model, image = Small(), noise(250, 200)
     whole = Predictor(model).probabilities(image)
-    monkeypatch.setattr(module, "MAX_UNTILED_PIXELS", 100 * 100)
-    monkeypatch.setattr(module, "TILE", 96)
-    monkeypatch.setattr(module, "BAND", 50)
+    monkeypatch.setattr(method, "MAX_UNTILED_PIXELS", 100 * 100)
+    monkeypatch.setattr(method, "TILE", 96)
+    monkeypatch.setattr(semantic, "BAND", 50)
     tiled = Predictor(model, flip=True, overlap=1 / 3)
     shapes = [tuple(images.shape[-2:]) for images in _seen(model, lambda: tiled(image))]
     assert len(shapes) == 2 * 4 * 3
     assert max(shapes) <= (96, 96)
     with torch.inference_mode():
-        assert {band.shape[1] for band in tiled._bands(InMemory(image))} == {50}
+        assert {band.shape[1] for band in tiled._method.bands(InMemory(image))} == {50}
     torch.testing.assert_close(Predictor(model, overlap=1 / 3).probabilities(image), whole, atol=1e-5, rtol=0)
 
 
@@ -184,24 +187,26 @@ def test_instance_models_predict_but_have_no_probabilities():
     with pytest.raises(TypeError, match="instance"):
         Predictor(Squares(2)).probabilities(noise(20, 20))
     for options in ({"flip": True}, {"scales": (0.5,)}, {"postprocess": Chain(crf=CRF())}):
-        with pytest.raises(TypeError, match="flip, scales and the CRF are for semantic models"):
+        with pytest.raises(TypeError, match="flip, scales and the CRF need class probabilities"):
             Predictor(Squares(2), **options)
 
 
 def test_objects_less_sure_than_the_score_are_left_out():
     image = noise(20, 20)
     assert predict(Squares(2), image).scores.tolist() == pytest.approx([0.9, 0.6])
-    assert len(predict(Squares(2), image, score=0.7)) == 1
-    assert len(Predictor(Squares(2))(image, score=0.7)) == 1
-    assert len(Predictor(Squares(2), score=0.7)(image, score=0.0)) == 1, "its own score holds, whoever calls"
-    assert len(Predictor(Squares(2), score=0.95)(image)) == 0
+    assert len(predict(Squares(2), image, score_threshold=0.7)) == 1
+    assert len(Predictor(Squares(2))(image, score_threshold=0.7)) == 1
+    assert len(Predictor(Squares(2), score_threshold=0.7)(image, score_threshold=0.0)) == 1, (
+        "its own score holds, whoever calls"
+    )
+    assert len(Predictor(Squares(2), score_threshold=0.95)(image)) == 0
     unsure = Squares(2, scores=(0.4, 0.2))
     assert len(predict(unsure, image)) == 1, f"{DEFAULT_SCORE_THRESHOLD} for people"
-    assert len(Predictor(unsure)(image, score=0.0)) == 2
-    with pytest.raises(ValueError, match=r"score is 30: .* 0 \(all of them\) to 1"):
-        predict(Squares(2), image, score=30)
-    with pytest.raises(TypeError, match="Small does semantic segmentation: score is for instance models"):
-        predict(Small(), image, score=0.5)
+    assert len(Predictor(unsure)(image, score_threshold=0.0)) == 2
+    with pytest.raises(ValueError, match=r"score_threshold is 30: .* from 0"):
+        predict(Squares(2), image, score_threshold=30)
+    with pytest.raises(TypeError, match="Small does semantic segmentation: score_threshold is for instance models"):
+        predict(Small(), image, score_threshold=0.5)
     with pytest.raises(TypeError, match="^solov2 does instance segmentation"):
         Predictor(pixelwise.create("solov2", num_classes=2, backbone="resnet18"), flip=True)
 
@@ -218,8 +223,8 @@ def test_objects_are_cleaned():
 
 def test_large_images_of_objects_are_tiled_by_themselves(monkeypatch):
     model, image = Squares(2), noise(100, 200)
-    monkeypatch.setattr(module, "MAX_UNTILED_PIXELS", 100 * 100)
-    monkeypatch.setattr(module, "TILE", 96)
+    monkeypatch.setattr(method, "MAX_UNTILED_PIXELS", 100 * 100)
+    monkeypatch.setattr(method, "TILE", 96)
     assert len(predict(model, image)) > 2
     model.resizing = Resizing(short_side=64)
     assert len(predict(model, image)) == 2, "a model that resizes sees the image as it did in training"
@@ -233,8 +238,10 @@ def test_panoptic_models_take_whole_images():
     with pytest.raises(TypeError, match="Panoptic does panoptic segmentation: .* leave tile out"):
         Predictor(Panoptic(2), tile=64)
     with pytest.raises(TypeError, match="leave it out"):
-        Predictor(Panoptic(2), score=0.5)
-    assert len(Predictor(Panoptic(2))(noise(20, 20), score=0.95)) == 2, "segments of a panoptic map are all needed"
+        Predictor(Panoptic(2), score_threshold=0.5)
+    assert len(Predictor(Panoptic(2))(noise(20, 20), score_threshold=0.95)) == 2, (
+        "segments of a panoptic map are all needed"
+    )
 
 
 def test_a_model_whose_classes_are_not_its_outputs():

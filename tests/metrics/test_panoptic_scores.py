@@ -131,6 +131,9 @@ class Reading(Model):
             results.append(Segmentation(CLASSES, labels, scores / 255, ids))
         return results
 
+    def loss(self, outputs, truths):
+        raise NotImplementedError("it is only used for prediction")
+
 
 def write(folder: Path, number: int) -> tuple[Dataset, list[tuple[Segmentation, Segmentation]]]:
     """Images that show what is to be found, and their ground truths."""

@@ -63,6 +63,9 @@ class Quarters(InstanceModel):
             found.append(Segmentation(self.classes, labels, scores.float(), masks=masks).select(masks.areas() > 0))
         return found
 
+    def loss(self, outputs, truths):
+        raise NotImplementedError("it is only used for prediction")
+
 
 @pytest.fixture(autouse=True)
 def quarters(monkeypatch):
@@ -213,11 +216,11 @@ def test_the_two_must_be_a_semantic_and_an_instance_model(two):
     assert pixelwise.merge(semantic, instance).merging == MergeRules()
 
 
-def test_auxiliary_heads_are_those_of_the_two(two):
-    model = pixelwise.merge(*two)
-    assert model.auxiliary_heads
-    model.auxiliary_heads = False
-    assert not two[0].auxiliary_heads and not two[1].auxiliary_heads
+def test_predicting_switches_the_heads_of_both_models_off(two):
+    two[1].auxiliary_heads = False
+    with pixelwise.merge(*two).predicting():
+        assert not two[0].auxiliary_heads and not two[1].auxiliary_heads
+    assert two[0].auxiliary_heads and not two[1].auxiliary_heads, "as they were"
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.images.rows import InMemory
 from pixelwise.inference.predictor import Predictor, predict
-from pixelwise.models.base import Model, SemanticModel, SemanticOutputs
+from pixelwise.models.base import SemanticModel, SemanticOutputs
 from pixelwise.postprocess import chain as module
 from pixelwise.postprocess.chain import Chain
 from pixelwise.postprocess.crf import CRF
@@ -194,8 +194,6 @@ def test_large_images_are_refused_before_the_model_works(image, monkeypatch):
 
 
 def test_a_crf_needs_probabilities():
-    class Squares(Model):
-        task = "instance"
-
-    with pytest.raises(TypeError, match="the CRF are for semantic models"):
-        Predictor(Squares(2), postprocess=Chain(crf=CRF()))
+    model = pixelwise.create("yolact", num_classes=2, backbone="resnet18")
+    with pytest.raises(TypeError, match="the CRF need class probabilities"):
+        Predictor(model, postprocess=Chain(crf=CRF()))

@@ -318,5 +318,5 @@ def _predictor(options: Namespace, chain: Chain | None = None) -> Predictor:
         overlap=options.overlap,
         precision=options.precision,
         postprocess=chain,
-        score=vars(options).get("score"),
+        score_threshold=vars(options).get("score"),
     )

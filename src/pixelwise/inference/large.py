@@ -13,8 +13,9 @@ from ..classes import Classes
 from ..images.rows import OnDisk
 from ..segmentation import Segmentation
 from ..writers.class_map_rows import Write, png_rows, tiff_rows
-from .predictor import BAND, Predictor
+from .predictor import Predictor
 from .progress import shown
+from .semantic import BAND
 
 LARGE = 1 << 25
 """Images of more pixels than this are from disk to disk: in memory this many, overlay included, take 2 GB."""

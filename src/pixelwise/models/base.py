@@ -1,14 +1,19 @@
-"""What every model can do: `forward`, `loss`, `decode`; and what the semantic ones share."""
+"""The base classes of all models: `forward`, `loss` and `decode`, and what models of one task share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import abc
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..classes import Classes
+from ..classes import VOID, Classes
+from ..images.scaling import scaled
 from ..layers.normalize import Normalize
 from ..losses.border import BorderCrossEntropy
 from ..losses.pixel import CrossEntropy
@@ -17,25 +22,30 @@ from ..ops.resize import Resizing, resize
 from ..postprocess.chain import Chain
 from ..segmentation import Segmentation
 
+ROWS_AT_ONCE = 256
+"""Rows whose class probabilities are computed at once, so that memory does not grow with the height of an image."""
 
-class Model(nn.Module):
-    """A method. The three verbs take and return the same types in `train()` and in `eval()`.
+_PREDICTING = threading.Lock()
+"""Guards the switch of models between training and prediction, which several threads may ask for."""
+
+
+class Model(nn.Module, abc.ABC):
+    """A segmentation method. `forward`, `loss` and `decode` have the same types in `train()` and in `eval()`.
 
     Attributes:
         task: "semantic", "instance" or "panoptic".
         stride: images are padded to a multiple of this many pixels before they are batched.
-        classes: what the outputs mean, in their order.
-        normalize: from RGB in [0, 1] to the numbers that the weights expect.
-        resizing: the size at which the model wants to see an image.
-        postprocess: what is done with its results when it is used; `forward`, `loss` and `decode` know nothing of it.
-        auxiliary_heads: whether `forward` runs the heads that only training needs; predicting switches it off.
+        classes: the classes that the outputs stand for, in their order.
+        normalize: maps RGB in [0, 1] to the range that the weights expect.
+        resizing: the size to which an image is resized before `forward`.
+        postprocess: the post-processing applied to predictions by `Predictor`; not part of `forward` or `decode`.
+        auxiliary_heads: whether `forward` runs the heads that only training needs; `predicting` switches them off.
         architecture, arguments: how `pixelwise.create` made the model, so that a checkpoint can make it again.
-        record: what the checkpoint says that the model was loaded from; empty for a new one.
+        record: the metadata of the checkpoint that the model was loaded from; empty for a new model.
     """
 
     task: ClassVar[str]
     stride: int = 1
-    auxiliary_heads: bool = True
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -45,31 +55,67 @@ class Model(nn.Module):
         self.normalize = Normalize()
         self.resizing = Resizing()
         self.postprocess = Chain()
+        self.auxiliary_heads = True
+        self._predictions = 0
+        self._before: list[tuple[nn.Module, bool, bool]] = []
         self.architecture = ""
         self.arguments: Mapping[str, Any] = {}
         self.record: Mapping[str, Any] = {}
 
     @property
     def method(self) -> str:
-        """What people call it: the name that `pixelwise.create` knows it by, or that of its class."""
+        """The name that `pixelwise.create` knows the model by, or that of its class."""
         return self.architecture or type(self).__name__
 
+    @abc.abstractmethod
     def forward(self, images: Tensor) -> Any:
-        """(B, 3, H, W) float32 RGB in [0, 1] → the Outputs that the model's file declares."""
-        raise TypeError(f"{type(self).__name__} has no forward: a model's file defines it")
+        """(B, 3, H, W) float32 RGB in [0, 1] → the outputs (a NamedTuple) that the model's file declares."""
 
+    @abc.abstractmethod
     def loss(self, outputs: Any, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
-        """Named scalar parts, to be summed; the ground truths are as large as the images."""
-        raise TypeError(f"{type(self).__name__} has no loss: a model's file defines it")
+        """Named scalar losses, to be summed; the ground truths have the size of the images."""
 
+    @abc.abstractmethod
     def decode(self, outputs: Any, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
-        """One result an image.
+        """Turns outputs into one prediction for each image.
 
         Args:
-            outputs: what `forward` gave for images resized by `self.resizing` and padded right and below.
-            sizes: height and width of each original image; the results have these sizes.
+            outputs: of `forward`, for images resized by `self.resizing` and padded on the right and below.
+            sizes: height and width of each original image; the predictions have these sizes.
         """
-        raise TypeError(f"{type(self).__name__} has no decode: a model's file defines it")
+
+    @contextmanager
+    def predicting(self) -> Iterator[None]:
+        """Puts the model and those in it into `eval()` without auxiliary heads, and restores their state afterwards.
+
+        Several threads may predict at once: the first one to enter switches, and the last one to leave restores.
+        """
+        with _PREDICTING:
+            self._predictions += 1
+            if self._predictions == 1:
+                self._before = [(module, module.training, _has_heads(module)) for module in self.modules()]
+                self.eval()
+                _switch_heads((module, False) for module in self.modules())
+        try:
+            yield
+        finally:
+            with _PREDICTING:
+                self._predictions -= 1
+                if self._predictions == 0:
+                    for module, training, _ in self._before:
+                        module.training = training
+                    _switch_heads((module, heads) for module, _, heads in self._before)
+                    self._before = []
+
+
+def _has_heads(module: nn.Module) -> bool:
+    return isinstance(module, Model) and module.auxiliary_heads
+
+
+def _switch_heads(wanted: Iterable[tuple[nn.Module, bool]]) -> None:
+    for module, heads in wanted:
+        if isinstance(module, Model):
+            module.auxiliary_heads = heads
 
 
 class SemanticOutputs(NamedTuple):
@@ -120,23 +166,33 @@ class SemanticModel(Model):
 
     def probabilities(self, outputs: SemanticOutputs, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
         """(C, H, W) float32 for each image at its original size, summing to one over the classes."""
-        maps = []
-        for logits, size in zip(outputs.logits, sizes, strict=True):
-            h, w = self.resizing.size(*size)
-            maps.append(resize(logits[None, :, :h, :w].float(), size)[0].softmax(0))
-        return maps
+        logits = zip(outputs.logits, sizes, strict=True)
+        return [self._at_original_size(maps, size).softmax(0) for maps, size in logits]
 
     def decode(self, outputs: SemanticOutputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
-        """The most probable class of each pixel."""
-        return [most_probable(p, self.classes) for p in self.probabilities(outputs, sizes)]
+        """The most probable class of each pixel, scored by its mean probability."""
+        predictions = []
+        for maps, size in zip(outputs.logits, sizes, strict=True):
+            bands = self._at_original_size(maps, size).split(ROWS_AT_ONCE, 1)
+            winners = (band.softmax(0).max(0) for band in bands)
+            predictions.append(from_winners(winners, self.classes))
+        return predictions
+
+    def _at_original_size(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """(C, h, w) logits of a resized and padded image → (C, *size) float32."""
+        if len(logits) != len(self.classes):
+            raise ValueError(f"the model gives {len(logits)} classes, but names {len(self.classes)} (.classes)")
+        height, width = self.resizing.size(*size)
+        return resize(logits[None, :, :height, :width].float(), size)[0]
 
 
 class InstanceModel(Model):
-    """Each object apart: `decode` gives masks, the surest first. The background is class 0 and is never found.
+    """Each object apart: `decode` gives masks in the order of their confidence scores. Class 0 is the background.
 
     Attributes:
-        score_threshold: objects less sure are left out; low, as average precision wants all that may be right.
-        max_detections: so many of an image are given at most.
+        score_threshold: detections with a lower confidence score are dropped; low, because average precision ranks
+            all of them.
+        max_detections: the largest number of detections of an image.
     """
 
     task = "instance"
@@ -145,15 +201,52 @@ class InstanceModel(Model):
 
     def __init__(self, num_classes: int) -> None:
         if num_classes < 2:
-            raise ValueError(f"num_classes is {num_classes}: to find objects takes a background and one class at least")
+            raise ValueError(f"num_classes is {num_classes}: a background and one class of objects is the least")
         super().__init__(num_classes)
 
 
-def most_probable(probabilities: Tensor, classes: Classes) -> Segmentation:
-    """(C, H, W) class probabilities → one segment for each class that wins somewhere, scored by its mean there."""
-    confidence, class_map = probabilities.max(0)
-    found = Segmentation.from_class_map(class_map, classes)
-    ids = found.panoptic_map().flatten()
-    total = torch.bincount(ids, confidence.flatten().double(), minlength=len(found) + 1)[1:]
-    scores = (total / found.areas()).float().clamp(0, 1)
-    return Segmentation(classes, found.labels, scores, ids=found.ids)
+def prepare(image: Tensor, resizing: Resizing, stride: int) -> Tensor:
+    """Makes a batch of one image as a model with this resizing and stride takes it.
+
+    Args:
+        image: (3, H, W) uint8 RGB.
+        resizing, stride: of the model.
+
+    Returns:
+        (1, 3, h, w) float32 in [0, 1], resized, padded with zeros on the right and below to multiples of the stride.
+    """
+    height, width = resizing.size(image.shape[1], image.shape[2])
+    if (height, width) != image.shape[1:]:
+        pixels = scaled(image.permute(1, 2, 0).cpu().numpy(), (height, width))
+        image = torch.from_numpy(pixels).permute(2, 0, 1)
+    return as_batch(image, stride)
+
+
+def as_batch(image: Tensor, stride: int) -> Tensor:
+    """(3, H, W) uint8 → (1, 3, h, w) float32 in [0, 1], channels last, padded to multiples of the stride."""
+    height, width = image.shape[1:]
+    padded = F.pad(image, (0, -width % stride, 0, -height % stride))
+    return padded[None].contiguous(memory_format=torch.channels_last) / 255
+
+
+def from_winners(winners: Iterable[tuple[Tensor, Tensor]], classes: Classes) -> Segmentation:
+    """One segment for each class that wins somewhere, scored by its mean probability there.
+
+    Args:
+        winners: (n, W) largest probability of each pixel and (n, W) its class, for one band of rows after the other
+            from the top of the image to its bottom.
+        classes: the classes that were chosen from.
+
+    Returns:
+        The segments, on the device of the winners.
+    """
+    class_maps = []
+    total = torch.zeros(VOID + 1, dtype=torch.float64)
+    for confidence, winner in winners:
+        class_maps.append(winner.to(torch.uint8))
+        # Summed on the CPU in float64, which not every device has.
+        total += torch.bincount(winner.flatten().long().cpu(), confidence.flatten().double().cpu(), minlength=VOID + 1)
+    prediction = Segmentation.from_class_map(torch.cat(class_maps), classes)
+    means = total[prediction.labels.cpu()] / prediction.areas().cpu()
+    scores = means.float().clamp(0, 1).to(prediction.labels.device)
+    return Segmentation(classes, prediction.labels, scores, ids=prediction.ids)

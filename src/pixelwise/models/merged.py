@@ -12,7 +12,7 @@ from torch import Tensor
 from ..ops.pad import pad_to
 from ..postprocess.panoptic_merging import MergeRules, join_classes
 from ..segmentation import Segmentation
-from .base import InstanceModel, Model, SemanticModel, SemanticOutputs, most_probable
+from .base import InstanceModel, Model, SemanticModel, SemanticOutputs, from_winners
 
 
 class MergedOutputs(NamedTuple):
@@ -51,22 +51,13 @@ class MergedModel(Model):
         self.semantic, self.instance, self.merging = semantic, instance, merging
         self.train(semantic.training and instance.training)
 
-    @property
-    def auxiliary_heads(self) -> bool:
-        """Whether `forward` runs the heads of the two that only training needs."""
-        return self.semantic.auxiliary_heads or self.instance.auxiliary_heads
-
-    @auxiliary_heads.setter
-    def auxiliary_heads(self, wanted: bool) -> None:
-        self.semantic.auxiliary_heads = self.instance.auxiliary_heads = wanted
-
     def forward(self, images: Tensor) -> MergedOutputs:
         """(B, 3, H, W) float32 RGB in [0, 1] → what the two models say of all of it."""
         semantic, instance = (model(_seen(model, images)) for model in (self.semantic, self.instance))
         return MergedOutputs(semantic, instance, (images.shape[-2], images.shape[-1]))
 
     def loss(self, outputs: MergedOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
-        """There is none."""
+        """Raises a TypeError: a merged model cannot be trained."""
         raise TypeError(
             "a merged model is not trained: train its semantic and its instance model apart, and merge them again"
         )
@@ -74,12 +65,14 @@ class MergedModel(Model):
     def decode(self, outputs: MergedOutputs, sizes: Sequence[tuple[int, int]]) -> list[Segmentation]:
         """One panoptic result an image, by the rules of `merging`."""
         whole = [outputs.size] * len(sizes)
-        maps = self.semantic.probabilities(outputs.semantic, whole)
-        found = []
-        for every, objects, (h, w) in zip(maps, self.instance.decode(outputs.instance, whole), sizes, strict=True):
-            objects = replace(objects, masks=objects.as_masks().cropped(h, w))
-            found.append(self.merge(most_probable(every[:, :h, :w], self.semantic.classes), objects))
-        return found
+        probabilities = self.semantic.probabilities(outputs.semantic, whole)
+        instances = self.instance.decode(outputs.instance, whole)
+        predictions = []
+        for maps, objects, (height, width) in zip(probabilities, instances, sizes, strict=True):
+            semantic = from_winners([maps[:, :height, :width].max(0)], self.semantic.classes)
+            objects = replace(objects, masks=objects.as_masks().cropped(height, width))
+            predictions.append(self.merge(semantic, objects))
+        return predictions
 
     def merge(self, semantic: Segmentation, instances: Segmentation) -> Segmentation:
         """The results of the two models as one, in the classes of this model."""

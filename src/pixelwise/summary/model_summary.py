@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -164,7 +163,7 @@ def _look(model: Model, size: tuple[int, int]) -> tuple[list[Layers], int | None
         )
 
     watch = Watch(image, visit)
-    with _predicting(model), torch.no_grad(), watch:
+    with model.predicting(), torch.no_grad(), watch:
         outputs = functional_call(model, tensors, (image,))
     fields = [watch.reach(output) for output in tree_leaves(outputs) if isinstance(output, Tensor)]
     return layers, None if None in fields else max(field for field in fields if field is not None)
@@ -197,19 +196,6 @@ def _together(layers: Sequence[Layers]) -> Iterator[Layers]:
             multiply_adds=sum(layer.multiply_adds for layer in alike),
             receptive_field=None if None in fields else max(field for field in fields if field is not None),
         )
-
-
-@contextmanager
-def _predicting(model: Model) -> Iterator[None]:
-    """Everything as in predicting, and as it was afterwards."""
-    modes, auxiliary = [(module, module.training) for module in model.modules()], model.auxiliary_heads
-    model.eval().auxiliary_heads = False
-    try:
-        yield
-    finally:
-        model.auxiliary_heads = auxiliary
-        for module, mode in modes:
-            module.training = mode
 
 
 def _pair(sides: Sequence[int]) -> tuple[int, int]:

@@ -164,8 +164,8 @@ def test_images_squeezed_to_a_square_come_back_as_they_were(small):
     image = torch.randint(0, 256, (3, 60, 150), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     small.resizing = Resizing(square=100)
     try:
-        predictor = Predictor(small, device="cpu", score=0.0)
-        found, every = predictor(image), predictor._alone(image)
+        predictor = Predictor(small, device="cpu", score_threshold=0.0)
+        found, every = predictor(image), predictor.predict_whole(small, image)
         assert (every.size, len(every)) == ((60, 150), 100)
         assert (found.size, len(found)) == ((60, 150), int((every.areas() > 0).sum()))
     finally:

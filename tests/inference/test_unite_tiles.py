@@ -12,8 +12,8 @@ from torch import Tensor
 from pixelwise.classes import Classes
 from pixelwise.data.formats.shapes import NAMES, shapes
 from pixelwise.inference.predictor import Predictor
-from pixelwise.inference.tiled_objects import Window, merge
 from pixelwise.inference.tiles import Tiling
+from pixelwise.inference.unite_tiles import Window, unite_tiles
 from pixelwise.masks import Masks
 from pixelwise.models.base import InstanceModel
 from pixelwise.segmentation import Segmentation
@@ -40,6 +40,9 @@ class Oracle(InstanceModel):
         masks = numbers == found[:, None, None]
         labels = torch.stack([blue[:height, :width][mask][0] for mask in masks]) if len(found) else found
         return [Segmentation(CLASSES, labels, 0.5 + masks.flatten(1).sum(1) / 10**6, masks=masks)]
+
+    def loss(self, outputs, truths):
+        raise NotImplementedError("it is only used for prediction")
 
 
 def painted(truth: Segmentation) -> Tensor:
@@ -120,7 +123,7 @@ LEFT, RIGHT = (0, 0, 60, 50), (40, 0, 100, 50)
 
 def merged(*tiles: tuple[Window, Segmentation]) -> list[tuple[list[int], float]]:
     """Boxes, each of which the object fills, with their scores."""
-    found = merge(tiles, (50, 100))
+    found = unite_tiles(tiles, (50, 100))
     boxes = found.boxes().long()
     assert ((boxes[:, 2:] - boxes[:, :2]).prod(1) == found.areas()).all()
     return [(box, round(score, 3)) for box, score in zip(boxes.tolist(), found.scores.tolist(), strict=True)]
@@ -185,11 +188,11 @@ def test_objects_without_a_pixel_are_left_out():
 
 
 def test_nothing_found():
-    empty = merge([squares(LEFT), squares(RIGHT)], (50, 100))
+    empty = unite_tiles([squares(LEFT), squares(RIGHT)], (50, 100))
     assert len(empty) == 0
     assert empty.size == (50, 100)
     zero = squares(LEFT, (70, 10, 80, 20))  # it lies outside: an object without pixels
-    assert len(merge([zero, squares(RIGHT)], (50, 100))) == 0
+    assert len(unite_tiles([zero, squares(RIGHT)], (50, 100))) == 0
 
 
 def test_many_objects_in_many_tiles():
@@ -204,6 +207,6 @@ def test_many_objects_in_many_tiles():
     tiles = [
         (window, Segmentation(one.classes, one.labels, one.scores / 1000, masks=one.masks)) for window, one in tiles
     ]
-    found = merge(tiles, (600, 600))
+    found = unite_tiles(tiles, (600, 600))
     assert len(found) == len(every)
     assert sorted(found.boxes().long().tolist()) == sorted(every.tolist())

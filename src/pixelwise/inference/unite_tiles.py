@@ -24,7 +24,7 @@ NEAR = 64
 """An object that comes closer to the inner border of a tile than the tile's side through this may go on behind it."""
 
 
-def merge(tiles: Sequence[tuple[Window, Segmentation]], size: tuple[int, int]) -> Segmentation:
+def unite_tiles(tiles: Sequence[tuple[Window, Segmentation]], size: tuple[int, int]) -> Segmentation:
     """The objects of an image from those of its tiles, each once.
 
     What two tiles found is compared where both see, or along the border where they only touch. Within two tiles each
