@@ -1,4 +1,4 @@
-"""What the predictors of the three tasks have in common: their options, and what they refuse."""
+"""The base class of the predictors of each task: their options, and what a task refuses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Options:
 
     @property
     def views(self) -> bool:
-        """Whether test-time augmentation is asked for."""
+        """True if test-time augmentation is asked for."""
         return self.flip is not False or self.scales != (1.0,)
 
 

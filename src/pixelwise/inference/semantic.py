@@ -49,7 +49,7 @@ class SemanticPredictor(Method):
         return self.postprocess.clean(from_winners(winners, self.model.classes).to("cpu"))
 
     def _is_ordinary(self, image: Tensor) -> bool:
-        """Whether the image fits the model at once, with no views and no post-processing."""
+        """True if the model takes the image at once, with no views and no post-processing."""
         if self.options.views or self.postprocess != NOTHING:
             return False
         height, width = image.shape[1:]
@@ -98,7 +98,7 @@ class SemanticPredictor(Method):
             yield finish(torch.stack(bands).mean(0))
 
     def _bands_at_one_scale(self, source: Rows, flips: Sequence[View], finish: Callable[[Tensor], Tensor]) -> Bands:
-        """What `finish` makes of the logits (V · C, n, W) of the views of one scale."""
+        """Applies `finish` to the logits (V · C, n, W) of the views of one scale."""
         size = source.size
         seen = flips[0].size(*self.model.resizing.size(*size))
         window = source.at(seen)

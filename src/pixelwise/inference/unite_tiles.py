@@ -1,39 +1,37 @@
-"""Objects that were found in overlapping tiles, each tile by itself, made the objects of the whole image."""
+"""Unites the objects that were predicted in overlapping tiles, each tile by itself, into those of the whole image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..masks import Masks
 from ..segmentation import Segmentation
+from ..types import Array
 
 Window = tuple[int, int, int, int]
 """The part of an image that a tile shows: x1 y1 x2 y2, pixels, the right and the lower edge outside."""
 
-Array = NDArray[Any]
-
-AGREE = 0.5
+MIN_SHARED = 0.5
 """Two parts may be one object where they share this much of the smaller one, of what lies where both tiles see."""
 
-NEAR = 64
+MARGIN_DIVISOR = 64
 """An object that comes closer to the inner border of a tile than the tile's side through this may go on behind it."""
 
 
 def unite_tiles(tiles: Sequence[tuple[Window, Segmentation]], size: tuple[int, int]) -> Segmentation:
     """The objects of an image from those of its tiles, each once.
 
-    What two tiles found is compared where both see, or along the border where they only touch. Within two tiles each
-    object has one counterpart at most: pairs of one class, which share `AGREE` of the smaller, are taken by their
-    intersection over union, the largest first. Parts that are connected by such pairs are one object. It has the best
-    score of them. Where a tile sees it whole, clear of the tile's inner borders, it looks as there, the best scored
-    view first; elsewhere it is all that any tile saw of it, so that objects may be larger than tiles. A rest at the
-    border of a tile, no further from it than half of the overlap, is left to the neighbour, which sees it with more
-    around it: it is dropped.
+    The detections of two tiles are compared where both tiles see the image, or along the border where they only touch.
+    Within two tiles each object has one counterpart at most: pairs of one class, which share `MIN_SHARED` of the
+    smaller, are matched by their intersection over union, the largest first. Parts that are connected by such pairs are
+    one object. It has the best score of them. Where a tile sees it whole, clear of the tile's inner borders, it has the
+    pixels of that part, the best scored first; elsewhere it has all pixels of all its parts, so that objects may be
+    larger than tiles. A fragment at the border of a tile, no further from it than half of the overlap, is dropped: the
+    neighbour sees it with more around it.
 
     Args:
         tiles: where each lies, and its objects, as `masks` of the size of the tile.
@@ -42,97 +40,154 @@ def unite_tiles(tiles: Sequence[tuple[Window, Segmentation]], size: tuple[int, i
     Returns:
         The objects, the best scored first, as masks on the CPU; empty ones are left out.
     """
-    found = [one.to("cpu").select(one.areas().cpu() > 0) for _, one in tiles]
+    detections = [one.to("cpu").select(one.areas().cpu() > 0) for _, one in tiles]
     windows = np.array([window for window, _ in tiles])
-    masks = Masks.joined([_placed(one, window, size) for one, (window, _) in zip(found, tiles, strict=True)])
-    labels, scores = (torch.cat([getattr(one, name) for one in found]) for name in ("labels", "scores"))
-    firsts = np.cumsum([0, *map(len, found)])
+    masks = Masks.joined([_placed(one, window, size) for one, window in zip(detections, windows.tolist(), strict=True)])
+    labels = torch.cat([one.labels for one in detections])
+    scores = torch.cat([one.scores for one in detections])
+    firsts = np.cumsum([0, *map(len, detections)])
     tile = np.repeat(np.arange(len(tiles)), np.diff(firsts))
-    cut = _cut(masks.boxes().numpy(), windows[tile], size)
-    leaders, dropped = np.arange(len(masks)), np.zeros(len(masks), bool)
+    cut = _cut_by_tiles(masks.boxes().numpy(), windows[tile], size)
+
     parts = _Parts(masks, labels.numpy(), firsts, windows, cut)
-    touching = (windows[:, None, :2] <= windows[:, 2:]).all(-1) & (windows[:, :2] <= windows[:, None, 2:]).all(-1)
-    for i, j in np.argwhere(np.triu(touching, 1)).tolist():
-        pairs, rests = parts.compared(i, j)
-        dropped[rests] = True
+    leaders, dropped = _connected(parts, len(masks))
+    groups = _groups(leaders, dropped, scores.numpy())
+    hidden = _hidden_windows(groups, cut, windows[tile])
+    united = _without(masks, hidden).united(groups)
+    best = torch.tensor([group[0] for group in groups], dtype=torch.int64)
+    return Segmentation(detections[0].classes, labels[best], scores[best], masks=united)
+
+
+def _connected(parts: _Parts, number: int) -> tuple[Array, Array]:
+    """For each of the parts the part that stands for its object, and whether it is dropped; (N,) each."""
+    leaders = np.arange(number)
+    dropped = np.zeros(number, bool)
+    for i, j in _touching(parts.windows):
+        pairs, fragments = parts.compared(i, j)
+        dropped[fragments] = True
         for n, m in pairs:
             leaders[leaders == leaders[m]] = leaders[n]
-    order = np.argsort(-scores.numpy(), kind="stable")
-    order = order[~dropped[order]]
-    groups: dict[int, list[int]] = {}  # the best scored first, both the groups and in each
-    for n in order.tolist():
-        groups.setdefault(int(leaders[n]), []).append(n)
-    hidden = np.zeros((len(masks), 4), np.int64)  # where each part has no say, as a better one sees the object whole
-    for group in groups.values():
+    return leaders, dropped
+
+
+def _touching(windows: Array) -> list[tuple[int, int]]:
+    """The pairs of tiles that overlap or touch."""
+    ends_right_of_start = (windows[:, None, :2] <= windows[:, 2:]).all(-1)
+    starts_left_of_end = (windows[:, :2] <= windows[:, None, 2:]).all(-1)
+    pairs = np.argwhere(np.triu(ends_right_of_start & starts_left_of_end, 1))
+    return [(i, j) for i, j in pairs.tolist()]
+
+
+def _groups(leaders: Array, dropped: Array, scores: Array) -> list[list[int]]:
+    """The parts of each object; the best scored first, both among the objects and among the parts of each."""
+    groups: dict[int, list[int]] = {}
+    for n in np.argsort(-scores, kind="stable").tolist():
+        if not dropped[n]:
+            groups.setdefault(int(leaders[n]), []).append(n)
+    return list(groups.values())
+
+
+def _hidden_windows(groups: Sequence[Sequence[int]], cut: Array, windows: Array) -> Array:
+    """(N, 4): the window in which a part has no say, as a better part shows the object whole there; empty for most."""
+    hidden = np.zeros((len(cut), 4), np.int64)
+    for group in groups:
         whole = next((n for n in group if not cut[n]), None)
+        if whole is None:
+            continue
         for n in group:
-            hidden[n] = hidden[n] if whole is None or n == whole else windows[tile[whole]]
-    united = _without(masks, hidden).united(list(groups.values()))
-    best = torch.tensor([group[0] for group in groups.values()], dtype=torch.int64)
-    return Segmentation(found[0].classes, labels[best], scores[best], masks=united)
+            if n != whole:
+                hidden[n] = windows[whole]
+    return hidden
+
+
+class _Runs(NamedTuple):
+    """The runs of a mask as intervals on one line, column after column, ascending and disjoint."""
+
+    begins: Array
+    ends: Array
+
+    @property
+    def area(self) -> int:
+        return int((self.ends - self.begins).sum())
 
 
 class _Parts:
-    """All parts of all tiles, on the image.
+    """All detections of all tiles, on the image.
 
     Args:
         masks: N of them, tile by tile.
         labels: (N,).
         firsts: (T + 1,) where those of each tile begin.
         windows: (T, 4).
-        cut: (N,) whether it may go on behind a border of its tile.
+        cut: (N,) whether a part may go on behind a border of its tile.
     """
 
     def __init__(self, masks: Masks, labels: Array, firsts: Array, windows: Array, cut: Array) -> None:
         self.labels, self.firsts, self.windows, self.cut = labels, firsts, windows, cut
-        self.stride = masks.size[0] + 2  # between columns, so that runs of two of them never touch
-        self.size, self.boxes = np.array(masks.size[::-1]), masks.boxes().numpy()
+        # Two more than the height, so that runs of two columns never touch on the line of `_Runs`.
+        self.stride = masks.size[0] + 2
+        self.size = np.array(masks.size[::-1])
+        self.boxes = masks.boxes().numpy()
         self.table = masks.runs.numpy().astype(np.int64)
         self.starts = np.searchsorted(self.table[:, 0], firsts)
 
     def compared(self, i: int, j: int) -> tuple[list[tuple[int, int]], list[int]]:
-        """The pairs of parts of two tiles that are one object each, and the rests that one leaves to the other."""
+        """The pairs of parts of two tiles that are one object each, and the fragments that one leaves to the other."""
         one, other = self.windows[i], self.windows[j]
-        step = np.where(one[2:] == other[:2], 1, 0) - np.where(one[:2] == other[2:], 1, 0)  # tiles that only touch
-        zone = np.concatenate([np.maximum(one[:2] + step, other[:2]), np.minimum(one[2:] + step, other[2:])])
-        if step.all() or (zone[:2] >= zone[2:]).any():
+        # Tiles that only touch have no common pixels: the parts of one are moved by a pixel towards the other.
+        step = (one[2:] == other[:2]).astype(np.int64) - (one[:2] == other[2:]).astype(np.int64)
+        top_left = np.maximum(one[:2] + step, other[:2])
+        bottom_right = np.minimum(one[2:] + step, other[2:])
+        if step.all() or (top_left >= bottom_right).any():
             return [], []
-        depth = max(int((zone[2:] - zone[:2]).min()) // 2, *_nearness(self.windows[[i, j]]).ravel().tolist())
-        rests = self._at_border(i, other, depth) + self._at_border(j, one, depth)
-        here, there = self._seen(i, zone, step), self._seen(j, zone, 0 * step)
-        found = []
-        for n, m in self._near(*(np.array([n for n in seen if len(seen[n][0])], np.int64) for seen in (here, there))):
-            shared = _shared(here[n], there[m])
-            areas = [int((ends - begins).sum()) for begins, ends in (here[n], there[m])]
-            if shared >= AGREE * min(areas):
-                found.append((shared / (sum(areas) - shared), n, m))
-        pairs, taken = [], set(rests)
-        for _, n, m in sorted(found, key=lambda pair: (-pair[0], *pair[1:])):
-            if not {n, m} & taken:
-                pairs.append((n, m))
-                taken |= {n, m}
-        return pairs, rests
+        zone = np.concatenate([top_left, bottom_right])
+        half_overlap = int((bottom_right - top_left).min()) // 2
+        depth = max(half_overlap, int(_margins(self.windows[[i, j]]).max()))
+        fragments = self._fragments(i, other, depth) + self._fragments(j, one, depth)
+        pairs = self._matched(self._runs_in(i, zone, step), self._runs_in(j, zone, 0 * step), fragments)
+        return pairs, fragments
 
-    def _at_border(self, tile: int, other: Array, depth: int) -> list[int]:
+    def _matched(self, here: dict[int, _Runs], there: dict[int, _Runs], taken: list[int]) -> list[tuple[int, int]]:
+        """Pairs of a part here and a part there, by descending intersection over union, each part once."""
+        candidates = []
+        for n, m in self._near(_not_empty(here), _not_empty(there)):
+            shared = _shared(here[n], there[m])
+            areas = here[n].area, there[m].area
+            if shared >= MIN_SHARED * min(areas):
+                candidates.append((-shared / (sum(areas) - shared), n, m))
+        pairs = []
+        matched = set(taken)
+        for _, n, m in sorted(candidates):
+            if n not in matched and m not in matched:
+                pairs.append((n, m))
+                matched |= {n, m}
+        return pairs
+
+    def _fragments(self, tile: int, other: Array, depth: int) -> list[int]:
         """The parts that a tile cuts and another one sees at least `depth` pixels clear of its own inner borders."""
-        inner = np.where(other[:2] > 0, depth, 0), np.where(other[2:] < self.size, depth, 0)
+        top_left = other[:2] + np.where(other[:2] > 0, depth, 0)
+        bottom_right = other[2:] - np.where(other[2:] < self.size, depth, 0)
         parts = slice(self.firsts[tile], self.firsts[tile + 1])
         boxes = self.boxes[parts]
-        clear = (boxes[:, :2] >= other[:2] + inner[0]).all(1) & (boxes[:, 2:] <= other[2:] - inner[1]).all(1)
-        return list((self.firsts[tile] + np.flatnonzero(clear & self.cut[parts])).tolist())
+        clear = (boxes[:, :2] >= top_left).all(1) & (boxes[:, 2:] <= bottom_right).all(1)
+        numbers = self.firsts[tile] + np.flatnonzero(clear & self.cut[parts])
+        return list(numbers.tolist())
 
-    def _seen(self, tile: int, zone: Array, step: Array) -> dict[int, tuple[Array, Array]]:
-        """Where the runs of each part of a tile begin and end, column after column, in the zone after the step."""
+    def _runs_in(self, tile: int, zone: Array, step: Array) -> dict[int, _Runs]:
+        """The runs of each part of a tile, moved by `step`, as far as they lie in the zone."""
         part, column, first, end = self.table[self.starts[tile] : self.starts[tile + 1]].T
         column = column + step[0]
-        first, end = np.maximum(first + step[1], zone[1]), np.minimum(end + step[1], zone[3])
+        first = np.maximum(first + step[1], zone[1])
+        end = np.minimum(end + step[1], zone[3])
         kept = (column >= zone[0]) & (column < zone[2]) & (first < end)
         place = column[kept] * self.stride
         begins, ends = place + first[kept], place + end[kept]
         numbers = range(self.firsts[tile], self.firsts[tile + 1])
         bounds = np.searchsorted(part[kept], [*numbers, self.firsts[tile + 1]])
-        spans = zip(numbers, bounds, bounds[1:], strict=False)
-        return {n: (begins[low:high], ends[low:high]) for n, low, high in spans}
+        runs = {}
+        for n, low, high in zip(numbers, bounds, bounds[1:], strict=False):
+            runs[n] = _Runs(begins[low:high], ends[low:high])
+        return runs
 
     def _near(self, here: Array, there: Array) -> Iterator[tuple[int, int]]:
         """Pairs of one class, of a part here and a part there, whose boxes overlap or touch."""
@@ -144,44 +199,49 @@ class _Parts:
         return zip(here[rows].tolist(), there[columns].tolist(), strict=True)
 
 
-def _placed(found: Segmentation, window: Window, size: tuple[int, int]) -> Masks:
+def _not_empty(runs: dict[int, _Runs]) -> Array:
+    return np.array([n for n, one in runs.items() if len(one.begins)], np.int64)
+
+
+def _placed(detections: Segmentation, window: Sequence[int], size: tuple[int, int]) -> Masks:
     """The masks of a tile on the whole image."""
-    masks = found.as_masks()
+    masks = detections.as_masks()
     x, y = window[:2]
     return Masks(size, len(masks), masks.runs + torch.tensor([0, x, y, y], dtype=torch.int32))
 
 
-def _cut(boxes: Array, windows: Array, size: tuple[int, int]) -> Array:
-    """(N,) whether a part comes near a border of its tile that is none of the image."""
-    near = _nearness(windows)
-    before = (windows[:, :2] > 0) & (boxes[:, :2] < windows[:, :2] + near)
-    behind = (windows[:, 2:] < (size[1], size[0])) & (boxes[:, 2:] > windows[:, 2:] - near)
+def _cut_by_tiles(boxes: Array, windows: Array, size: tuple[int, int]) -> Array:
+    """(N,) whether a part comes near a border of its tile that is not a border of the image."""
+    margins = _margins(windows)
+    before = (windows[:, :2] > 0) & (boxes[:, :2] < windows[:, :2] + margins)
+    behind = (windows[:, 2:] < (size[1], size[0])) & (boxes[:, 2:] > windows[:, 2:] - margins)
     return np.asarray((before | behind).any(1))
 
 
-def _nearness(windows: Array) -> Array:
-    """(N, 2): how near to an inner border of a tile an object may go on behind it, across and down."""
-    return np.asarray(np.maximum((windows[:, 2:] - windows[:, :2]) // NEAR, 1))
+def _margins(windows: Array) -> Array:
+    """(N, 2): how near to an inner border of a tile an object may go on behind it, across and down, pixels."""
+    return np.asarray(np.maximum((windows[:, 2:] - windows[:, :2]) // MARGIN_DIVISOR, 1))
 
 
-def _shared(one: tuple[Array, Array], other: tuple[Array, Array]) -> int:
-    """The length that two sets of intervals share, each of them ascending and apart, the other not empty."""
-    begins, ends = other
-    lengths = np.append(0, np.cumsum(ends - begins))
+def _shared(one: _Runs, other: _Runs) -> int:
+    """The number of pixels that two masks share; `other` is not empty."""
+    # Pixels of `other` before each of its runs: the pixels before any place follow by one search.
+    before_run = np.append(0, np.cumsum(other.ends - other.begins))
 
-    def before(place: Array) -> Array:
-        number = np.searchsorted(begins, place, side="right")
-        beyond = np.where(number > 0, np.maximum(ends[number - 1] - place, 0), 0)
-        return np.asarray(lengths[number] - beyond)
+    def pixels_before(place: Array) -> Array:
+        number = np.searchsorted(other.begins, place, side="right")
+        beyond = np.where(number > 0, np.maximum(other.ends[number - 1] - place, 0), 0)
+        return np.asarray(before_run[number] - beyond)
 
-    return int((before(one[1]) - before(one[0])).sum())
+    return int((pixels_before(one.ends) - pixels_before(one.begins)).sum())
 
 
 def _without(masks: Masks, hidden: Array) -> Masks:
-    """The masks without what of each lies in its window of `hidden`, (N, 4)."""
+    """The masks without the pixels of each that lie in its window of `hidden`, (N, 4)."""
     table = masks.runs.numpy().astype(np.int64)
     left, top, right, bottom = hidden[table[:, 0]].T
     beside = (table[:, 1] < left) | (table[:, 1] >= right)
+    # A run in the columns of the window is cut in two: what lies above the window, and what lies below it.
     above, below = table[~beside].copy(), table[~beside].copy()
     above[:, 3] = np.minimum(above[:, 3], top[~beside])
     below[:, 2] = np.maximum(below[:, 2], bottom[~beside])

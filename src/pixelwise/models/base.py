@@ -119,7 +119,7 @@ def _switch_heads(wanted: Iterable[tuple[nn.Module, bool]]) -> None:
 
 
 class SemanticOutputs(NamedTuple):
-    """What a semantic model says of a batch."""
+    """The outputs of a semantic model for a batch."""
 
     logits: Tensor  # (B, C, H, W), at the size of the images
     auxiliary: tuple[Tensor, ...] = ()  # (B, C, h, w) each: what is only trained, not used

@@ -1,4 +1,4 @@
-"""A panoptic model of two others: one says what the stuff is, the other finds the objects."""
+"""A panoptic model made of a semantic model, which predicts the stuff, and an instance model for the objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .base import InstanceModel, Model, SemanticModel, SemanticOutputs, from_win
 
 
 class MergedOutputs(NamedTuple):
-    """What the two models say of a batch."""
+    """The outputs of the two models for a batch."""
 
     semantic: SemanticOutputs
     instance: Any
@@ -52,8 +52,9 @@ class MergedModel(Model):
         self.train(semantic.training and instance.training)
 
     def forward(self, images: Tensor) -> MergedOutputs:
-        """(B, 3, H, W) float32 RGB in [0, 1] → what the two models say of all of it."""
-        semantic, instance = (model(_seen(model, images)) for model in (self.semantic, self.instance))
+        """(B, 3, H, W) float32 RGB in [0, 1] → the outputs of both models for whole images."""
+        semantic = self.semantic(_as_it_wants(self.semantic, images))
+        instance = self.instance(_as_it_wants(self.instance, images))
         return MergedOutputs(semantic, instance, (images.shape[-2], images.shape[-1]))
 
     def loss(self, outputs: MergedOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
@@ -97,7 +98,7 @@ def merge(semantic: SemanticModel, instance: InstanceModel, merging: MergeRules 
     )
 
 
-def _seen(model: Model, images: Tensor) -> Tensor:
+def _as_it_wants(model: Model, images: Tensor) -> Tensor:
     """The images as the model wants them: resized, and padded to its stride."""
     size = model.resizing.size(images.shape[-2], images.shape[-1])
     if size != images.shape[-2:]:
