@@ -222,7 +222,7 @@ def pspnet() -> None:
     cat = f.box(570, 86, "concatenate", "4096 × H/8", w=110, h=88, kind="step")
     for one in boxes:
         f.arrow(b.right(), (295, 130), (295, one.y + 22), one.left())
-        f.arrow(one.right(), (530, one.y + 22), (545, cat.y + 44), cat.left(), label="×, bilinear" if one is boxes[0] else "", at=(505, one.y + 14))
+        f.arrow(one.right(), (530, one.y + 22), (545, cat.y + 44), cat.left(), label="bilinear" if one is boxes[0] else "", at=(505, one.y + 14))
     f.arrow((197, 170), (197, 258), (625, 258), (625, 174), label="the features themselves", at=(420, 252))
     mix = f.box(710, 104, "3×3, dropout", "512 × H/8", w=105, h=52, kind="head")
     head = f.box(840, 104, "1×1", "C × H/8", w=60, h=52, kind="head")
