@@ -64,10 +64,10 @@ class Figure:
         line = y + h / 2 - (15 * len(titles) + 13 * len(shapes)) / 2
         for text in titles:
             line += 15
-            out.append(_text(x + w / 2, line - 3, text, 12, weight="600"))
+            out.append(_text(x + w / 2, line - 3, text, 12.5, weight="600"))
         for text in shapes:
             line += 13
-            out.append(_text(x + w / 2, line - 3, text, 10, family=MONO, fill="#455a64"))
+            out.append(_text(x + w / 2, line - 3, text, 10.7, family=MONO, fill="#455a64"))
         self.boxes.append("".join(out))
         return Box(x, y, w, h)
 
@@ -92,7 +92,7 @@ class Figure:
         if label:
             (x1, y1), (x2, y2) = points[0], points[-1]
             x, y = at or ((x1 + x2) / 2, (y1 + y2) / 2 - 5)
-            self.lines.append(_text(x, y, label, 10, fill=GREY))
+            self.lines.append(_text(x, y, label, 10.7, fill=GREY))
 
     def text(self, x: float, y: float, text: str, size: float = 11, anchor: str = "middle", fill: str = GREY) -> None:
         """Free text."""
