@@ -20,7 +20,8 @@ from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 MARK = re.compile(r"^<!-- generated: (\w+)(?: (.+?))? -->$", re.MULTILINE)
-CHECKPOINT = re.compile(r"^  (\S+)\s+(here|to download|to bring)\s+(.*)$", re.MULTILINE)
+CHECKPOINT = re.compile(r"^  (\S+)\s+(?:here|to download|to bring)\s", re.MULTILINE)
+FIELD = re.compile(r"^(\w+)[ ]+(.*)$", re.MULTILINE)
 
 GROUPS = {
     "Make, load and save": "create load load_weights merge save summarize",
@@ -127,21 +128,28 @@ def api() -> str:
 
 
 @cache
-def published() -> dict[str, str]:
-    """Name → score and licence of each published checkpoint, as `pixelwise models` lists them."""
-    written = io.StringIO()
-    with contextlib.redirect_stdout(written):
-        _library("pixelwise.cli").main(["models"])
-    return {name: text for name, _, text in CHECKPOINT.findall(written.getvalue())}
+def published() -> dict[str, dict[str, str]]:
+    """Name → what `pixelwise models NAME` says of each published checkpoint."""
+    names = CHECKPOINT.findall(_printed("models"))
+    return {name: dict(FIELD.findall(_printed("models", name))) for name in names}
 
 
 def checkpoints(*methods: str) -> str:
     """A table of the published checkpoints, of some methods or of all."""
-    rows = [
-        (name, *text.split("; ", 1)) for name, text in published().items() if not methods or _method(name) in methods
-    ]
-    lines = [f"| `{name}` | {score} | {'; '.join(licence)} |" for name, score, *licence in rows]
-    return "\n".join(["| name | score that its publisher states | licence |", "|---|---|---|", *lines])
+    lines = ["| name | score that its publisher states | licence | file |", "|---|---|---|---|"]
+    for name, said in published().items():
+        if not methods or _method(name) in methods:
+            file = "downloaded" if said["url"] != "None" else f"to bring, from [its page]({said['page']})"
+            lines.append(f"| `{name}` | {said['score']} | {said['licence']} | {file} |")
+    return "\n".join(lines)
+
+
+def _printed(*words: str) -> str:
+    """What a command prints."""
+    written = io.StringIO()
+    with contextlib.redirect_stdout(written):
+        _library("pixelwise.cli").main(words)
+    return written.getvalue()
 
 
 def _method(checkpoint: str) -> str:

@@ -1,7 +1,7 @@
 """Every command and every line of Python that the README and the docs show is checked, in the page's order.
 
-A snippet runs as it is written. After a comment `<!-- not run: REASON -->` it is not run: its commands are then parsed by
-the real argument parser, recipes are read and models made without weights, and Python is compiled.
+A snippet runs as it is written. After a comment `<!-- not run: REASON -->` it is not run: its commands are then parsed
+by the real argument parser, recipes are read and models made without weights, and Python is compiled.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tomllib
 from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -88,7 +89,7 @@ def make_formats() -> None:
     for name, truth in (("voc", "panoptic"), ("coco", "instance"), ("coco-panoptic", "panoptic"), ("yolo", "instance")):
         for split in ("train", "val"):
             data = pixelwise.open_dataset(f"shapes:number=10,size=64,seed=3,truth={truth}", split=split)
-            with pytest.warns(UserWarning, match="one polygon") if name == "yolo" else _nothing():
+            with pytest.warns(UserWarning, match="one polygon") if name == "yolo" else nullcontext():
                 formats[name].write(data, Path(name))
     numbers = np.full((64, 64), 7, np.uint16)
     numbers[20:40, 20:40] = 26001
@@ -100,12 +101,6 @@ def make_formats() -> None:
             folder = Path("cityscapes", kind, split, "aachen")
             folder.mkdir(parents=True)
             cv2.imwrite(str(folder / f"aachen_{seed:06d}_000019_{ending}.png"), pixels)
-
-
-class _nothing:  # noqa: N801
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def commands_of(block: str) -> list[list[str]]:
@@ -158,7 +153,9 @@ def check_recipe(options: Namespace) -> None:
 
     fields = [field.name for field in dataclasses.fields(pixelwise.Recipe)]
     changes = {name: value for name, value in vars(options).items() if name in fields and value is not None}
-    recipe = pixelwise.Recipe.from_yaml(options.recipe, changes) if options.recipe else pixelwise.Recipe.from_dict(changes)
+    recipe = (
+        pixelwise.Recipe.from_yaml(options.recipe, changes) if options.recipe else pixelwise.Recipe.from_dict(changes)
+    )
     classes = pixelwise.Classes(("ground", "object"), things=(False, True), background=0)
     backbone = {} if recipe.backbone is None else {"backbone": recipe.backbone}
     if recipe.model == "unet_padded":

@@ -52,14 +52,17 @@ class Figure:
         self.lines: list[str] = []
         self.boxes: list[str] = []
 
-    def box(self, x: float, y: float, title: str, *shapes: str, w: float = 118, h: float = 0, kind: str = "step") -> Box:
+    def box(
+        self, x: float, y: float, title: str, *shapes: str, w: float = 118, h: float = 0, kind: str = "step"
+    ) -> Box:
         """A box: a title of one line or several, and below it shapes in a fixed width."""
         titles = [line for line in title.split("\n") if line]
         h = h or 14 + 15 * len(titles) + 13 * len(shapes)
         fill, stroke = KINDS[kind]
         dash = ' stroke-dasharray="5 3"' if kind == "training" else ""
         out = [
-            f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="6" fill="{fill}" stroke="{stroke}" stroke-width="1.4"{dash}/>'
+            f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="6" '
+            f'fill="{fill}" stroke="{stroke}" stroke-width="1.4"{dash}/>'
         ]
         line = y + h / 2 - (15 * len(titles) + 13 * len(shapes)) / 2
         for text in titles:
@@ -101,7 +104,8 @@ class Figure:
     def group(self, x: float, y: float, w: float, h: float, title: str) -> None:
         """A frame behind boxes, named at its upper left."""
         self.back.append(
-            f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="9" fill="#fafafa" stroke="#cfd8dc" stroke-dasharray="3 3"/>'
+            f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="9" '
+            f'fill="#fafafa" stroke="#cfd8dc" stroke-dasharray="3 3"/>'
             + _text(x + 10, y + 16, title, 11, anchor="start", fill=GREY, weight="600")
         )
 
@@ -115,15 +119,23 @@ class Figure:
         (FOLDER / f"{self.name}.svg").write_text(
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
             f'height="{self.height}" role="img" font-family="{escape(FONT)}">\n<title>{escape(self.title)}</title>\n'
-            f'<defs>{head}</defs>\n<rect width="{self.width}" height="{self.height}" fill="#ffffff"/>\n{body}\n</svg>\n',
+            f'<defs>{head}</defs>\n<rect width="{self.width}" height="{self.height}" fill="#ffffff"/>\n'
+            f"{body}\n</svg>\n",
             "utf-8",
         )
 
 
 def _text(
-    x: float, y: float, text: str, size: float, *, anchor: str = "middle", fill: str = INK, family: str = "", weight: str = ""
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    *,
+    anchor: str = "middle",
+    fill: str = INK,
+    family: str = "",
+    weight: str = "",
 ) -> str:
     more = (f' font-family="{escape(family)}"' if family else "") + (f' font-weight="{weight}"' if weight else "")
-    return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}" fill="{fill}"{more}>{escape(text)}</text>'
-    )
+    place = f'x="{x:g}" y="{y:g}" font-size="{size:g}" text-anchor="{anchor}" fill="{fill}"'
+    return f"<text {place}{more}>{escape(text)}</text>"

@@ -7,11 +7,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import itertools
+
 from draw import Box, Figure
 
 
-def road() -> None:
-    f = Figure("road", "The road of an image through pixelwise", 980, 235)
+def _road() -> None:
+    f = Figure("road", "From an image file to a result", 980, 235)
     y = 30
     a = f.box(15, y, "Image file", "JPEG, PNG,", "TIFF, …", w=105, kind="data")
     b = f.box(160, y, "Sample", "3 × h × w uint8", "+ ground truth", w=130, kind="data")
@@ -31,7 +33,7 @@ def road() -> None:
     f.write()
 
 
-def fcn() -> None:
+def _fcn() -> None:
     f = Figure("fcn", "FCN-32s, FCN-16s and FCN-8s", 980, 330)
     f.group(10, 10, 960, 118, "VGG16, fully convolutional (image padded by 100 pixels)")
     x, boxes = 25, []
@@ -45,7 +47,7 @@ def fcn() -> None:
     ):
         boxes.append(f.box(x, 48, title, *shape, w=w, h=52, kind=kind))
         x += w + 38
-    for one, two in zip(boxes, boxes[1:]):
+    for one, two in itertools.pairwise(boxes):
         f.arrow(one.right(), two.left())
     _, _, p3, p4, _, fc = boxes
     y = 170
@@ -67,33 +69,45 @@ def fcn() -> None:
     f.write()
 
 
-def unet() -> None:
+def _unet() -> None:
     f = Figure("unet", "U-Net of the paper: 572 × 572 in, 388 × 388 out", 980, 470)
     widths = [64, 128, 256, 512, 1024]
     down, up = [568, 280, 136, 64, 28], [388, 196, 100, 52]
     x0, dx, y0, dy = 130, 78, 40, 88
     left, right = [], []
-    for k, (c, s) in enumerate(zip(widths, down)):
+    for k, (c, s) in enumerate(zip(widths, down, strict=False)):
         left.append(f.box(x0 + dx * k, y0 + dy * k, "2 × conv 3×3", f"{c} × {s}²", w=118, kind="backbone"))
-    for k, (c, s) in enumerate(zip(widths, up)):
+    for k, (c, s) in enumerate(zip(widths, up, strict=False)):
         right.append(f.box(870 - 118 - dx * k, y0 + dy * k, "2 × conv 3×3", f"{c} × {s}²", w=118, kind="neck"))
     image = f.box(10, y0, "image", "3 × 572²", w=80, h=left[0].h, kind="data")
     f.arrow(image.right(), left[0].left())
     out = f.box(895, y0, "1×1", "C × 388²", w=78, h=left[0].h, kind="head")
     f.arrow(right[0].right(), out.left())
-    for a, b in zip(left, left[1:]):
-        f.arrow((a.x + 30, a.y + a.h), (a.x + 30, b.y + b.h / 2), (b.x, b.y + b.h / 2), label="max-pool 2×2", at=(a.x - 10, b.y + 4))
+    for a, b in itertools.pairwise(left):
+        f.arrow(
+            (a.x + 30, a.y + a.h),
+            (a.x + 30, b.y + b.h / 2),
+            (b.x, b.y + b.h / 2),
+            label="max-pool 2×2",
+            at=(a.x - 10, b.y + 4),
+        )
     last = left[-1]
     for k in range(4):
         a = last if k == 3 else right[k + 1]
         b = right[k]
-        f.arrow((a.x + a.w, a.y + a.h / 2), (b.x + 88, a.y + a.h / 2), (b.x + 88, b.y + b.h), label="up-conv 2×2", at=(b.x + 124, a.y + 4))
+        f.arrow(
+            (a.x + a.w, a.y + a.h / 2),
+            (b.x + 88, a.y + a.h / 2),
+            (b.x + 88, b.y + b.h),
+            label="up-conv 2×2",
+            at=(b.x + 124, a.y + 4),
+        )
         f.arrow(left[k].right(), right[k].left(), label="crop the centre, concatenate" if k < 3 else "", dashed=True)
     f.text(490, 462, "No padding: the output is 92 pixels smaller on every side, and mirrored margins make up for it.")
     f.write()
 
 
-def unet_backbone() -> None:
+def _unet_backbone() -> None:
     f = Figure("unet_backbone", "U-Net with an encoder of timm, the default of `pixelwise train`", 980, 255)
     strides = [2, 4, 8, 16, 32]
     image = f.box(12, 30, "image", "3 × H × W", w=88, kind="data")
@@ -101,15 +115,20 @@ def unet_backbone() -> None:
     for k, s in enumerate(strides):
         boxes.append(f.box(140 + 165 * k, 30, f"encoder, stage {k + 1}", f"D{k + 1} × H/{s}", w=125, kind="backbone"))
     f.arrow(image.right(), boxes[0].left())
-    for a, b in zip(boxes, boxes[1:]):
+    for a, b in itertools.pairwise(boxes):
         f.arrow(a.right(), b.left())
-    wide = [64, 128, 256]
     blocks = []
-    for k, (s, c) in enumerate(zip(strides[:4], (32, 64, 128, 256))):
+    for k, (s, c) in enumerate(zip(strides[:4], (32, 64, 128, 256), strict=False)):
         blocks.append(f.box(140 + 165 * k, 150, "2 × conv 3×3", f"{c} × H/{s}", w=125, kind="neck"))
         f.arrow(boxes[k].bottom(), blocks[k].top(), label="skip", at=(boxes[k].bottom()[0] + 18, 112))
-    f.arrow((boxes[4].bottom()[0], boxes[4].y + boxes[4].h), (boxes[4].bottom()[0], blocks[3].y + 21), blocks[3].right(), label="×2, nearest", at=(boxes[4].bottom()[0] - 50, 166))
-    for a, b in zip(blocks[::-1], blocks[-2::-1]):
+    f.arrow(
+        (boxes[4].bottom()[0], boxes[4].y + boxes[4].h),
+        (boxes[4].bottom()[0], blocks[3].y + 21),
+        blocks[3].right(),
+        label="×2, nearest",
+        at=(boxes[4].bottom()[0] - 50, 166),
+    )
+    for a, b in zip(blocks[::-1], blocks[-2::-1], strict=False):
         f.arrow(a.left(), b.right(), label="×2")
     head = f.box(12, 150, "3×3", "C × H × W", w=88, h=blocks[0].h, kind="head")
     f.arrow(blocks[0].left(), head.right(), label="×2")
@@ -117,7 +136,7 @@ def unet_backbone() -> None:
     f.write()
 
 
-def deeplabv1() -> None:
+def _deeplabv1() -> None:
     f = Figure("deeplabv1", "DeepLab v1, LargeFOV", 980, 270)
     a = f.box(12, 40, "image", "3 × H × W", w=88, h=62, kind="data")
     b = f.box(140, 40, "VGG16 conv1–3", "strides 2, 2, 2", "256 × H/8", w=130, h=62, kind="backbone")
@@ -125,24 +144,47 @@ def deeplabv1() -> None:
     d = f.box(470, 40, "conv5, rate 2", "pool5: stride 1", "512 × H/8", w=130, h=62, kind="backbone")
     e = f.box(640, 40, "fc6 3×3, rate 12", "fc7 1×1", "1024 × H/8", w=135, h=62, kind="head")
     g = f.box(815, 40, "score 1×1", "C × H/8", w=100, h=62, kind="head")
-    for one, two in zip((a, b, c, d, e), (b, c, d, e, g)):
+    for one, two in zip((a, b, c, d, e), (b, c, d, e, g), strict=False):
         f.arrow(one.right(), two.left())
-    m = f.box(310, 165, "optional multi-scale branches (multiscale=True)", "3×3, 1×1 on the image and on conv1–4: 128 × H/8 each", w=420)
+    m = f.box(
+        310,
+        165,
+        "optional multi-scale branches (multiscale=True)",
+        "3×3, 1×1 on the image and on conv1–4: 128 × H/8 each",
+        w=420,
+    )
     for one in (a, b, c):
-        f.arrow(one.bottom(), (one.bottom()[0], m.y + m.h / 2 if one is not c else m.y), *([] if one is c else [(m.x, m.y + m.h / 2)]), dashed=True)
+        f.arrow(
+            one.bottom(),
+            (one.bottom()[0], m.y + m.h / 2 if one is not c else m.y),
+            *([] if one is c else [(m.x, m.y + m.h / 2)]),
+            dashed=True,
+        )
     f.arrow(m.right(), (865, m.y + m.h / 2), (865, 102), dashed=True)
     f.text(800, 180, "concatenate")
     f.text(490, 245, "Bilinear ×8 to C × H × W; then, as an option, the dense CRF.")
     f.write()
 
 
-def deeplabv2() -> None:
+def _deeplabv2() -> None:
     f = Figure("deeplabv2", "DeepLab v2: atrous spatial pyramid and the maximum over three scales", 980, 330)
     ys = [40, 130, 220]
-    net = f.box(195, 30, "ResNet-101\noutput stride 8\nrates 2 and 4", "2048 × h/8", "shared weights", w=125, h=232, kind="backbone")
-    aspp = [f.box(375, 30 + 62 * k, f"3×3, rate {r}", "C × h/8", w=118, h=46, kind="head") for k, r in enumerate((6, 12, 18, 24))]
+    net = f.box(
+        195,
+        30,
+        "ResNet-101\noutput stride 8\nrates 2 and 4",
+        "2048 × h/8",
+        "shared weights",
+        w=125,
+        h=232,
+        kind="backbone",
+    )
+    aspp = [
+        f.box(375, 30 + 62 * k, f"3×3, rate {r}", "C × h/8", w=118, h=46, kind="head")
+        for k, r in enumerate((6, 12, 18, 24))
+    ]
     plus = f.circle(545, 147, "+")
-    for k, (y, s) in enumerate(zip(ys, ("1", "0.75", "0.5"))):
+    for _k, (y, s) in enumerate(zip(ys, ("1", "0.75", "0.5"), strict=False)):
         one = f.box(15, y, f"image × {s}", "3 × h × w", w=130, kind="data")
         f.arrow(one.right(), (net.x, one.y + one.h / 2))
     for one in aspp:
@@ -165,15 +207,22 @@ def _aspp(f: Figure, x: float, source: Box, rates: tuple[int, int, int], y: floa
     boxes = [f.box(x, y + 52 * k, title, "256 × H/16", w=135, h=42, kind="neck") for k, title in enumerate(titles)]
     cat = f.box(x + 190, y + 80, "concatenate", "1280 × H/16", w=108, h=88, kind="step")
     for one in boxes:
-        f.arrow(source.right(), (source.x + source.w + 18, source.right()[1]), (source.x + source.w + 18, one.y + 21), one.left())
+        f.arrow(
+            source.right(),
+            (source.x + source.w + 18, source.right()[1]),
+            (source.x + source.w + 18, one.y + 21),
+            one.left(),
+        )
         f.arrow(one.right(), (x + 162, one.y + 21), (x + 162, cat.y + 44), cat.left())
     return cat
 
 
-def deeplabv3() -> None:
+def _deeplabv3() -> None:
     f = Figure("deeplabv3", "DeepLab v3 at output stride 16", 980, 320)
     a = f.box(12, 124, "image", "3 × H × W", w=88, h=50, kind="data")
-    b = f.box(130, 104, "ResNet-101", "last stage dilated:", "multi-grid 2, 4, 8", "2048 × H/16", w=140, h=90, kind="backbone")
+    b = f.box(
+        130, 104, "ResNet-101", "last stage dilated:", "multi-grid 2, 4, 8", "2048 × H/16", w=140, h=90, kind="backbone"
+    )
     f.arrow(a.right(), b.left())
     cat = _aspp(f, 310, b, (6, 12, 18))
     mix = f.box(640, 124, "1×1", "256 × H/16", w=100, h=50, kind="neck")
@@ -185,7 +234,7 @@ def deeplabv3() -> None:
     f.write()
 
 
-def deeplabv3plus() -> None:
+def _deeplabv3plus() -> None:
     f = Figure("deeplabv3plus", "DeepLab v3+: DeepLab v3 as the encoder, and a decoder", 980, 430)
     a = f.box(12, 124, "image", "3 × H × W", w=88, h=50, kind="data")
     b = f.box(130, 104, "ResNet-101", "output stride 16", "2048 × H/16", w=140, h=90, kind="backbone")
@@ -210,7 +259,7 @@ def deeplabv3plus() -> None:
     f.write()
 
 
-def pspnet() -> None:
+def _pspnet() -> None:
     f = Figure("pspnet", "PSPNet", 980, 330)
     a = f.box(12, 105, "image", "3 × H × W", w=84, h=50, kind="data")
     b = f.box(125, 90, "ResNet-50", "three 3×3 as stem", "dilated, 2048 × H/8", w=145, h=80, kind="backbone")
@@ -222,7 +271,14 @@ def pspnet() -> None:
     cat = f.box(570, 86, "concatenate", "4096 × H/8", w=110, h=88, kind="step")
     for one in boxes:
         f.arrow(b.right(), (295, 130), (295, one.y + 22), one.left())
-        f.arrow(one.right(), (530, one.y + 22), (545, cat.y + 44), cat.left(), label="bilinear" if one is boxes[0] else "", at=(505, one.y + 14))
+        f.arrow(
+            one.right(),
+            (530, one.y + 22),
+            (545, cat.y + 44),
+            cat.left(),
+            label="bilinear" if one is boxes[0] else "",
+            at=(505, one.y + 14),
+        )
     f.arrow((197, 170), (197, 258), (625, 258), (625, 174), label="the features themselves", at=(420, 252))
     mix = f.box(710, 104, "3×3, dropout", "512 × H/8", w=105, h=52, kind="head")
     head = f.box(840, 104, "1×1", "C × H/8", w=60, h=52, kind="head")
@@ -230,36 +286,48 @@ def pspnet() -> None:
     f.arrow(cat.right(), mix.left())
     f.arrow(mix.right(), head.left())
     f.arrow(head.right(), out.left())
-    aux = f.box(640, 262, "auxiliary classifier on stage 3", "training only, weight 0.4", w=230, kind="training")
+    f.box(640, 262, "auxiliary classifier on stage 3", "training only, weight 0.4", w=230, kind="training")
     f.arrow((160, 170), (160, 283), (640, 283), dashed=True, label="1024 × H/8", at=(420, 298))
     f.write()
 
 
-def _pyramid(f: Figure, names: tuple[str, ...], strides: tuple[int, ...], taken: int, x: float = 110, y: float = 30) -> list[Box]:
+def _pyramid(
+    f: Figure, names: tuple[str, ...], strides: tuple[int, ...], taken: int, x: float = 110, y: float = 30
+) -> list[Box]:
     """A backbone and its feature pyramid, the finest level below."""
     h, gap = 36, 12
     rows = len(names)
     levels = []
-    for k, (name, stride) in enumerate(zip(names, strides)):
+    for k, (name, stride) in enumerate(zip(names, strides, strict=False)):
         top = y + (rows - 1 - k) * (h + gap)
         levels.append(f.box(x + 150, top, f"{name}", f"256 × H/{stride}", w=100, h=h + 4, kind="neck"))
     first = levels[0]
     start = y + (rows - taken) * (h + gap)
-    net = f.box(x, start, "backbone", "ResNet,", "strides", " ".join(f"{s}" for s in strides[:taken]), w=105, h=taken * (h + gap) - gap + 4, kind="backbone")
+    net = f.box(
+        x,
+        start,
+        "backbone",
+        "ResNet,",
+        "strides",
+        " ".join(f"{s}" for s in strides[:taken]),
+        w=105,
+        h=taken * (h + gap) - gap + 4,
+        kind="backbone",
+    )
     image = f.box(x - 98, first.y, "image", "3×H×W", w=66, h=first.h, kind="data")
     f.arrow(image.right(), (net.x, image.y + image.h / 2))
     for one in levels[:taken]:
         f.arrow((net.x + net.w, one.y + one.h / 2), one.left())
-    for one, two in zip(levels[taken - 1 :: -1][:-1], levels[taken - 2 :: -1]):
+    for one, two in zip(levels[taken - 1 :: -1][:-1], levels[taken - 2 :: -1], strict=False):
         f.arrow((one.x + 85, one.y + one.h), (two.x + 85, two.y))
-    for one, two in zip(levels[taken - 1 :], levels[taken:]):
+    for one, two in zip(levels[taken - 1 :], levels[taken:], strict=False):
         f.arrow((one.x + 15, one.y), (two.x + 15, two.y + two.h))
     return levels
 
 
-def mask_rcnn() -> None:
+def _mask_rcnn() -> None:
     f = Figure("mask_rcnn", "Mask R-CNN on a feature pyramid", 980, 345)
-    levels = _pyramid(f, ("P2", "P3", "P4", "P5", "P6"), (4, 8, 16, 32, 64), 4)
+    _pyramid(f, ("P2", "P3", "P4", "P5", "P6"), (4, 8, 16, 32, 64), 4)
     f.group(245, 8, 130, 268, "")
     f.text(310, 290, "feature pyramid (FPN)")
     rpn = f.box(410, 40, "proposal network", "3 anchors a place:", "objectness, 4 deltas", w=150, kind="head")
@@ -278,54 +346,78 @@ def mask_rcnn() -> None:
     f.arrow(roi2.right(), mask.left())
     out = f.box(755, 230, "paste, ≥ 0.5", "N masks h × w", "class, score, box", w=150, h=55, kind="result")
     f.arrow(mask.right(), out.left())
-    f.text(490, 332, "Five losses: objectness and proposal boxes; classes, boxes and masks of 512 sampled regions an image.")
+    f.text(
+        490,
+        332,
+        "Five losses: objectness and proposal boxes; classes, boxes and masks of 512 sampled regions an image.",
+    )
     f.write()
 
 
-def panoptic_fpn() -> None:
+def _panoptic_fpn() -> None:
     f = Figure("panoptic_fpn", "Panoptic FPN: Mask R-CNN and a semantic branch on one pyramid", 980, 345)
     _pyramid(f, ("P2", "P3", "P4", "P5", "P6"), (4, 8, 16, 32, 64), 4)
     f.group(245, 8, 130, 268, "")
     f.text(310, 290, "feature pyramid (FPN)")
     inst = f.box(420, 40, "Mask R-CNN", "proposals, boxes, masks", "N things", w=200, h=70, kind="head")
     f.arrow((375, 75), inst.left(), label="P2–P6")
-    sem = f.box(420, 165, "semantic branch", "3×3 and ×2, repeated", "P5 3, P4 2, P3 1 times; P2 3×3", "sum: 128 × H/4", w=215, h=92, kind="head")
+    sem = f.box(
+        420,
+        165,
+        "semantic branch",
+        "3×3 and ×2, repeated",
+        "P5 3, P4 2, P3 1 times; P2 3×3",
+        "sum: 128 × H/4",
+        w=215,
+        h=92,
+        kind="head",
+    )
     f.arrow((375, 211), sem.left(), label="P2–P5")
     stuff = f.box(665, 180, "1×1, ×4", "(1 + S) × H × W", w=120, h=62, kind="head")
     f.arrow(sem.right(), stuff.left())
-    merge = f.box(815, 95, "merge", "confident things,", "then stuff where", "no thing is", w=150, h=84, kind="step")
+    f.box(815, 95, "merge", "confident things,", "then stuff where", "no thing is", w=150, h=84, kind="step")
     f.arrow(inst.right(), (770, 75), (770, 125), (815, 125))
     f.arrow(stuff.right(), (890, 211), (890, 179))
-    out = f.box(815, 250, "panoptic result", "ids h × w", w=150, kind="result")
+    f.box(815, 250, "panoptic result", "ids h × w", w=150, kind="result")
     f.arrow((930, 179), (930, 250))
     f.text(490, 332, "S classes of stuff, and one class for the pixels of all things.")
     f.write()
 
 
-def yolact() -> None:
+def _yolact() -> None:
     f = Figure("yolact", "YOLACT: prototypes and coefficients", 980, 345)
     levels = _pyramid(f, ("P3", "P4", "P5", "P6", "P7"), (8, 16, 32, 64, 128), 3)
     f.group(245, 8, 130, 268, "")
     f.text(310, 290, "feature pyramid (FPN)")
-    head = f.box(420, 30, "prediction head, shared", "3 anchors a place:", "C classes, 4 box values,", "32 coefficients (tanh)", w=190, h=86, kind="head")
+    head = f.box(
+        420,
+        30,
+        "prediction head, shared",
+        "3 anchors a place:",
+        "C classes, 4 box values,",
+        "32 coefficients (tanh)",
+        w=190,
+        h=86,
+        kind="head",
+    )
     f.arrow((375, 73), head.left(), label="P3–P7")
     nms = f.box(660, 42, "Fast NMS", "≤ 100 objects", "N × 32 coefficients", w=150, h=62, kind="step")
     f.arrow(head.right(), nms.left())
-    proto = f.box(420, 205, "Protonet", "3 × 3×3, ×2, 3×3, 1×1", "32 × H/4 × W/4", w=190, h=64, kind="head")
+    f.box(420, 205, "Protonet", "3 × 3×3, ×2, 3×3, 1×1", "32 × H/4 × W/4", w=190, h=64, kind="head")
     f.arrow(levels[0].right(), (420, levels[0].y + levels[0].h / 2), label="P3", at=(395, 236))
     mul = f.circle(735, 195, "×")
     f.arrow(nms.bottom(), mul.top())
     f.arrow((610, 237), (735, 237), (735, 208))
     out = f.box(800, 163, "sigmoid, crop to box,\n> 0.5", "N masks h × w", w=165, h=64, kind="result")
     f.arrow(mul.right(), out.left())
-    sem = f.box(660, 280, "semantic head on P3 (training)", w=210, h=34, kind="training")
+    f.box(660, 280, "semantic head on P3 (training)", w=210, h=34, kind="training")
     f.arrow((310, 248 + 5), (310, 305), (660, 305), dashed=True)
     f.write()
 
 
-def solo() -> None:
+def _solo() -> None:
     f = Figure("solo", "SOLO: a grid of cells, each with its own mask", 980, 365)
-    levels = _pyramid(f, ("P2", "P3", "P4", "P5", "P6"), (4, 8, 16, 32, 64), 4)
+    _pyramid(f, ("P2", "P3", "P4", "P5", "P6"), (4, 8, 16, 32, 64), 4)
     f.group(245, 8, 130, 268, "")
     f.text(310, 290, "feature pyramid (FPN)")
     size = f.box(405, 95, "resize", "strides", "8 8 16 32 32", w=95, h=70, kind="step")
@@ -340,11 +432,18 @@ def solo() -> None:
     f.arrow(mask.right(), nms.left(), label="channel")
     f.arrow(cand.bottom(), nms.top(), label="cell (i, j): channel i · S + j", at=(765, 136))
     f.text(640, 262, "S = 40, 36, 24, 16, 12 for objects of five ranges of size")
-    dec = f.box(405, 305, "Decoupled SOLO: S maps for columns, S maps for rows; the mask of a cell is their product", "S × 2h × 2w and S × 2h × 2w in place of S² × 2h × 2w", w=560, kind="head")
+    f.box(
+        405,
+        305,
+        "Decoupled SOLO: S maps for columns, S maps for rows; the mask of a cell is their product",
+        "S × 2h × 2w and S × 2h × 2w in place of S² × 2h × 2w",
+        w=560,
+        kind="head",
+    )
     f.write()
 
 
-def solov2() -> None:
+def _solov2() -> None:
     f = Figure("solov2", "SOLOv2: each cell gives the kernel that finds its mask", 980, 345)
     _pyramid(f, ("P2", "P3", "P4", "P5", "P6"), (4, 8, 16, 32, 64), 4)
     f.group(245, 8, 130, 268, "")
@@ -365,11 +464,15 @@ def solov2() -> None:
     f.arrow(feat.right(), conv.left())
     out = f.box(800, 205, "sigmoid, Matrix NMS", "N masks, class, score", w=165, h=64, kind="result")
     f.arrow(conv.right(), out.left())
-    f.text(490, 332, "The dynamic convolution is 1×1: a mask is the product of a cell's kernel with the features of each pixel.")
+    f.text(
+        490,
+        332,
+        "The dynamic convolution is 1×1: a mask is the product of a cell's kernel with the features of each pixel.",
+    )
     f.write()
 
 
-def merged() -> None:
+def _merged() -> None:
     f = Figure("merged", "A merged model: semantic and instance results become one panoptic result", 980, 240)
     a = f.box(15, 88, "image", "3 × h × w", w=95, h=52, kind="data")
     s = f.box(170, 30, "semantic model", "any semantic method,", "resized by its rule", w=175, h=64, kind="backbone")
@@ -388,7 +491,23 @@ def merged() -> None:
     f.write()
 
 
-FIGURES = (road, fcn, unet, unet_backbone, deeplabv1, deeplabv2, deeplabv3, deeplabv3plus, pspnet, mask_rcnn, panoptic_fpn, yolact, solo, solov2, merged)
+FIGURES = (
+    _road,
+    _fcn,
+    _unet,
+    _unet_backbone,
+    _deeplabv1,
+    _deeplabv2,
+    _deeplabv3,
+    _deeplabv3plus,
+    _pspnet,
+    _mask_rcnn,
+    _panoptic_fpn,
+    _yolact,
+    _solo,
+    _solov2,
+    _merged,
+)
 
 if __name__ == "__main__":
     for figure in FIGURES:
