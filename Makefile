@@ -1,6 +1,7 @@
 # make demo    train, evaluate and draw on the bundled images (the whole way, about two minutes on two cores)
 # make test    every test              make check   format, lint, types, fast tests
-# make golden  compare or accept recorded outputs   make bench   the figures of the README
+# make golden  compare or accept recorded outputs   make bench   the measured figures
+# make docs    the documentation site, in site/
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
@@ -41,7 +42,10 @@ golden: .venv/installed
 bench: .venv/peers
 	$(BIN)/python benchmarks/run.py
 
-clean:
-	rm -rf .venv build dist runs .pytest_cache .mypy_cache .ruff_cache
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-.PHONY: help demo test check golden bench clean
+clean:
+	rm -rf .venv build dist runs site .pytest_cache .mypy_cache .ruff_cache
+
+.PHONY: help demo test check golden bench docs clean
