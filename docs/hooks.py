@@ -29,7 +29,7 @@ GROUPS = {
     "Train and evaluate": "train Recipe evaluate tune",
     "Predict": "predict predict_files Predictor draw",
     "What passes between them": "Segmentation Masks Classes Sample Batch",
-    "After the network": "Chain CRF RecurrentCRF mean_field Merging",
+    "After the network": "Chain CRF RecurrentCRF mean_field MergeRules",
 }
 """How the page of the API is divided; names that are new to the library come last, under a heading of their own."""
 
