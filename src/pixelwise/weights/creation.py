@@ -57,7 +57,7 @@ def create(
 
     >>> model = pixelwise.create("unet", backbone="resnet34", num_classes=3)  # doctest: +SKIP
     """
-    if "." in name:
+    if "." in name and ":" not in name:  # file.py:Class names no checkpoint
         options = {"num_classes": num_classes, "classes": classes, "backbone": backbone, **arguments}
         return published(name, [key for key, value in options.items() if value is not None])
     if name not in MODELS:

@@ -134,11 +134,10 @@ def check_registered(record: dict[str, Any], path: Path) -> None:
 def _check_class(model_class: type[Model]) -> None:
     if not isinstance(model_class, type) or not issubclass(model_class, Model):
         raise TypeError(f"{model_class!r} is not a subclass of pixelwise.models.base.Model, so it cannot be registered")
-    task = getattr(model_class, "task", None)
-    if task not in TASKS or inspect.isabstract(model_class):
-        raise TypeError(
-            f"{model_class.__name__} cannot be made: it needs a task ({', '.join(TASKS)}) and forward, loss and decode"
-        )
+    if getattr(model_class, "task", None) not in TASKS:
+        raise TypeError(f"{model_class.__name__} has no task, or another than {', '.join(TASKS)}")
+    if missing := sorted(getattr(model_class, "__abstractmethods__", ())):
+        raise TypeError(f"{model_class.__name__} cannot be made before it defines {', '.join(missing)}")
     parameters = inspect.signature(model_class).parameters
     if not {"num_classes", "classes"} & parameters.keys():
         raise TypeError(
