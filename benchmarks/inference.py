@@ -23,6 +23,7 @@ from torch import Tensor, nn
 import pixelwise
 from pixelwise.inference.predictor import Predictor
 from pixelwise.layers.normalize import Normalize
+from pixelwise.ops.resize import Resizing
 from quiet import compare
 from results import machine, write
 
@@ -91,7 +92,7 @@ def row(name: str, size: int, seconds: float) -> list[str]:
     torch.manual_seed(0)
     theirs = make().eval()
     ours = pixelwise.create(**arguments, num_classes=CLASSES).eval()
-    pixelwise.load_weights(ours, theirs.state_dict(), layout)
+    pixelwise.load_weights(ours, theirs.state_dict(), layout, resizing=Resizing())
     ours.auxiliary_heads = False
     predictor = Predictor(deepcopy(ours), device="cpu")
     ours.normalize = Normalize()

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 import pixelwise
 from pixelwise.inference.predictor import Predictor
+from pixelwise.ops.resize import Resizing
 from quiet import compare
 from results import machine, write
 
@@ -86,7 +87,7 @@ def rows(variant: str, size: tuple[int, int], seconds: float) -> list[str]:
     torch.manual_seed(0)
     theirs = peer(PEERS[variant], size)
     ours = pixelwise.create("mask_rcnn", num_classes=CLASSES, variant=variant).eval()
-    pixelwise.load_weights(ours, theirs.state_dict(), "torchvision")
+    pixelwise.load_weights(ours, theirs.state_dict(), "torchvision", resizing=Resizing())
     predictor = Predictor(deepcopy(ours), device="cpu")
     image = (torch.rand(1, 3, size[0] // 8, size[1] // 8) * 255).byte()
     image = nn.functional.interpolate(image.float(), size, mode="bilinear")[0].byte()

@@ -7,11 +7,42 @@
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what `__getattr__` finds below, spelled out so that type checkers know each name's type
+    from .classes import Classes as Classes
+    from .data.dataset import open_dataset as open_dataset
+    from .drawing.overlay import draw as draw
+    from .evaluation import evaluate as evaluate
+    from .images.decoding import read_image as read_image
+    from .inference.folder import predict_files as predict_files
+    from .inference.folder import save as save
+    from .inference.predictor import Predictor as Predictor
+    from .inference.predictor import predict as predict
+    from .inspection.report import inspect as inspect
+    from .masks import Masks as Masks
+    from .models.merged import merge as merge
+    from .panoptic_building.build import build_panoptic as build_panoptic
+    from .postprocess.chain import Chain as Chain
+    from .postprocess.crf import CRF as CRF
+    from .postprocess.crf import RecurrentCRF as RecurrentCRF
+    from .postprocess.mean_field import mean_field as mean_field
+    from .postprocess.panoptic_merging import MergeRules as MergeRules
+    from .sample import Batch as Batch
+    from .sample import Sample as Sample
+    from .segmentation import Segmentation as Segmentation
+    from .summary.model_summary import summarize as summarize
+    from .training.recipe import Recipe as Recipe
+    from .training.run import train as train
+    from .tuning import tune as tune
+    from .weights.checkpoint import load as load
+    from .weights.creation import create as create
+    from .weights.registration import register as register
+    from .weights.rename import load_weights as load_weights
 
 __version__ = "0.1.0"
 
-# The public names and the modules that hold them: nothing is imported before it is used.
+# The public names and the modules that hold them: a module is imported when one of its names is first used.
 _PUBLIC = {
     "Batch": "sample",
     "CRF": "postprocess.crf",
@@ -37,6 +68,7 @@ _PUBLIC = {
     "predict": "inference.predictor",
     "predict_files": "inference.folder",
     "read_image": "images.decoding",
+    "register": "weights.registration",
     "save": "inference.folder",
     "summarize": "summary.model_summary",
     "train": "training.run",
@@ -44,11 +76,12 @@ _PUBLIC = {
 }
 __all__ = sorted(_PUBLIC)
 
+if not TYPE_CHECKING:  # to a type checker it would make every misspelled name valid
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"pixelwise has no {name!r}; it has: {', '.join(__all__)}")
-    return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+    def __getattr__(name: str) -> Any:
+        if name not in _PUBLIC:
+            raise AttributeError(f"pixelwise has no {name!r}; it has: {', '.join(__all__)}")
+        return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -77,7 +77,8 @@ def test_equal_to_detectron2():
     model = pixelwise.create(
         "panoptic_fpn", num_classes=7, things=[0, 1, 2, 3], backbone="resnet50", variant="detectron2"
     ).eval()
-    assert set(pixelwise.load_weights(model, weights, "detectron2")) <= {"pixel_mean", "pixel_std"}
+    loaded = pixelwise.load_weights(model, weights, "detectron2", resizing=Resizing())
+    assert set(loaded.unused) <= {"pixel_mean", "pixel_std"}
     with torch.no_grad():
         outputs = model(make_image(*SHOWN))
         np.testing.assert_allclose(sixteen(outputs.semantic), record["quarter"], atol=1e-4)

@@ -15,6 +15,7 @@ from pixelwise.classes import Classes
 from pixelwise.models.unet import UNet
 from pixelwise.ops.resize import Resizing
 from pixelwise.weights.checkpoint import FORMAT_VERSION, save
+from pixelwise.weights.programs import backbone_norms, set_backbone_eps
 
 CLASSES = Classes(("ground", "tree"), colors=((1, 2, 3), (4, 5, 6)), things=(False, True), background=0)
 
@@ -53,6 +54,21 @@ def test_all_that_is_needed_is_in_the_file(model, tmp_path):
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name])
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["m.safetensors"]  # nothing left beside it
+
+
+def test_settings_of_detection_are_kept(tmp_path):
+    model = pixelwise.create("yolact", num_classes=3, backbone="resnet18", width=8)
+    model.score_threshold, model.max_detections = 0.25, 7
+    save(model, tmp_path / "m.safetensors")
+    loaded = pixelwise.load(tmp_path / "m.safetensors")
+    assert (loaded.score_threshold, loaded.max_detections) == (0.25, 7)
+
+
+def test_an_eps_of_the_backbone_is_kept(tmp_path):
+    model = pixelwise.create("mask_rcnn", num_classes=3, backbone="resnet18", width=8, variant="torchvision")
+    set_backbone_eps(model, 1e-3)
+    save(model, tmp_path / "m.safetensors")
+    assert {layer.eps for layer in backbone_norms(pixelwise.load(tmp_path / "m.safetensors"))} == {1e-3}
 
 
 def test_the_folder_of_a_run_stands_for_its_best(model, path):

@@ -27,8 +27,9 @@ def file(tmp_path_factory) -> Path:
 @pytest.mark.slow
 def test_what_is_converted_loads_with_equal_outputs(file, tmp_path):
     out = tmp_path / "ours.safetensors"
-    unused = convert(file, "milesial", "unet_padded", out, arguments={"bilinear": True})
-    assert set(unused) == {"mask_values"}
+    converted = convert(file, "milesial", "unet_padded", out, arguments={"bilinear": True})
+    assert set(converted.unused) == {"mask_values"}
+    assert converted.notes == ()
     model = pixelwise.load(out)
     assert len(model.classes) == 3  # as many as the weights have
     assert model.record["converted"] == {"from": "theirs.pth", "layout": "milesial"}

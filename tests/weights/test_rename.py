@@ -33,7 +33,7 @@ def test_the_outputs_are_those_of_the_library(path):
     record = json.loads(path.read_text("utf-8"))
     model = pixelwise.create(**record["create"]).eval()
     model.normalize = Normalize()  # the peers were shown the image as it is
-    unused = pixelwise.load_weights(model, state_dict(record["shapes"]), record["layout"])
+    unused = pixelwise.load_weights(model, state_dict(record["shapes"]), record["layout"]).unused
     assert sorted(unused) == sorted(record.get("unused", []))
     sizes = [tuple(map(int, size.split("x"))) for size in record["outputs"]]
     sizes = [
@@ -92,14 +92,14 @@ def test_a_shape_that_differs_is_an_error():
 def test_what_is_dropped_is_listed_and_wrappers_are_opened(padded, tmp_path):
     wrapped = {f"module.{name}": value for name, value in theirs(MILESIAL).items()}
     torch.save({"epoch": 3, "state_dict": {**wrapped, "mask_values": [0, 255]}}, tmp_path / "theirs.pth")
-    unused = pixelwise.load_weights(padded, tmp_path / "theirs.pth", "milesial")
+    unused = pixelwise.load_weights(padded, tmp_path / "theirs.pth", "milesial").unused
     assert set(unused) == {"mask_values"}
     assert torch.equal(padded.head.bias, theirs(MILESIAL)["outc.conv.bias"])
 
 
 def test_older_files_have_no_counters(padded):
     old = {name: value for name, value in theirs(MILESIAL).items() if not name.endswith("num_batches_tracked")}
-    assert pixelwise.load_weights(padded, old, "milesial") == {}
+    assert pixelwise.load_weights(padded, old, "milesial").unused == {}
 
 
 def test_the_wrong_model_layout_and_file(padded, tmp_path):

@@ -205,7 +205,7 @@ def convert(options: Namespace) -> int:
         )
     from ..weights.convert import convert
 
-    unused = convert(
+    converted = convert(
         options.file,
         options.layout,
         options.model,
@@ -213,8 +213,10 @@ def convert(options: Namespace) -> int:
         classes=_classes(options.classes),
         arguments=_arguments(options),
     )
-    for name, reason in unused.items():
+    for name, reason in converted.unused.items():
         print(f"not used: {name}: {reason}")
+    for note in converted.notes:
+        print(f"note: {note}")
     print(f"{options.out}\nnext: pixelwise predict --model {options.out} --source IMAGES")
     return DONE
 

@@ -1,4 +1,4 @@
-"""Our own checkpoints: a safetensors file whose metadata say all that is needed to use the weights rightly."""
+"""Our own checkpoints: a safetensors file whose metadata say all that it takes to use the weights correctly."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save as to_bytes
+from torch import Tensor
 
 from ..classes import Classes
 from ..models.base import Model
@@ -20,27 +21,33 @@ from ..ops.resize import Resizing
 from ..postprocess.chain import Chain
 from ..postprocess.panoptic_merging import MergeRules
 from .creation import create, published
+from .programs import backbone_norms, set_backbone_eps
 from .published import PRESETS
+from .registration import check_registered, code_of
 from .rename import recognised
 from .tensor_files import KEY, existing, read_safetensors
 
 FORMAT_VERSION = 1
-"""Raised when an older pixelwise could no longer read what a newer one writes."""
+"""Raised when an older pixelwise can no longer read what a newer one writes."""
 
 BEST = "best.safetensors"
-"""The checkpoint that is taken of a run's folder."""
+"""The checkpoint that stands for the folder of a run."""
+
+DETECTION = {"score_threshold": float, "max_detections": int}
+"""Attributes of models that find objects, and their types: settings that a checkpoint keeps."""
 
 
 def save(model: Model, path: str | os.PathLike[str], record: Mapping[str, Any] | None = None) -> None:
-    """Write the weights of a model, whole or not at all, with how it was made.
+    """Write the weights of a model and the record of how it was made; the file is written as a whole or not at all.
 
     Args:
-        model: made by `pixelwise.create` or `pixelwise.load`, or by `pixelwise.merge` of two such.
-        path: of the file, `best.safetensors` for example; its folder is made when missing.
-        record: what else to keep, of plain JSON values: the recipe, the scores, the fingerprint of the data.
+        model: made by `pixelwise.create` or `pixelwise.load`, or by `pixelwise.merge` of two such models.
+        path: the file, `best.safetensors` for example; its folder is made when missing.
+        record: further entries of plain JSON values: the recipe, the scores, the fingerprint of the data.
 
     Raises:
-        ValueError: the model was not made by `pixelwise.create`, or the record repeats a key of ours.
+        ValueError: the model was not made by `pixelwise.create`, or the record repeats an entry that every checkpoint
+            has.
         TypeError: the record holds something that JSON cannot.
         OSError: the file cannot be written.
     """
@@ -53,39 +60,31 @@ def save(model: Model, path: str | os.PathLike[str], record: Mapping[str, Any] |
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """The model of a checkpoint, in `eval()`, on the CPU; its `record` is all that the file says of it.
+    """Load the model of a checkpoint, in `eval()`, on the CPU; its `record` is all that the file says of it.
 
     Args:
-        path: the file; or the folder of a training run, of which `best.safetensors` is taken; or the name of a
-            published checkpoint, as `pixelwise.create` knows it.
+        path: the file; or the folder of a training run, which stands for the `best.safetensors` in it; or the name of
+            a published checkpoint, as `pixelwise.create` knows it.
 
     Raises:
-        FileNotFoundError: names the nearest files in the folder.
-        ValueError: the file is damaged, a pickle, not one of ours, of a newer version, or says something of its model
-            that this installation cannot make true; each time with what to do.
+        FileNotFoundError: the file does not exist; similar names in the folder are suggested.
+        ValueError: the file is damaged, a pickle, not one of ours or of a newer version, its class has not been
+            registered, or its record cannot be fulfilled by this installation; each time with what to do.
     """
     if os.fspath(path) in PRESETS:
         return published(os.fspath(path))
     best = Path(path) / BEST
     path = best if best.is_file() else existing(path)
     tensors, metadata = read_safetensors(path)
-    try:
-        record = json.loads(metadata.get(KEY, "null"))
-    except ValueError:
-        record = None
-    if not isinstance(record, dict):
-        layout, table = recognised(tensors) or ("LAYOUT", None)
-        what, method = (f", but {table.architecture} of {layout}", table.architecture) if table else ("", "METHOD")
-        raise ValueError(
-            f"{path} is a safetensors file that pixelwise did not write{what}: make a checkpoint of it, "
-            f"pixelwise convert {path} --layout {layout} --model {method} --out model.safetensors, or fill a model "
-            "with it, pixelwise.load_weights(model, path, layout=…)"
-        )
+    record = _read_record(metadata)
+    if record is None:
+        raise ValueError(_foreign_file(path, tensors))
     if record.get("format_version") != FORMAT_VERSION:
         raise ValueError(
             f"{path} has the checkpoint format {record.get('format_version')!r}, and this pixelwise reads format "
             f"{FORMAT_VERSION}: install what it was written with, {record.get('versions')}"
         )
+    check_registered(record, path)
     try:
         model = _make(record)
         model.load_state_dict(tensors)
@@ -98,11 +97,11 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 
 def set_postprocess(path: str | os.PathLike[str], chain: Chain) -> None:
-    """Write another chain of postprocessing into a checkpoint; its weights and all else that it says stay.
+    """Replace the post-processing chain of a checkpoint; its weights and the rest of its record stay.
 
     Args:
-        path: the file, or the folder of a training run, of which `best.safetensors` is taken.
-        chain: what is done with the model's results from now on.
+        path: the file, or the folder of a training run, which stands for the `best.safetensors` in it.
+        chain: the steps that follow the model from now on.
 
     Raises:
         FileNotFoundError, ValueError: as `load` does.
@@ -115,13 +114,35 @@ def set_postprocess(path: str | os.PathLike[str], chain: Chain) -> None:
     write_bytes(path, to_bytes(tensors, {**metadata, KEY: json.dumps(record)}))
 
 
+def _read_record(metadata: Mapping[str, str]) -> dict[str, Any] | None:
+    """The record in the metadata of a file; None when there is none."""
+    try:
+        record = json.loads(metadata.get(KEY, "null"))
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _foreign_file(path: Path, tensors: Mapping[str, Tensor]) -> str:
+    """The error for a safetensors file without our record: whose it seems to be, and how to use it."""
+    layout, method, holds = "LAYOUT", "METHOD", ""
+    if known := recognised(tensors):
+        layout, method = known[0], known[1].architecture
+        holds = f", but {method} of {layout}"
+    return (
+        f"{path} is a safetensors file that pixelwise did not write{holds}: make a checkpoint of it, "
+        f"pixelwise convert {path} --layout {layout} --model {method} --out model.safetensors, or fill a model "
+        "with it, pixelwise.load_weights(model, path, layout=…)"
+    )
+
+
 def _make(record: Mapping[str, Any]) -> Model:
-    """The model that a record describes, with random weights; a KeyError names what is missing."""
+    """Make the model that a record describes, with random weights; a KeyError names an entry that is missing."""
     arguments, classes = dict(record["arguments"]), Classes.from_dict(record["classes"])
     if foreign := arguments.keys() & {"classes", "num_classes", "pretrained"}:
         raise ValueError(f"{', '.join(sorted(foreign))} cannot be among the arguments")
     if "parts" in record:
-        model: Model = _join(record["parts"], MergeRules.from_dict(arguments["merging"]), classes)
+        model: Model = _merge_parts(record["parts"], MergeRules.from_dict(arguments["merging"]), classes)
     else:
         model = create(record["architecture"], classes=classes, **arguments)
     model.resizing = Resizing(**record["resizing"])
@@ -131,11 +152,17 @@ def _make(record: Mapping[str, Any]) -> Model:
             f"it was trained on pixels normalised with {record['normalization']}, but {record['architecture']} has "
             f"{found} with the versions installed; install {record['versions']}"
         )
+    detection = record.get("detection", {})
+    for name, kind in DETECTION.items():
+        if name in detection and kind(detection[name]) != getattr(model, name):
+            setattr(model, name, kind(detection[name]))
+    if "backbone_eps" in record:
+        set_backbone_eps(model, float(record["backbone_eps"]))
     return model
 
 
-def _join(records: Mapping[str, Mapping[str, Any]], merging: MergeRules, classes: Classes) -> MergedModel:
-    """The model of two that the records of its parts describe, each of which keeps its own."""
+def _merge_parts(records: Mapping[str, Mapping[str, Any]], merging: MergeRules, classes: Classes) -> MergedModel:
+    """The merged model whose parts the records describe; each part keeps its own record."""
     parts: dict[str, Any] = {}
     for name, record in records.items():
         parts[name] = _make(record)
@@ -150,7 +177,11 @@ def _join(records: Mapping[str, Mapping[str, Any]], merging: MergeRules, classes
 
 
 def _describe(model: Model) -> dict[str, Any]:
-    """What a checkpoint says of its model, and of a model of two also what their own checkpoints said of each."""
+    """The record of a model; for a merged model also the records of its two parts, as their own checkpoints had them.
+
+    Raises:
+        ValueError: the model was not made by `create`.
+    """
     if not model.architecture:
         raise ValueError(f"this {type(model).__name__} does not know how it was made: make it with pixelwise.create")
     own = {
@@ -166,4 +197,13 @@ def _describe(model: Model) -> dict[str, Any]:
     if isinstance(model, MergedModel):
         parts = {"semantic": model.semantic, "instance": model.instance}
         own["parts"] = {name: {**part.record, **_describe(part)} for name, part in parts.items()}
+        return own
+    if code := code_of(model):
+        own["code"] = code
+    detection = {name: getattr(model, name) for name in DETECTION if getattr(model, name, None) is not None}
+    if detection:
+        own["detection"] = detection
+    eps = {layer.eps for layer in backbone_norms(model)}
+    if len(eps) == 1:  # networks of timm have one; where a network has several, none was changed
+        own["backbone_eps"] = eps.pop()
     return own

@@ -1,10 +1,10 @@
-"""Models by name: new ones, and published ones."""
+"""Making models by name: new ones with random weights, and published checkpoints."""
 
 from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from ..ops.names import suggest
 from .download import obtain
 from .imagenet import load_pretrained
 from .published import PRESETS
+from .registration import construct
 from .rename import load_weights
 
 
@@ -33,45 +34,40 @@ def create(
     norm: Literal["batch", "group"] = "batch",
     **arguments: Any,
 ) -> Model:
-    """A model with random weights (those of the backbone from ImageNet when asked for), or a published one.
+    """Make a model with random weights, or download a published one.
 
     Args:
-        name: one of `pixelwise.models.MODELS`; or a published checkpoint, "deeplabv3_resnet50.torchvision-coco-voc" for
-            example (`pixelwise models` lists them), which is downloaded once and comes in `eval()`, whole: nothing else
-            is given then.
-        num_classes: how many classes, background included; not needed when `classes` says it.
-        classes: what they are; `class 0`, `class 1`, … when not given. Their `things` are those of a panoptic method.
-        backbone: name of an encoder of timm, for methods that have one.
-        pretrained: whether to fill the backbone with its ImageNet weights; or a file of them in timm's layout.
-        norm: "group" for group instead of batch normalisation outside the backbone; stands among the arguments then.
-        arguments: of the method's own constructor, by name.
+        name: a method, one of `pixelwise.models.MODELS` (your own classes too, once they are registered, see
+            `pixelwise.register`); or a published checkpoint such as "deeplabv3_resnet50.torchvision-coco-voc"
+            (`pixelwise models` lists them), which is downloaded once and returned complete, in `eval()`: no other
+            argument is allowed with it.
+        num_classes: number of classes, background included; not needed together with `classes`.
+        classes: the names, colours and things of the classes; `class 0`, `class 1`, … when not given. A panoptic
+            method takes its things from them.
+        backbone: name of a timm encoder, for the methods that have one.
+        pretrained: whether to load ImageNet weights into the backbone; or a file of such weights in timm's layout.
+        norm: "group" replaces batch normalisation outside the backbone by group normalisation, and is recorded among
+            the arguments.
+        arguments: further arguments of the method's constructor.
 
     Raises:
-        ValueError: for a name, backbone or argument that does not exist (the nearest are named), for classes that are
-            not given or contradict each other, for `pretrained` without a backbone.
-        OSError: the weights cannot be had; says which file to bring, and where to.
+        ValueError: the name, backbone or an argument does not exist (similar ones are suggested), the classes are
+            missing or contradictory, or `pretrained` is given for a model without a backbone.
+        OSError: the weights cannot be downloaded; says which file to bring, and where to put it.
+
+    >>> model = pixelwise.create("unet", backbone="resnet34", num_classes=3)  # doctest: +SKIP
     """
-    if "." in name:
+    if "." in name and ":" not in name:  # file.py:Class names no checkpoint
         options = {"num_classes": num_classes, "classes": classes, "backbone": backbone, **arguments}
         return published(name, [key for key, value in options.items() if value is not None])
     if name not in MODELS:
-        raise ValueError(f"there is no model {name!r}: {suggest(name, MODELS)}")
-    if classes is None:
-        if num_classes is None:
-            raise ValueError(f"how many classes has {name}? give num_classes=2, or classes=Classes((…))")
-        classes = Classes.numbered(num_classes)
-    elif num_classes not in (None, len(classes)):
-        raise ValueError(f"num_classes is {num_classes}, but {len(classes)} classes are given: leave one of them out")
-    parameters = inspect.signature(MODELS[name]).parameters
-    accepted = [key for key in parameters if key != "num_classes"]
+        raise ValueError(_unknown_model(name))
+    classes = _resolve_classes(name, num_classes, classes)
     given = arguments if backbone is None else {"backbone": backbone, **arguments}
-    for key in given:
-        if key not in accepted:
-            raise ValueError(f"{name} has no argument {key!r}: {suggest(key, accepted)}")
-        _check_kind(f"the argument {key} of {name}", given[key], parameters[key].default)
-    if "things" in accepted:
-        classes, given = _countable(name, classes, given)
-    model = MODELS[name](len(classes), **given)
+    _check_arguments(name, given)
+    if "things" in inspect.signature(MODELS[name]).parameters:
+        classes, given = _with_things(name, classes, given)
+    model = construct(name, classes=classes, **given)
     if norm == "group":
         group_norms(model)
         given = {**given, "norm": norm}
@@ -81,23 +77,56 @@ def create(
     return model
 
 
-def _check_kind(what: str, given: Any, default: Any) -> None:
-    """Whether a value is of the kind of an argument's default: a flag, a number, a list or text."""
-    kinds: tuple[tuple[type | tuple[type, ...], type | tuple[type, ...], str], ...] = (
+def _unknown_model(name: str) -> str:
+    if ":" in name:
+        return (
+            f"{name} names a class in a file, which is executed only when the command line says so (--model {name}): "
+            "in Python, import the class and call pixelwise.register(name, Class) first"
+        )
+    return f"there is no model {name!r}: {suggest(name, MODELS)}"
+
+
+def _resolve_classes(name: str, num_classes: int | None, classes: Classes | None) -> Classes:
+    """The classes that were given, or numbered ones."""
+    if classes is None and num_classes is None:
+        raise ValueError(f"how many classes has {name}? give num_classes=2, or classes=Classes((…))")
+    if classes is None:
+        assert num_classes is not None
+        return Classes.numbered(num_classes)
+    if num_classes not in (None, len(classes)):
+        raise ValueError(f"num_classes is {num_classes}, but {len(classes)} classes are given: leave one of them out")
+    return classes
+
+
+def _check_arguments(name: str, given: Mapping[str, Any]) -> None:
+    """Check the names of a constructor's arguments, and their types against those of the defaults."""
+    parameters = inspect.signature(MODELS[name]).parameters
+    accepted = [key for key in parameters if key not in ("num_classes", "classes")]
+    for key, value in given.items():
+        if key not in accepted:
+            raise ValueError(f"{name} has no argument {key!r}: {suggest(key, accepted)}")
+        _check_type(f"the argument {key} of {name}", value, parameters[key].default)
+
+
+def _check_type(what: str, value: Any, default: Any) -> None:
+    """Check that a value is a flag, a number, a list or text where the default of its argument is one."""
+    types: tuple[tuple[type | tuple[type, ...], type | tuple[type, ...], str], ...] = (
         (bool, bool, "true or false"),
         (int, (int, float), "a number"),
         ((list, tuple), (list, tuple), "a list, such as [1,2,3]"),
         (str, str, "text"),
     )
-    for kind, fine, said in kinds:
-        if isinstance(default, kind):
-            if not isinstance(given, fine) or (isinstance(given, bool) and not isinstance(default, bool)):
-                raise ValueError(f"{what} is {given!r}: it must be {said}")
+    for of_default, allowed, description in types:
+        if isinstance(default, of_default):
+            # Python counts True as the number 1; here it is not one.
+            misplaced_flag = isinstance(value, bool) and not isinstance(default, bool)
+            if misplaced_flag or not isinstance(value, allowed):
+                raise ValueError(f"{what} is {value!r}: it must be {description}")
             return
 
 
-def _countable(name: str, classes: Classes, given: dict[str, Any]) -> tuple[Classes, dict[str, Any]]:
-    """The classes of a panoptic method, with their things, and its arguments, with the `things` among them."""
+def _with_things(name: str, classes: Classes, given: dict[str, Any]) -> tuple[Classes, dict[str, Any]]:
+    """Agree on the things of a panoptic method: the classes with their things, the arguments with `things`."""
     known = [k for k, thing in enumerate(classes.things) if thing and k != classes.background]
     things = given.get("things", known)
     if not things:
@@ -112,10 +141,18 @@ def _countable(name: str, classes: Classes, given: dict[str, Any]) -> tuple[Clas
 
 
 def fill_backbones(model: Model, source: str | os.PathLike[str] | Literal[True] = True) -> bool:
-    """Fill the backbones of a model with ImageNet weights, as `load_pretrained` does; whether it has any.
+    """Load ImageNet weights into the backbones of a model.
+
+    Args:
+        model: any.
+        source: True, or a file, as `load_pretrained` takes it.
+
+    Returns:
+        Whether the model has a backbone.
 
     Raises:
-        ValueError: the weights were learnt on pixels normalised in another way than the model does it.
+        ValueError: the weights were learnt on pixels that are normalised in another way than the model does it.
+        OSError: the weights cannot be downloaded.
     """
     backbones = [module for module in model.modules() if isinstance(module, Backbone | VGG16)]
     for module in backbones:
@@ -129,7 +166,16 @@ def fill_backbones(model: Model, source: str | os.PathLike[str] | Literal[True] 
 
 
 def published(name: str, given: Sequence[str] = ()) -> Model:
-    """The model of a published checkpoint, in `eval()`; `given` are the arguments that it leaves no room for."""
+    """Make the model of a published checkpoint and load its weights, in `eval()`.
+
+    Args:
+        name: a key of `PRESETS`.
+        given: names of arguments that the caller gave beside the name; none is allowed.
+
+    Raises:
+        ValueError: there is no such checkpoint, or an argument is given with it.
+        OSError: the weights cannot be downloaded; says which file to bring, and where to put it.
+    """
     if name not in PRESETS:
         raise ValueError(f"no checkpoint {name!r} is known: {suggest(name, PRESETS)}")
     if given:
@@ -143,6 +189,5 @@ def published(name: str, given: Sequence[str] = ()) -> Model:
     if MODELS[preset.model].task == "instance":
         classes = replace(classes, things=tuple(k != classes.background for k in range(len(classes))))
     model = create(preset.model, classes=classes, **preset.arguments)
-    load_weights(model, path, preset.layout)
-    model.resizing = preset.resizing
+    load_weights(model, path, preset.layout, resizing=preset.resizing)
     return model.eval()

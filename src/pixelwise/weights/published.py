@@ -6,11 +6,13 @@ source are left open: a hash only where the publisher gives one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..ops.resize import Resizing
 from .preset import Preset
+from .programs import PROGRAMS
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _KAZUTO1011 = "https://github.com/kazuto1011/deeplab-pytorch"
@@ -19,6 +21,11 @@ _WKENTARO = "https://github.com/wkentaro/pytorch-fcn"
 _SEMSEG = "https://drive.google.com/open?id=15wx9vOM0euyizq-M1uINgN0_wjVRf9J3"
 _MILESIAL = "https://github.com/milesial/Pytorch-UNet"
 _DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
+
+
+def _resizing(layout: str, model: str, arguments: Mapping[str, Any] | None = None, num_classes: int = 0) -> Resizing:
+    """The resizing of the layout's program, as `load_weights` applies it."""
+    return PROGRAMS[layout][model].resizing(arguments or {}, num_classes) or Resizing()
 
 
 def _torchvision(model: str, file: str, miou: float, accuracy: float, **arguments: Any) -> Preset:
@@ -33,7 +40,7 @@ def _torchvision(model: str, file: str, miou: float, accuracy: float, **argument
         arguments={"auxiliary": True, **arguments},
         url=_TORCHVISION + file,
         hash=file.removesuffix(".pth").rpartition("-")[2],
-        resizing=Resizing(short_side=520),
+        resizing=_resizing("torchvision", model, arguments),
     )
 
 
@@ -81,7 +88,7 @@ def _vainf(model: str, backbone: str, dropbox: str, data: str, score: str) -> Pr
     )
 
 
-def _semseg(layers: int, data: str, epochs: int, score: str, resizing: Resizing) -> Preset:
+def _semseg(layers: int, data: str, epochs: int, score: str, num_classes: int) -> Preset:
     return Preset(
         "pspnet",
         "semseg",
@@ -91,7 +98,7 @@ def _semseg(layers: int, data: str, epochs: int, score: str, resizing: Resizing)
         licence="MIT (code)",
         score=score,
         arguments={"backbone": f"resnet{layers}s"},
-        resizing=resizing,
+        resizing=_resizing("semseg", "pspnet", num_classes=num_classes),
     )
 
 
@@ -122,7 +129,7 @@ def _yolact(name: str, config: str, side: int, score: float, **arguments: Any) -
         score=f"mask AP {score} on COCO test-dev",
         arguments={"variant": "authors", "size": side, **arguments},
         url=f"{page}/resolve/main/{file}",
-        resizing=Resizing(square=side),
+        resizing=_resizing("yolact", "yolact", {"size": side}),
     )
 
 
@@ -138,7 +145,7 @@ def _mask_rcnn_torchvision(variant: str, file: str, box: float, mask: float) -> 
         arguments={"backbone": "resnet50", "variant": variant},
         url=_TORCHVISION + file,
         hash=file.removesuffix(".pth").rpartition("-")[2],
-        resizing=Resizing(short_side=800, long_side=1333),
+        resizing=_resizing("torchvision", "mask_rcnn"),
     )
 
 
@@ -153,12 +160,12 @@ def _mask_rcnn_detectron2(layers: int, schedule: str, box: float, mask: float) -
         licence="CC BY-SA 3.0 (weights)",
         score=f"box AP {box}, mask AP {mask} on COCO val2017",
         arguments={"backbone": f"resnet{layers}", "variant": "detectron2"},
-        resizing=Resizing(short_side=800, long_side=1333),
+        resizing=_resizing("detectron2", "mask_rcnn"),
     )
 
 
 def _panoptic_fpn_detectron2(layers: int, schedule: str, box: float, mask: float, pq: float) -> Preset:
-    """As `_mask_rcnn_detectron2`."""
+    """Published as a pickle of arrays too, see `_mask_rcnn_detectron2`."""
     return replace(
         _mask_rcnn_detectron2(layers, schedule, box, mask),
         model="panoptic_fpn",
@@ -168,7 +175,7 @@ def _panoptic_fpn_detectron2(layers: int, schedule: str, box: float, mask: float
     )
 
 
-def _solo(model: str, backbone: str, file: str, ap: float, side: int = 800, **arguments: Any) -> Preset:
+def _solo(model: str, backbone: str, file: str, ap: float, **arguments: Any) -> Preset:
     return Preset(
         model,
         "solo",
@@ -179,11 +186,11 @@ def _solo(model: str, backbone: str, file: str, ap: float, side: int = 800, **ar
         score=f"mask AP {ap} on COCO val2017",
         arguments={"backbone": backbone, "scale": 1.0, **arguments},
         url=f"https://huggingface.co/xinlongwang/SOLO/resolve/main/{file}",
-        resizing=_SHORT[side],
+        resizing=_resizing("solo", model, arguments),
     )
 
 
-def _mmdet(model: str, backbone: str, folder: str, stamp: str, ap: float, side: int = 800, **arguments: Any) -> Preset:
+def _mmdet(model: str, backbone: str, folder: str, stamp: str, ap: float, **arguments: Any) -> Preset:
     paper = "solov2" if model == "solov2" else "solo"
     return Preset(
         model,
@@ -196,14 +203,12 @@ def _mmdet(model: str, backbone: str, folder: str, stamp: str, ap: float, side: 
         arguments={"backbone": backbone, "scale": 1.0, **arguments},
         url=f"https://download.openmmlab.com/mmdetection/v2.0/{paper}/{folder}/{folder}_{stamp}.pth",
         hash=stamp.rpartition("-")[2],
-        resizing=_SHORT[side],
+        resizing=_resizing("mmdet", model, arguments),
     )
 
 
-_SHORT = {800: Resizing(800, 1333), 512: Resizing(512, 852), 448: Resizing(448, 768)}
-"""Shorter sides of COCO's images, each with its limit of the longer one."""
-_LIGHT_DECOUPLED: dict[str, Any] = {"side": 512, "convs": 4, "shared": True}
-_LIGHT_V2: dict[str, Any] = {"side": 448, "convs": 2, "width": 256, "features": 128}
+_LIGHT_DECOUPLED: dict[str, Any] = {"convs": 4, "shared": True}
+_LIGHT_V2: dict[str, Any] = {"convs": 2, "width": 256, "features": 128}
 
 _SOLO_PRESETS: dict[str, Preset] = {
     "solo_resnet50.solo-coco-1x": _solo("solo", "resnet50", "SOLO_R50_1x.pth", 32.9),
@@ -259,7 +264,6 @@ _SOLO_PRESETS: dict[str, Preset] = {
 """Name → checkpoint. Without "1x" in the name they were trained for 36 epochs at several sizes."""
 
 _CROP = "VOC2012 val, centre crops of 513"
-_ADE = Resizing(long_side=512)
 
 PRESETS: dict[str, Preset] = {
     "fcn32s.wkentaro-voc": _wkentaro(
@@ -340,12 +344,12 @@ PRESETS: dict[str, Preset] = {
     "deeplabv3plus_mobilenetv2.vainf-cityscapes": _vainf(
         "deeplabv3plus", "mobilenetv2_100", "753ojyvsh3vdjol", "cityscapes", "mIoU 72.1 on Cityscapes val"
     ),
-    "pspnet_resnet50.semseg-ade20k": _semseg(50, "ade20k", 100, "mIoU 41.89 on ADE20K val", _ADE),
-    "pspnet_resnet101.semseg-ade20k": _semseg(101, "ade20k", 100, "mIoU 43.10 on ADE20K val", _ADE),
-    "pspnet_resnet50.semseg-voc": _semseg(50, "voc", 50, "mIoU 77.05 on VOC2012 val", _ADE),
-    "pspnet_resnet101.semseg-voc": _semseg(101, "voc", 50, "mIoU 79.07 on VOC2012 val", _ADE),
-    "pspnet_resnet50.semseg-cityscapes": _semseg(50, "cityscapes", 200, "mIoU 77.30 on Cityscapes val", Resizing()),
-    "pspnet_resnet101.semseg-cityscapes": _semseg(101, "cityscapes", 200, "mIoU 78.63 on Cityscapes val", Resizing()),
+    "pspnet_resnet50.semseg-ade20k": _semseg(50, "ade20k", 100, "mIoU 41.89 on ADE20K val", 150),
+    "pspnet_resnet101.semseg-ade20k": _semseg(101, "ade20k", 100, "mIoU 43.10 on ADE20K val", 150),
+    "pspnet_resnet50.semseg-voc": _semseg(50, "voc", 50, "mIoU 77.05 on VOC2012 val", 21),
+    "pspnet_resnet101.semseg-voc": _semseg(101, "voc", 50, "mIoU 79.07 on VOC2012 val", 21),
+    "pspnet_resnet50.semseg-cityscapes": _semseg(50, "cityscapes", 200, "mIoU 77.30 on Cityscapes val", 19),
+    "pspnet_resnet101.semseg-cityscapes": _semseg(101, "cityscapes", 200, "mIoU 78.63 on Cityscapes val", 19),
     "deeplabv3plus_resnet101.vainf-cityscapes": replace(
         _vainf("deeplabv3plus", "resnet101", "", "cityscapes", "mIoU 76.2 on Cityscapes val"),
         url=_DRIVE + "1t7TC8mxQaFECt4jutdq_NMnWxdm6B-Nb",

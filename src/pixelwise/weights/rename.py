@@ -1,4 +1,4 @@
-"""Somebody else's weights in our models."""
+"""Weights of other libraries in our models: whose names the tensors have, and which of our models they fit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from ..models import MODELS, deeplabv2, deeplabv3, deeplabv3plus, fcn, panoptic_fpn, pspnet, unet
@@ -15,6 +16,8 @@ from ..models.solo import solo_weights as solo
 from ..models.yolact import yolact_weights as yolact
 from ..ops.names import suggest
 from ..ops.rename_table import Table
+from ..ops.resize import Resizing
+from .programs import Settings, apply_program
 from .tensor_files import existing, read_state_dict, unwrapped
 
 LAYOUTS: dict[str, tuple[Table, ...]] = {
@@ -30,55 +33,98 @@ LAYOUTS: dict[str, tuple[Table, ...]] = {
     "wkentaro": fcn.WKENTARO,
     "yolact": (yolact.YOLACT,),
 }
-"""Whose names the tensors have → a table for each of our models that they fit, or several for its variants."""
+"""Layout, that is, whose names the tensors have → a table for each of our models that they fit, or one per variant."""
 
 
-def load_weights(model: Model, source: str | os.PathLike[str] | Mapping[str, Any], layout: str) -> dict[str, str]:
-    """Fill a model with the weights of another library, so that it gives the same outputs.
+@dataclass(frozen=True)
+class LoadedWeights:
+    """Report of `load_weights`: what it left out, and what it set on the model beside its tensors.
+
+    Attributes:
+        unused: name of each entry of the state dict that is not used → the reason.
+        notes: a sentence for each setting of the model that was changed to that of the weights' program.
+    """
+
+    unused: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def load_weights(
+    model: Model,
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    layout: str,
+    *,
+    resizing: Resizing | None = None,
+    score_threshold: float | None = None,
+    max_detections: int | None = None,
+    batch_norm_eps: float | None = None,
+) -> LoadedWeights:
+    """Fill a model with the weights of another library, and set it up to give the same results.
+
+    A layout stands for a program, not only for names of tensors. The model is made to resize images as the program
+    does, and takes over its score threshold and its number of detections, unless you state them here or have changed
+    them on the model before.
 
     Args:
-        model: made by `pixelwise.create` with the arguments that fit; it stays as it is when anything does not.
+        model: made by `pixelwise.create` with the arguments that fit; it is unchanged when anything does not fit.
         source: a file (safetensors, or a state dict of PyTorch, wrapped or not), or the state dict itself.
         layout: whose names the tensors have, a key of `LAYOUTS`.
+        resizing: the size at which the model sees images; `Resizing()` leaves them as they are.
+        score_threshold: objects with a lower confidence score are dropped, 0 to 1.
+        max_detections: number of objects kept per image.
+        batch_norm_eps: of the batch normalisation in the backbone.
 
     Returns:
-        Each entry of theirs that is not used, with the reason.
+        The entries that are not used, with reasons, and notes on the settings.
 
     Raises:
-        FileNotFoundError: the file is not there; names the nearest ones.
-        ValueError: for an unknown layout, a model of another architecture, a file that is more than tensors, and for
-            each tensor without a place, not filled or of another shape.
+        FileNotFoundError: the file does not exist; similar names are suggested.
+        ValueError: the layout is unknown, the model has another architecture, the file holds more than tensors, or a
+            tensor has no place, is not filled or has another shape; each is named.
 
-    >>> pixelwise.load_weights(model, "unet_carvana_scale1.0_epoch2.pth", layout="milesial")  # doctest: +SKIP
+    >>> pixelwise.load_weights(model, "unet_carvana_scale1.0_epoch2.pth", layout="milesial").unused  # doctest: +SKIP
     {'mask_values': 'the grey values of their masks, not a weight'}
     """
     name = "the state dict" if isinstance(source, Mapping) else os.fspath(existing(source))
     theirs = unwrapped(source, name) if isinstance(source, Mapping) else read_state_dict(source)
-    with whose(theirs, name, model.method, layout):
-        found, unused = fitting(model, layout).rename(theirs, model.state_dict())
-    model.load_state_dict(found, strict=False)
-    return unused
+    with naming_file(theirs, name, model.method, layout):
+        tensors, unused = fitting(model, layout).rename(theirs, model.state_dict())
+    model.load_state_dict(tensors, strict=False)
+    stated = Settings(resizing, score_threshold, max_detections, batch_norm_eps)
+    return LoadedWeights(unused, apply_program(model, layout, theirs, stated))
 
 
 def recognised(theirs: Mapping[str, Any]) -> tuple[str, Table] | None:
-    """The layout and the table in which each tensor of a state dict has a name, the likest; None if there is none."""
-    every = [(table.likeness(theirs), layout, table) for layout, tables in LAYOUTS.items() for table in tables]
-    likeness, layout, table = max(every, key=lambda one: one[0])
-    return (layout, table) if likeness else None
+    """The layout and the table that fit a state dict best; None when no table has a name for each of its tensors."""
+    best: tuple[str, Table] | None = None
+    best_likeness = 0.0
+    for layout, tables in LAYOUTS.items():
+        for table in tables:
+            likeness = table.likeness(theirs)
+            if likeness > best_likeness:
+                best, best_likeness = (layout, table), likeness
+    return best
 
 
 @contextmanager
-def whose(theirs: Mapping[str, Any], name: str, wanted: str, layout: str) -> Iterator[None]:
-    """Within it, a ValueError begins with the file; where it holds another method, it says which instead."""
+def naming_file(theirs: Mapping[str, Any], name: str, method: str, layout: str) -> Iterator[None]:
+    """Begin each ValueError within it with the file; if the file holds another method, say which.
+
+    Args:
+        theirs: the state dict.
+        name: of its file.
+        method: our model that is to be filled.
+        layout: the layout that the caller named.
+    """
     try:
         yield
     except ValueError as error:
         known, table = recognised(theirs) or (layout, None)
-        asked = [one for one in LAYOUTS.get(layout, ()) if one.architecture == wanted]
-        if table is None or layout not in LAYOUTS or any(one.likeness(theirs) for one in asked):
+        of_method = [one for one in LAYOUTS.get(layout, ()) if one.architecture == method]
+        if table is None or layout not in LAYOUTS or any(one.likeness(theirs) for one in of_method):
             raise ValueError(f"{name}: {error}") from None
         raise ValueError(
-            f"{name} holds {table.architecture} in the layout {known!r}, but {wanted} was to be filled from the layout "
+            f"{name} holds {table.architecture} in the layout {known!r}, but {method} was to be filled from the layout "
             f"{layout!r}. These weights fit {table.made_by}"
         ) from None
 
@@ -87,23 +133,31 @@ def fitting(model: Model, layout: str) -> Table:
     """The table of a layout that fits a model.
 
     Raises:
-        ValueError: for an unknown layout, a model of another architecture, or one made with other arguments than these
-            weights want.
+        ValueError: the layout is unknown, or the model has another architecture or was made with other arguments than
+            the weights of this layout demand.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"there is no layout {layout!r}: {suggest(layout, LAYOUTS)}")
     tables = [table for table in LAYOUTS[layout] if table.architecture == model.architecture]
     if not tables:
-        raise ValueError(
-            f"the layout {layout!r} is not that of {model.method}. "
-            f"These weights fit {'; or '.join(table.made_by for table in LAYOUTS[layout])}"
-        )
-    defaults = inspect.signature(MODELS[model.architecture]).parameters
-    wrong = []
+        known = "; or ".join(table.made_by for table in LAYOUTS[layout])
+        raise ValueError(f"the layout {layout!r} is not that of {model.method}. These weights fit {known}")
+    demanded = []
     for table in tables:
-        made = {key: model.arguments.get(key, defaults[key].default) for key in table.demands}
-        wrong.append({key: value for key, value in table.demands.items() if made[key] != value})
-        if not wrong[-1]:
+        unmet = _unmet_demands(model, table)
+        if not unmet:
             return table
-    wanted = " or ".join(", ".join(f"{key}={value!r}" for key, value in one.items()) for one in wrong)
-    raise ValueError(f"the layout {layout!r} wants a model made with {wanted}. These weights fit {tables[0].made_by}")
+        demanded.append(", ".join(f"{key}={value!r}" for key, value in unmet.items()))
+    raise ValueError(
+        f"the layout {layout!r} wants a model made with {' or '.join(demanded)}. These weights fit {tables[0].made_by}"
+    )
+
+
+def _unmet_demands(model: Model, table: Table) -> dict[str, Any]:
+    """The arguments that a table demands and that the model was not made with."""
+    parameters = inspect.signature(MODELS[model.architecture]).parameters
+    unmet = {}
+    for key, demanded in table.demands.items():
+        if model.arguments.get(key, parameters[key].default) != demanded:
+            unmet[key] = demanded
+    return unmet

@@ -82,7 +82,9 @@ def pair(request):
     scores.bias.data -= logits[0].mean(0)  # no class is everywhere
     ours = pixelwise.create("mask_rcnn", num_classes=7, variant=request.param).eval()
     ours.max_detections = MOST
-    assert pixelwise.load_weights(ours, theirs.state_dict(), "torchvision") == {}
+    eps = next(layer.eps for layer in theirs.modules() if isinstance(layer, nn.BatchNorm2d))
+    loaded = pixelwise.load_weights(ours, theirs.state_dict(), "torchvision", resizing=Resizing(), batch_norm_eps=eps)
+    assert loaded.unused == {}
     return theirs, ours
 
 
@@ -153,7 +155,7 @@ def of_detectron2(record):
     weights["roi_heads.box_predictor.cls_score.bias"] = torch.tensor(record["bias"])
     model = pixelwise.create("mask_rcnn", num_classes=7, variant="detectron2").eval()
     model.max_detections = MOST
-    assert pixelwise.load_weights(model, weights, "detectron2") == {}
+    assert pixelwise.load_weights(model, weights, "detectron2", resizing=Resizing()).unused == {}
     return model
 
 

@@ -15,6 +15,7 @@ from pixelwise.classes import Classes
 from pixelwise.layers.normalize import Normalize
 from pixelwise.masks import Masks
 from pixelwise.models.solo.locations import suppress_neighbours
+from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
 
 RECORDS = json.loads((Path(__file__).parents[2] / "golden" / "solo.json").read_text("utf-8"))
@@ -48,7 +49,7 @@ class Inner:
 def pair(request):
     model = pixelwise.create(**request.param["create"]).eval()
     model.normalize = Normalize()  # the peer was shown the image as it is
-    assert pixelwise.load_weights(model, state_dict(request.param["shapes"]), "solo") == {}
+    assert pixelwise.load_weights(model, state_dict(request.param["shapes"]), "solo", resizing=Resizing()).unused == {}
     return model, request.param
 
 
@@ -94,7 +95,7 @@ def test_mmdetection_names_the_same_tensors_otherwise(pair):
         renamed[other + key.removeprefix(start)] = value
     before = {name: value.clone() for name, value in model.state_dict().items()}
     torch.nn.init.zeros_(model.head.weight)
-    assert pixelwise.load_weights(model, renamed, "mmdet") == {}
+    assert pixelwise.load_weights(model, renamed, "mmdet", resizing=Resizing()).unused == {}
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
