@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
 FLOORS = (
     ("types", "classes", "runs", "masks", "segmentation", "sample"),
-    ("ops",),
+    ("ops", "console"),
     ("images",),
     ("layers", "losses", "metrics", "data", "postprocess"),
     ("models",),

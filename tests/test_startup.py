@@ -13,7 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "pixelwise"
 
-HEAVY = ("torch", "torchvision", "timm", "lightning", "cv2", "numpy", "scipy", "PIL")
+HEAVY = ("torch", "torchvision", "timm", "lightning", "cv2", "numpy", "scipy", "PIL", "rich", "jinja2", "matplotlib")
 
 
 def loaded_by(code: str) -> set[str]:

@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 import torch
 from torch import distributed
-from tqdm import tqdm
 
 from .classes import Classes
+from .console import text_table, track
 from .data.instance_truth import as_objects
 from .data.records import Dataset, counted, few
 from .drawing.legend import Pixels, add_legend
 from .drawing.overlay import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
-from .drawing.pages import Page, rounded
+from .drawing.pages import Page
 from .images.image_source import read_ahead
 from .inference.predictor import FAILURES, Predictor
 from .metrics import metrics_of
@@ -80,10 +80,10 @@ class Evaluation:
 
     def table(self) -> str:
         """The scores for a terminal."""
-        lines = [columns([list(self.per_class[0]), *(list(row.values()) for row in self._present())])]
+        lines = [text_table([list(self.per_class[0]), *(list(row.values()) for row in self._present())])]
         lines += [*self._absent(), ""]
         rows = [[name, value, _interval(self.intervals.get(name))] for name, value in self.scores.items()]
-        lines += [columns([["", "score", "95 % interval"], *rows]), "", self._summary()]
+        lines += [text_table([["", "score", "95 % interval"], *rows]), "", self._summary()]
         lines += [f"{row['class']} was hardly found: IoU {float(row['IoU']):.4f}" for row in self._hardly_found()]
         lines += [f"failed: {name}: {reason}" for name, reason in self.failures]
         return "\n".join(lines)
@@ -214,8 +214,8 @@ def evaluate(
     rank, world = (distributed.get_rank(), distributed.get_world_size()) if _together() else (0, 1)
     share = range(rank, len(dataset), world)
     failures: list[tuple[str, str]] = []
-    hidden = None if progress and rank == 0 else True
-    for i, sample in tqdm(read_ahead(share, dataset.__getitem__), "evaluate", len(share), disable=hidden):
+    samples = read_ahead(share, dataset.__getitem__)
+    for i, sample in track(samples, "evaluate", len(share), show=progress and rank == 0):
         name = dataset.records[i].name
         try:
             scored = with_classes(sample(), classes)
@@ -321,16 +321,6 @@ def _side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
 
 def _interval(ends: tuple[float, float] | None) -> str:
     return "" if ends is None or math.isnan(ends[0]) else f"{ends[0]:.4f} to {ends[1]:.4f}"
-
-
-def columns(rows: Sequence[Sequence[object]]) -> str:
-    """Lines of aligned columns: the first to the left, the others to the right; what is undefined is a dash."""
-    cells = [[rounded(value, ".4f") for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
-        for row in cells
-    )
 
 
 def _without_nan(value: Any) -> Any:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from .classes import Classes
+from .console import ProgressBar, text_table, track
 from .data.records import Dataset, counted
-from .evaluation import columns, common_classes, with_classes
+from .evaluation import common_classes, with_classes
 from .inference.predictor import Predictor
 from .metrics.boundary import BoundaryScore
 from .metrics.boundary import summarize as summarize_boundary
@@ -87,7 +87,7 @@ class Tuning:
                 [name, value, self.after[name], f"{self.after[name] - value:+.4f}", f"{low:+.4f} to {high:+.4f}"]
             )
         classes = [list(self.per_class[0]), *(list(row.values()) for row in self.per_class)]
-        return "\n".join([columns(rows), "", columns(classes), "", self._verdict()])
+        return "\n".join([text_table(rows), "", text_table(classes), "", self._verdict()])
 
     def apply(self, path: str | os.PathLike[str]) -> bool:
         """Write the chain into a checkpoint, if it helps; otherwise the file stays as it is.
@@ -166,7 +166,7 @@ def tune(
         searched, judged = kept[::2], kept[1::2]
         coarse = searched[: max(1, len(searched) // 3)]
         total = budget * len(coarse) + min(budget, FINALISTS) * (len(searched) - len(coarse))
-        with tqdm(total=total, desc="tune", disable=None if progress else True) as bar:
+        with ProgressBar("tune", total, unit="trials", show=progress) as bar:
             trials = _search(lambda chain: store.score(chain, coarse, bar), budget, rng)
             finalists = [chain for chain, _ in sorted(trials, key=lambda trial: -trial[1])[:FINALISTS]]
             best = max([Chain(), *finalists], key=lambda chain: store.score(chain, searched, bar))
@@ -187,7 +187,7 @@ class _Store:
         """Computes and keeps the probabilities; the images that there was room for."""
         plain, room = copy(predictor), STORE
         plain.postprocess = Chain()
-        for n, i in enumerate(tqdm(chosen, "predict", disable=None if progress else True)):
+        for n, i in enumerate(track(chosen, "predict", len(chosen), show=progress)):
             image = self.dataset.image(i)
             check_crf_size(len(self.classes), image.shape[1], image.shape[2])
             half = plain.probabilities(image).half().numpy()
@@ -212,12 +212,12 @@ class _Store:
         """(3, C): for each class the pixels found right, true and found."""
         return tally(self.metric.count(class_map, self.truth(i).class_map()))
 
-    def score(self, chain: Chain, images: Sequence[int], bar: Any) -> float:
+    def score(self, chain: Chain, images: Sequence[int], bar: ProgressBar) -> float:
         """The mIoU of the chain on some images; what was computed before is not computed again."""
         for i in images:
             if (chain, i) not in self.tallies:
                 self.tallies[chain, i] = self.count(self.class_map(chain, i), i)
-                bar.update(bool(chain))
+                bar.advance(bool(chain))
         return _miou([self.tallies[chain, i] for i in images])
 
 

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ..classes import Classes
+from ..console import track
 from ..masks import Masks
 from ..sample import Batch, Sample, collate
 from ..segmentation import Segmentation
@@ -127,11 +128,7 @@ def class_counts(dataset: Dataset, *, workers: int = 4, progress: bool = False) 
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
         counts = threads.map(count, range(len(dataset)))
-        if progress:
-            from tqdm import tqdm
-
-            counts = iter(tqdm(counts, "counting classes", len(dataset), unit=" images", leave=False))
-        every = list(counts)
+        every = list(track(counts, "count classes", len(dataset), show=progress))
     return torch.stack(every) if every else torch.zeros(0, number, dtype=torch.int64)
 
 

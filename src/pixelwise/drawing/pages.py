@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..console import format_value
 from ..ops.atomic_files import write_text
 
 STYLE = """
@@ -53,7 +53,7 @@ class Page:
         """A table; numbers stand right, with four significant digits, a dash for what is undefined (nan)."""
         rows = [list(row) for row in rows]
         right = [bool(rows) and all(isinstance(row[k], int | float) for row in rows) for k in range(len(header))]
-        cells = [[("th", name) for name in header]] + [[("td", rounded(value)) for value in row] for row in rows]
+        cells = [[("th", name) for name in header]] + [[("td", format_value(value)) for value in row] for row in rows]
         lines = (
             "".join(
                 f"<{tag}{' class=n' * n}>{html.escape(text)}</{tag}>" for (tag, text), n in zip(row, right, strict=True)
@@ -91,13 +91,6 @@ class Page:
     def _add(self, part: str) -> Page:
         self._parts.append(part)
         return self
-
-
-def rounded(value: object, digits: str = ".4g") -> str:
-    """A number as people read it, a dash where it is undefined (nan); anything else as it is."""
-    if not isinstance(value, float):
-        return str(value)
-    return "–" if math.isnan(value) else format(value, digits)
 
 
 def _figure(image: np.ndarray, caption: str) -> str:

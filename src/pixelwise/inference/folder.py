@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from ..classes import MAX_CLASSES, Classes
+from ..console import print_above, track
 from ..data.formats.annotations import Annotations
 from ..data.formats.panoptic_annotations import PanopticAnnotations
 from ..data.formats.yolo import Texts
@@ -34,7 +33,6 @@ from ..writers.class_map_rows import palette
 from ..writers.collection import COLLECTED, Collection
 from .large import LARGE, predict_large
 from .predictor import FAILURES, Predictor
-from .progress import shown
 from .sources import find_images
 
 FORMATS = {
@@ -204,7 +202,7 @@ def predict_files(
     collected = Collection(predictor.model.classes, formats, out)
     items, whole = list(images.items()), _why_whole(predictor, formats)
     reading = read_ahead(items, lambda item: _read(item[1], whole))
-    for (name, path), read in shown(reading, len(items), "images", progress):
+    for (name, path), read in track(reading, "predict", len(items), show=progress):
         image, result = None, None
         try:
             image = read()
@@ -218,7 +216,7 @@ def predict_files(
             if isinstance(error, OSError) and (result is not None or isinstance(image, OnDisk)):
                 raise  # a file cannot be written
             failed.append((path, str(error)))
-            tqdm.write(f"skipped {_told(path, str(error))}", file=sys.stderr)
+            print_above(f"skipped {_told(path, str(error))}", stderr=True)
             continue
         done.append(path)
     collected.write()
@@ -252,7 +250,7 @@ def _read(path: Path, why_whole: str) -> Tensor | OnDisk:
     except (ImportError, ValueError) as reason:
         if height * width > MAX_PIXELS:
             raise ValueError(f"{path} has {width}x{height} pixels, too many to be held in memory: {reason}") from reason
-        tqdm.write(f"{path}: all {width}x{height} pixels are held in memory: {reason}", file=sys.stderr)
+        print_above(f"{path}: all {width}x{height} pixels are held in memory: {reason}", stderr=True)
         return read_image(path)
 
 
@@ -260,7 +258,7 @@ def _predict_in_rows(
     predictor: Predictor, image: OnDisk, out: Path, name: str, formats: Sequence[str], progress: bool
 ) -> None:
     height, width = image.size
-    tqdm.write(f"{image.path}: {width}x{height} pixels, from disk to disk", file=sys.stderr)
+    print_above(f"{image.path}: {width}x{height} pixels, from disk to disk", stderr=True)
     target = out / "class-map" / f"{name}.{'tif' if image.kind == 'TIFF' else 'png'}"
     result = predict_large(predictor, image, target if "class-map" in formats else None, progress=progress)
     if "overlay" in formats:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from ..classes import Classes
+from ..console import track
 from ..images.rows import OnDisk
 from ..segmentation import Segmentation
 from ..writers.class_map_rows import Write, png_rows, tiff_rows
 from .predictor import Predictor
-from .progress import shown
 from .semantic import BAND
 
 LARGE = 1 << 25
@@ -52,7 +52,7 @@ def predict_large(
     reduced, top = [], 0
     written = _written(class_map, image, predictor.model.classes)
     with image, written as write, closing(predictor.class_maps(image)) as bands:
-        for band in shown(bands, math.ceil(height / BAND), f"bands of {BAND} rows", progress):
+        for band in track(bands, "predict", math.ceil(height / BAND), unit=f"bands of {BAND} rows", show=progress):
             found = band.numpy()
             write(found)
             reduced.append(found[rows[(rows >= top) & (rows < top + len(found))] - top][:, columns])

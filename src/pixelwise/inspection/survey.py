@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
+from ..console import track
 from ..data.formats.mask_folder import without_masks
 from ..data.recognition.pairs import Pair, find_pairs
 from ..data.records import Dataset, Fault, Record, counted, few
@@ -72,14 +72,14 @@ class Look:
 
 
 def survey(parts: Mapping[str, Dataset], workers: int = 4) -> list[Look]:
-    """One look at each image of each split, in their order, with a progress bar on terminals.
+    """One look at each image of each split, in their order, with progress on stderr.
 
     Images without a mask come last.
     """
     every = [(split, data, i) for split, data in parts.items() for i in range(len(data))]
     with ThreadPoolExecutor(workers) as threads:
         looks = threads.map(lambda job: look(*job), every)
-        seen = list(tqdm(looks, "inspecting", len(every), unit=" images", leave=False, disable=None))
+        seen = list(track(looks, "inspect", len(every)))
     return seen + _missing(dict.fromkeys(one for data in parts.values() for one in data.unpaired))
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from .. import __version__
 from ..classes import Color
+from ..console import track
 from ..data.dataset import available_splits, read_dataset
 from ..data.formats.mask_folder import copy_image
 from ..data.formats.panoptic_annotations import PanopticAnnotations
@@ -199,7 +199,7 @@ def _build(merger: PanopticTruthBuilder, data: Dataset, partners: Partners, out:
     folder, split = out / "annotations" / f"panoptic{'_' * bool(data.split)}{data.split or ''}", data.split or "all"
     annotations = PanopticAnnotations(merger.classes, folder, scores=False, info=info)
     names, done = short_names(data.records), 0
-    for i, name in tqdm(enumerate(names), "merging", len(names), unit=" images", leave=False, disable=None):
+    for i, name in track(enumerate(names), "merge", len(names)):
         record = data.records[i]
         partner = partners.get(record.name) or partners.get(_last(record))
         found.used |= {partner[0].records[partner[1]].name} if partner else set()

@@ -8,8 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
+from ..console import ProgressBar, print_above
 from ..ops.atomic_files import write_text
 from .run_state import LOG, METRICS
 
@@ -31,22 +30,19 @@ class Journal:
 
     def __init__(self, folder: Path, total: int, start: int, show: bool) -> None:
         self.folder, self.show = folder, show
-        self.bar = tqdm(
-            total=total, initial=start, unit="step", disable=None if show else True, dynamic_ncols=True, leave=False
-        )
+        self.bar = ProgressBar("train", total, unit="steps", start=start, show=show, plain=False)
 
     def say(self, text: str) -> None:
         """One line on the screen and in log.txt."""
         if self.show:
-            self.bar.write(text)
+            print_above(text)
         with (self.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def tick(self, epoch: str, values: Mapping[str, float]) -> None:
         """One step further."""
-        self.bar.set_description(epoch, refresh=False)
-        self.bar.set_postfix_str(" ".join(f"{key} {shown(value)}" for key, value in values.items()), refresh=False)
-        self.bar.update()
+        status = " ".join(f"{key} {shown(value)}" for key, value in values.items())
+        self.bar.advance(description=epoch, status=status)
 
     def write(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write metrics.csv and curves.svg anew: one row an epoch, none of them twice."""

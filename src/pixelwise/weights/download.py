@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -12,8 +11,8 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import torch
-from tqdm import tqdm
 
+from ..console import ProgressBar
 from ..ops.atomic_files import write_aside
 from .preset import Preset
 
@@ -79,11 +78,11 @@ def received(url: str, name: str) -> Iterator[bytes]:
             if answer.headers.get_content_type() == "text/html":
                 raise Unreachable("a page came and not a file")
             length = int(answer.headers.get("Content-Length") or 0) or None
-            with tqdm(desc=name, total=length, unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
+            with ProgressBar(f"download {name}", length, unit="bytes", plain=False) as bar:
                 count = 0
                 while part := answer.read(PART):
                     count += len(part)
-                    bar.update(len(part))
+                    bar.advance(len(part))
                     if count > LARGEST:
                         raise ValueError(f"{url} sends more than {LARGEST >> 30} GB: no checkpoint is that large")
                     yield part
