@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from cases import CASES, make
+from filling import fill
 from torch.utils._pytree import tree_leaves
 
 import pixelwise
 from pixelwise.classes import VOID, Classes
+from pixelwise.masks import Masks
 from pixelwise.models import MODELS
 from pixelwise.models.base import Model
 from pixelwise.ops.resize import Resizing, resize
@@ -22,6 +24,9 @@ from pixelwise.weights.checkpoint import save
 
 pytestmark = pytest.mark.slow
 THREE = Classes.numbered(3)
+FOUND_BY_SIZE = {"yolact", "solo", "decoupled_solo", "solov2"}
+"""Methods in which each level of the pyramid looks for objects of a certain size: a scene must have all sizes."""
+
 ONLY_TRAINED = {"yolact": {"semantic"}}
 """Modules that only training needs, besides those called `auxiliary`."""
 
@@ -116,16 +121,41 @@ def test_the_type_does_not_depend_on_the_mode(model):
     assert kinds[0] == kinds[1]
 
 
+def scene(seed: int) -> Sample:
+    """Separate objects from 12 to 450 pixels, one for each level on which a method looks for objects of that size."""
+    masks = torch.zeros(6, 512, 512, dtype=torch.bool)
+    for mask, (start, side) in zip(
+        masks, ((5, 12), (30, 26), (70, 60), (140, 120), (100, 260), (40, 450)), strict=True
+    ):
+        mask[start : start + side, start : start + side] = True
+    labels = torch.tensor([1, 2, 1, 2, 1, 2])
+    return Sample(sample(512, 512, seed).image, Segmentation(THREE, labels, masks=Masks.from_dense(masks)))
+
+
 def test_a_step_of_training_reaches_every_parameter(model):
-    batch = collate([sample(32, 32), sample(32, 32, seed=1)], model.stride)
-    model.train().zero_grad()
-    parts = model.loss(model(batch.images), truths(model, batch))
-    assert all(part.ndim == 0 and part.isfinite() for part in parts.values())
-    torch.stack(list(parts.values())).sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, f"{name} has no gradient"
-        assert parameter.grad.isfinite().all(), name
-    assert any(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+    """Every parameter has a gradient other than zero, with weights that no rule of initialisation has set to zero."""
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fill(model)
+    by_size = model.architecture in FOUND_BY_SIZE
+    batches = [[scene(0)]] if by_size else [[sample(64, 64, 0), sample(64, 64, 1)], [sample(64, 64, 2)] * 2]
+    largest = dict.fromkeys(dict(model.named_parameters()), 0.0)
+    try:
+        for samples in batches:
+            batch = collate(samples, model.stride)
+            wanted = list(batch.truths) if by_size else truths(model, batch)
+            model.train().zero_grad()
+            parts = model.loss(model(batch.images), wanted)
+            assert all(part.ndim == 0 and part.isfinite() for part in parts.values())
+            torch.stack(list(parts.values())).sum().backward()
+            for name, parameter in model.named_parameters():
+                assert parameter.grad is not None, f"{name} has no gradient"
+                assert parameter.grad.isfinite().all(), name
+                largest[name] = max(largest[name], float(parameter.grad.abs().max()))
+    finally:
+        model.load_state_dict(before)
+        model.zero_grad()
+    untouched = [name for name, value in largest.items() if value == 0]
+    assert not untouched, f"training changes nothing in {untouched}"
 
 
 @pytest.mark.parametrize("value", [0, VOID], ids=["background", "void"])
