@@ -60,13 +60,13 @@ def stages(model: Any, images: Tensor, size: tuple[int, int]) -> dict[str, Any]:
     x = model.normalize(images)
     x = x.contiguous(memory_format=torch.channels_last)
     maps = model.backbone(x)
-    chosen = [maps[place] for place in model.places]
+    chosen = [maps[index] for index in model.level_indices]
     levels = model.fpn(chosen)
     outputs = model(images)
     outputs = outputs._replace(levels=tuple(level.contiguous() for level in outputs.levels))
     proposals = model.proposals.propose(outputs.logits, outputs.deltas, [size], 1000, 1000)
-    found = model.detect(outputs, [size])
-    soft = model.paint(outputs, found)
+    found = model.detect(outputs, [size], model.score_threshold, model.max_detections)
+    soft = model.predict_masks(outputs, found)
 
     def boxes() -> None:
         scores, deltas = model.boxes(outputs.levels[:-1], proposals)
@@ -77,8 +77,8 @@ def stages(model: Any, images: Tensor, size: tuple[int, int]) -> dict[str, Any]:
         "pyramid": lambda: model.fpn(chosen),
         "proposals": lambda: model.proposals.propose(*model.proposals(levels), [size], 1000, 1000),
         "boxes": boxes,
-        "masks": lambda: model.paint(outputs, found),
-        "pasting": lambda: model.pasted(found[0].boxes, soft[0], size),
+        "masks": lambda: model.predict_masks(outputs, found),
+        "pasting": lambda: model.paste(found[0].boxes, soft[0], size),
     }
 
 

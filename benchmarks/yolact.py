@@ -25,7 +25,7 @@ from torch import Tensor
 
 import pixelwise
 from pixelwise.layers.normalize import Normalize
-from pixelwise.models.yolact.prototypes import grow
+from pixelwise.models.yolact.prototypes import assemble_masks
 from pixelwise.ops.resize import Resizing
 from quiet import compare
 from results import machine, write
@@ -89,7 +89,7 @@ def main() -> None:
         outputs = ours(image)
         found, wanted = ours.decode(outputs, [SIZE])[0], theirs()
         separate = (found.masks.dense() != wanted[3].bool()).float().mean() if len(found) == len(wanted[0]) else 1.0
-        detections = ours.found(outputs, 0)
+        detections = ours.detect(outputs, 0)
         likely = (outputs.logits[0].softmax(1)[:, 1:].amax(1) > 0.05).sum()
         timings = compare(
             {
@@ -97,8 +97,8 @@ def main() -> None:
                 "pixelwise, image to masks": lambda: ours.decode(ours(image), [SIZE]),
                 "authors, network and Fast NMS": lambda: peer(image),
                 "pixelwise, network": lambda: ours(image),
-                "pixelwise, boxes and Fast NMS": lambda: ours.found(outputs, 0),
-                "pixelwise, masks": lambda: grow(
+                "pixelwise, boxes and Fast NMS": lambda: ours.detect(outputs, 0),
+                "pixelwise, masks": lambda: assemble_masks(
                     outputs.prototypes[0], detections.coefficients, detections.boxes, SIZE, whole, whole
                 ),
             },

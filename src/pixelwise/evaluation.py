@@ -23,7 +23,7 @@ from .data.records import Dataset, counted, few
 from .drawing.legend import Pixels, add_legend
 from .drawing.overlay import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .drawing.pages import Page
-from .images.image_source import read_ahead
+from .images.read_ahead import read_ahead
 from .inference.predictor import FAILURES, Predictor
 from .metrics import metrics_of
 from .metrics.per_image import Row, of_all_processes

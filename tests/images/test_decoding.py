@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pixelwise.images.decoding import read_image, read_values
+from pixelwise.images.decoding import read_image, read_mask
 
 
 def rows(path, **options):
@@ -48,14 +48,14 @@ def test_exif_rotation(save, ending, orientation):
     wanted = [[10 + 40 * "abcdef".index(letter) for letter in row] for row in TURNED[orientation].split("/")]
     assert np.abs(rows(path)[4::8, 4::8, 0].astype(int) - wanted).max() <= 2
     if ending != "jpg":
-        assert (read_values(path)[4::8, 4::8] == wanted).all()
+        assert (read_mask(path)[4::8, 4::8] == wanted).all()
 
 
 def test_uncompressed_palette_tiff_is_turned_too(save):
     exif = Image.Exif()
     exif[274] = 6
     path = save("a.tif", np.array([[0, 1, 2], [3, 4, 5]], np.uint8), palette=[*range(18)], exif=exif)
-    assert read_values(path).tolist() == [[3, 0], [4, 1], [5, 2]]
+    assert read_mask(path).tolist() == [[3, 0], [4, 1], [5, 2]]
     assert rows(path)[0, 0].tolist() == [9, 10, 11]
 
 
@@ -64,13 +64,13 @@ def test_grey_and_one_bit(save):
     assert rows(save("grey.png", grey)).tolist() == [[[0] * 3, [7] * 3, [255] * 3]]
     bits = np.array([[True, False]])
     assert rows(save("bits.png", bits)).tolist() == [[[255] * 3, [0] * 3]]
-    assert read_values(save("bits.tif", bits)).tolist() == [[1, 0]]
+    assert read_mask(save("bits.tif", bits)).tolist() == [[1, 0]]
 
 
 def test_a_palette_gives_colours_to_images_and_indices_to_masks(save):
     path = save("a.png", np.array([[0, 2, 1]], np.uint8), palette=[0, 0, 0, 200, 10, 20, 30, 40, 50])
     assert rows(path).tolist() == [[[0, 0, 0], [30, 40, 50], [200, 10, 20]]]
-    assert read_values(path).tolist() == [[0, 2, 1]]
+    assert read_mask(path).tolist() == [[0, 2, 1]]
 
 
 def test_what_is_transparent_lies_on_white(save):
@@ -92,7 +92,7 @@ def test_16_bit_grey(tmp_path, high, scale, ending):
     cv2.imwrite(str(tmp_path / f"a.{ending}"), values)
     assert rows(tmp_path / f"a.{ending}")[..., 0].tolist() == [[round(int(v) * 255 / scale) for v in values[0]]]
     assert rows(tmp_path / f"a.{ending}", full_scale=high)[0, 2, 0] == 255
-    assert (read_values(tmp_path / f"a.{ending}") == values).all()
+    assert (read_mask(tmp_path / f"a.{ending}") == values).all()
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
@@ -111,12 +111,12 @@ def test_a_16_bit_satellite_image(trial_data):
 def test_floats(save):
     assert rows(save("unit.tif", np.array([[0, 0.5, 1]], np.float32)))[0, :, 0].tolist() == [0, 128, 255]
     assert rows(save("byte.tif", np.array([[0, 100, 254]], np.float32)))[0, :, 0].tolist() == [0, 100, 254]
-    assert read_values(save("mask.tif", np.array([[0, 3]], np.float32))).tolist() == [[0, 3]]
+    assert read_mask(save("mask.tif", np.array([[0, 3]], np.float32))).tolist() == [[0, 3]]
 
 
 def test_nan_and_infinity_are_counted(save):
     path = save("holes.tif", np.array([[1, np.nan, np.inf], [0, np.nan, 1]], np.float32))
-    for read in (read_image, read_values):
+    for read in (read_image, read_mask):
         with pytest.raises(ValueError, match=r"holes\.tif: 3 of 6 values are NaN or infinite"):
             read(path)
 
@@ -128,7 +128,7 @@ def test_negative_values(save):
 
 def test_a_mask_of_fractions(save):
     with pytest.raises(ValueError, match=r"a\.tif: a mask holds whole numbers, but this file holds 0\.5"):
-        read_values(save("a.tif", np.array([[0.5, 1]], np.float32)))
+        read_mask(save("a.tif", np.array([[0.5, 1]], np.float32)))
 
 
 def bomb(path, width, height):

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from pixelwise.images.image_source import load_image, read_ahead
+from pixelwise.images.image_source import load_image
 
 
 def test_arrays_of_all_shapes():
@@ -67,22 +65,3 @@ def test_deep_pil_images_are_refused():
 def test_what_is_no_image(source, error, text):
     with pytest.raises(error, match=text):
         load_image(source)
-
-
-def test_reading_ahead_keeps_the_order_and_hands_on_errors():
-    threads = set()
-
-    def read(item: int) -> float:
-        threads.add(threading.get_ident())
-        return 1 / item
-
-    values = []
-    for item, value in read_ahead([1, 2, 0, 4, 5], read):
-        if item:
-            values.append(value())
-        else:
-            with pytest.raises(ZeroDivisionError):
-                value()
-    assert values == [1, 0.5, 0.25, 0.2]
-    assert threading.get_ident() not in threads
-    assert list(read_ahead([], read)) == []

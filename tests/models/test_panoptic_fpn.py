@@ -187,6 +187,32 @@ def test_stuff_is_where_it_is_and_small_stuff_is_void_by_the_size_of_the_image(s
         del small.score_threshold
 
 
+def test_its_own_thresholds_count_and_mask_rcnn_keeps_its_own():
+    torch.manual_seed(0)
+    model = pixelwise.create("panoptic_fpn", classes=FIVE, **SMALL).eval()
+    model.score_threshold, model.max_detections, model.resizing = 0.1, 3, Resizing(short_side=64)
+    instance = model.instance
+    instance.score_threshold, instance.max_detections, instance.resizing = 0.9, 1, Resizing(square=32)
+    with torch.no_grad():
+        outputs = model(make_image(64, 96))
+    (objects,) = model.instance.segment(outputs.regions, [(90, 135)], Resizing(short_side=64), 0.1, 3)
+    (result,) = model.decode(outputs, [(90, 135)])
+    assert len(objects) == 3
+    assert result.size == (90, 135)
+    assert 1 <= sum(FIVE.things[k] for k in result.labels.tolist()) <= 3
+    assert (instance.score_threshold, instance.max_detections) == (0.9, 1)
+    assert instance.resizing == Resizing(square=32)
+
+
+def test_ratios_and_the_limit_of_stuff_are_saved_and_loaded(tmp_path):
+    model = pixelwise.create("panoptic_fpn", classes=FIVE, **SMALL, ratios=[0.5, 2], stuff_area=7)
+    save(model, tmp_path / "model.safetensors")
+    loaded = pixelwise.load(tmp_path / "model.safetensors")
+    assert loaded.instance.proposals.ratios == (0.5, 2.0)
+    assert loaded.merging == model.merging
+    assert loaded.arguments == {**model.arguments, "anchors": list(SMALL["anchors"])}
+
+
 def test_the_limit_of_stuff_is_that_of_detectron2_in_its_variant(small):
     assert small.merging.stuff_area is None
     with torch.device("meta"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..classes import Classes
-from ..images.image_file import SUFFIXES, missing
+from ..images.file_names import IMAGE_SUFFIXES, file_not_found
 from ..ops.names import suggest
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, shapes, voc, yolo
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
@@ -121,8 +121,8 @@ def _fits(path: Path, format: str | None) -> dict[str, str]:
     if made := shapes.detect(path):
         return {"shapes": made}
     if not path.exists():
-        raise missing(path)
-    if path.is_file() and path.name.lower().endswith(SUFFIXES):
+        raise file_not_found(path)
+    if path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES):
         raise ValueError(
             f"{path} is an image: give the folder that holds the images and their masks "
             "(of images/ and masks/ the folder above both), or a list of pairs"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..classes import Classes
 from ..images.decoding import read_image
-from ..images.image_file import read_header
+from ..images.header import read_header
 from ..sample import Sample
 from ..segmentation import Segmentation
 

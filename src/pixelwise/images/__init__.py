@@ -1,1 +1,1 @@
-"""Reading the pixels of image files."""
+"""Image files: reading headers and pixels, whole or in rows, conversion to 8-bit RGB, resampling, writing PNG."""

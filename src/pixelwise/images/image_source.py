@@ -1,46 +1,44 @@
-"""Where images come from: a path, a PIL image, an array or a tensor, all made into one kind of tensor."""
+"""Conversion of everything that can be given as an image (a path, a PIL image, an array, a tensor) to one tensor."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from .decoding import on_white, read_image
+from ..types import Array
+from .conversion import on_white
+from .decoding import read_image
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | Image.Image | np.ndarray[Any, Any] | Tensor"
-Item = TypeVar("Item")
-Value = TypeVar("Value")
 
 
 def load_image(source: ImageSource) -> Tensor:
-    """(3, H, W) uint8 RGB of a path, a PIL image, an (H, W) or (H, W, 1 | 3 | 4) uint8 array, or a (3, H, W) tensor.
+    """Load an image from a file or from memory; transparent pixels are blended with white, as in `read_image`.
 
-    What is transparent lies on white, as in `read_image`.
+    Args:
+        source: a path, a PIL image of 8 bits per colour, an (H, W) or (H, W, 1 | 3 | 4) uint8 array (grey, RGB, RGBA),
+            or a (3, H, W) uint8 tensor (RGB).
+
+    Returns:
+        (3, H, W) uint8 RGB.
 
     Raises:
-        TypeError: for anything else, and for numbers that are not uint8.
-        ValueError: for another shape.
-        OSError: for a file that cannot be read.
+        TypeError: for anything else, and for values that are not uint8.
+        ValueError: for another shape, and for PIL images of more than 8 bits.
+        FileNotFoundError, OSError: for a file that cannot be read.
     """
     if isinstance(source, str | os.PathLike):
         return read_image(source)
     if isinstance(source, Image.Image):
-        if source.mode[0] in "IF":
-            raise ValueError(
-                f"a PIL image of mode {source.mode!r} has no full scale: give its path, or 8 bits a colour"
-            )
-        upright = ImageOps.exif_transpose(source)
-        return load_image(np.array(upright.convert("RGBA" if upright.has_transparency_data else "RGB")))
+        return _from_array(_pixels_of(source))
     if not isinstance(source, np.ndarray | Tensor):
         raise TypeError(f"an image is a path, a PIL image, an array or a tensor, not {type(source).__name__}")
-    if str(source.dtype).removeprefix("torch.") != "uint8":
+    if source.dtype != (torch.uint8 if isinstance(source, Tensor) else np.uint8):
         raise TypeError(
             f"an image holds uint8 from 0 to 255, not {source.dtype}: multiply [0, 1] by 255 and round first"
         )
@@ -48,25 +46,29 @@ def load_image(source: ImageSource) -> Tensor:
         if source.ndim != 3 or len(source) != 3 or not source.numel():
             raise ValueError(f"a tensor must be (3, H, W), RGB, not {tuple(source.shape)}")
         return source
-    if source.ndim == 2:
-        source = source[:, :, None]
-    if source.ndim != 3 or source.shape[2] not in (1, 3, 4) or not source.size:
-        raise ValueError(f"an array must be (H, W), or (H, W, 3) RGB, not {source.shape}")
-    rgb = on_white(source) if source.shape[2] == 4 else source if source.shape[2] == 3 else source.repeat(3, axis=2)
-    rgb = np.ascontiguousarray(rgb)
-    return torch.from_numpy(rgb if rgb.flags.writeable else rgb.copy()).permute(2, 0, 1)
+    return _from_array(source)
 
 
-def read_ahead(
-    items: Sequence[Item], read: Callable[[Item], Value], ahead: int = 2
-) -> Iterator[tuple[Item, Callable[[], Value]]]:
-    """Each item with a function that gives what `read` made of it, or raises what it raised.
+def _pixels_of(image: Image.Image) -> Array:
+    """(H, W, 3 | 4) uint8: the upright RGB or RGBA pixels of a PIL image."""
+    if image.mode[0] in "IF":
+        raise ValueError(f"a PIL image of mode {image.mode!r} has no full scale: give its path, or 8 bits a colour")
+    upright = ImageOps.exif_transpose(image)
+    return np.array(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
 
-    A second thread reads up to `ahead` items while the caller is busy with the one before.
-    """
-    with ThreadPoolExecutor(1) as reader:
-        waiting: list[Future[Value]] = [reader.submit(read, item) for item in items[:ahead]]
-        for n, item in enumerate(items):
-            yield item, waiting.pop(0).result
-            if n + ahead < len(items):
-                waiting.append(reader.submit(read, items[n + ahead]))
+
+def _from_array(pixels: Array) -> Tensor:
+    """(H, W) or (H, W, 1 | 3 | 4) uint8 → (3, H, W), of memory that may be written."""
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
+        raise ValueError(f"an array must be (H, W), or (H, W, 3) RGB, not {pixels.shape}")
+    channels = pixels.shape[2]
+    if channels == 4:
+        pixels = on_white(pixels)
+    elif channels == 1:
+        pixels = pixels.repeat(3, axis=2)
+    pixels = np.ascontiguousarray(pixels)
+    if not pixels.flags.writeable:
+        pixels = pixels.copy()  # PyTorch warns of tensors over memory that is read-only
+    return torch.from_numpy(pixels).permute(2, 0, 1)

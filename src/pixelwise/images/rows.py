@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..types import Size
-from .decoding import as_rgb, full_scale_of, largest
-from .image_file import Array, open_file, read_header
+from ..types import Array, Size
+from .conversion import as_rgb, full_scale_of, max_value
+from .file_names import open_file
+from .header import read_header
 from .scaling import scaled, scaled_rows
 
 MAX_WIDTH = 200_000
@@ -110,7 +111,7 @@ class OnDisk:
             raise ValueError(self._refusal("lies turned (EXIF orientation)", "save it upright"))
         if self.size[1] > MAX_WIDTH:
             raise ValueError(self._refusal(f"has rows of more than {MAX_WIDTH:,} pixels", "cut it into pieces"))
-        if header.kind != "TIFF" and header.flags is None:
+        if header.kind != "TIFF" and header.opencv_flags is None:
             what = "has a palette or a transparent colour, or is cut short"
             raise ValueError(self._refusal(what, "save it with 8 bits a colour"))
         self._open = ExitStack()
@@ -118,7 +119,7 @@ class OnDisk:
             file = self._dataset()
             self._check(file)
             if file.dtypes[0] != "uint8":
-                high = max(largest(self.path, rows) for rows in self._stored())
+                high = max(max_value(self.path, rows) for rows in self._stored())
                 self._scale = full_scale_of(self.path, np.dtype(file.dtypes[0]), high)
 
     def __enter__(self) -> OnDisk:

@@ -20,8 +20,10 @@ from ..data.formats.panoptic_annotations import PanopticAnnotations
 from ..data.formats.yolo import Texts
 from ..drawing.overlay import draw
 from ..images.decoding import read_image
-from ..images.image_file import MAX_PIXELS, read_header, write_png
-from ..images.image_source import ImageSource, read_ahead
+from ..images.header import MAX_PIXELS, read_header
+from ..images.image_source import ImageSource
+from ..images.png import write_png
+from ..images.read_ahead import read_ahead
 from ..images.rows import MAX_PIXELS_IN_ROWS, OnDisk
 from ..models.base import Model
 from ..ops.atomic_files import write_bytes, write_text

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..images.image_file import SUFFIXES, missing
+from ..images.file_names import IMAGE_SUFFIXES, file_not_found
 
 MASK_ENDING = re.compile(r"(?i)[_\-. ](masks?|labels?|gt|seg|segmentation)$")
 """How the name of a mask ends that lies beside its image."""
@@ -56,7 +56,7 @@ def find_images(
                     "or predict them into two folders"
                 )
         if Path(source).is_dir() and len(found) == before:
-            raise ValueError(f"{source} holds no images ({', '.join(SUFFIXES)})")
+            raise ValueError(f"{source} holds no images ({', '.join(IMAGE_SUFFIXES)})")
     if not found:
         raise ValueError("there are no images to predict: name files, folders or patterns")
     return found, tuple(left_out)
@@ -91,9 +91,9 @@ def _expanded(source: str) -> Iterator[tuple[Path, Path]]:
             raise FileNotFoundError(f"no file fits the pattern {source}")
         yield from ((base, one) for one in matches if _looks_like_a_image(one, base))
     else:
-        raise missing(path)
+        raise file_not_found(path)
 
 
 def _looks_like_a_image(path: Path, base: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()

@@ -19,7 +19,7 @@ from ..console import track
 from ..data.formats.mask_folder import without_masks
 from ..data.recognition.pairs import Pair, find_pairs
 from ..data.records import Dataset, Fault, Record, counted, few
-from ..images.decoding import read_image, read_values
+from ..images.decoding import read_image, read_mask
 from ..segmentation import Segmentation
 from ..types import Size
 
@@ -126,7 +126,7 @@ def survey_files(path: Path) -> list[Look]:
         try:
             size = tuple(read_image(pair.image).shape[1:])
             problem = "mask"
-            mask = read_values(pair.mask).shape[:2]
+            mask = read_mask(pair.mask).shape[:2]
         except FAILURES as error:
             return Look(pair.split or "all", 0, name, problem, str(error))
         if size == mask:

@@ -15,10 +15,10 @@ import torch
 
 from ..classes import Classes, palette
 from ..data.recognition.class_names import two_classes
-from ..images.image_file import Array
 from ..masks import Masks
 from ..ops.names import suggest
 from ..segmentation import Segmentation
+from ..types import Array
 
 RULE = (
     "an object wins over the class mask; of objects that overlap the smaller lies on top, crowds below all; where the "

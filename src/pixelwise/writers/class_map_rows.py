@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from ..classes import VOID, Classes, Color
-from ..images.image_file import Array
 from ..images.rows import gdal
 from ..ops.atomic_files import write_aside
-from ..types import Size
+from ..types import Array, Size
 
 VOID_COLOR: Color = (224, 224, 192)
 """What viewers show for void in a class map, as in the masks of PASCAL VOC."""

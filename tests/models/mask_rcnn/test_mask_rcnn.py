@@ -15,11 +15,12 @@ from torch import nn
 import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.masks import Masks
-from pixelwise.models.mask_rcnn.faster_rcnn import Found, Regions, objects
+from pixelwise.models.mask_rcnn.faster_rcnn import Detections, Regions, truth_objects
 from pixelwise.models.mask_rcnn.mask_rcnn import VARIANTS, MaskRCNN
 from pixelwise.models.mask_rcnn.paste import paste
 from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
+from pixelwise.weights.checkpoint import save
 
 RECORD = Path(__file__).parents[2] / "golden" / "mask_rcnn_detectron2.json"
 EVERY = 10**6
@@ -32,7 +33,7 @@ FIVE, SEVEN = Classes.numbered(5), Classes.numbered(7)
 def ask_all(model: MaskRCNN) -> None:
     """Every anchor and every region learns."""
     for part in (model.proposals, model.boxes, model.masks):
-        part.choices = replace(part.choices, anchors_sampled=EVERY, regions_sampled=EVERY)
+        part.variant = replace(part.variant, anchors_sampled=EVERY, regions_sampled=EVERY)
 
 
 def small(**arguments) -> MaskRCNN:
@@ -97,8 +98,8 @@ def test_torchvision_finds_the_same(pair, size):
     with torch.no_grad():
         wanted = theirs(list(make_image(*size)))[0]
         outputs = ours(make_image(*size))
-        (found,) = ours.detect(outputs, [size])
-        (soft,) = ours.paint(outputs, [found])
+        (found,) = ours.detect(outputs, [size], ours.score_threshold, MOST)
+        (soft,) = ours.predict_masks(outputs, [found])
         (result,) = ours.decode(outputs, [size])
     assert len(found.boxes) == MOST
     assert len(found.labels.unique()) >= 3
@@ -165,8 +166,8 @@ def test_detectron2_found_the_same(record, of_detectron2, size):
     wanted = record["found"]["{}x{}".format(*size)]
     with torch.no_grad():
         outputs = of_detectron2(make_image(*size))
-        (found,) = of_detectron2.detect(outputs, [size])
-        (soft,) = of_detectron2.paint(outputs, [found])
+        (found,) = of_detectron2.detect(outputs, [size], of_detectron2.score_threshold, MOST)
+        (soft,) = of_detectron2.predict_masks(outputs, [found])
         (result,) = of_detectron2.decode(outputs, [size])
     assert len(wanted["labels"]) == MOST
     assert found.labels.tolist() == wanted["labels"]
@@ -203,15 +204,15 @@ def test_parameters_are_those_that_the_publishers_count():
     assert sum(p.numel() for p in caffe.parameters()) - norms - background == 44_343_216
 
 
-def test_awkward_objects_are_sorted_out():
+def test_awkward_objects_are_left_out():
     masks = torch.zeros(5, 32, 32, dtype=torch.bool)
     masks[0, 3:9, 4:20] = masks[1, 10, 10] = masks[3, 0:5, 0:5] = masks[4, 20:, 20:] = True
-    found = objects(
+    found = truth_objects(
         truth(masks, torch.tensor([2, 1, 3, 0, 4]), FIVE, crowd=torch.tensor([False, False, False, False, True]))
     )
     assert found.boxes.tolist() == [[4, 3, 20, 9], [10, 10, 11, 11]]  # not the empty one, not the background
     assert found.labels.tolist() == [2, 1]
-    assert found.places.tolist() == [0, 1]
+    assert found.indices.tolist() == [0, 1]
     assert found.crowds.tolist() == [[20, 20, 32, 32]]
 
 
@@ -245,11 +246,11 @@ def test_crowds_are_no_negatives():
     with torch.no_grad():
         outputs = model(make_image(64, 64))
         logits, deltas = outputs.logits, outputs.deltas
-        crowded = objects(truth(masks, labels, FIVE, crowd=torch.tensor([False, True])))
-        alone = objects(truth(masks[:1], labels[:1], FIVE))
+        crowded = truth_objects(truth(masks, labels, FIVE, crowd=torch.tensor([False, True])))
+        alone = truth_objects(truth(masks[:1], labels[:1], FIVE))
         anchors = torch.cat(model.proposals.anchors(logits))
         taught, ignored = (float(model.proposals.loss(logits, deltas, [w])[0]) for w in (alone, crowded))
-        regions = [model.boxes.draw([anchors], [w]) for w in (alone, crowded)]
+        regions = [model.boxes.sample_regions([anchors], [w]) for w in (alone, crowded)]
     assert ignored < taught  # fewer anchors are asked, all else equal
     before, after = (torch.cat(r.boxes) for r in regions)
     left = {tuple(box) for box in before.tolist()} - {tuple(box) for box in after.tolist()}
@@ -262,11 +263,11 @@ def test_targets_are_those_of_masks_at_full_size():
 
     model = small(variant="torchvision")
     masks, labels = scene()
-    wanted = [objects(truth(masks, labels, FIVE))]
+    wanted = [truth_objects(truth(masks, labels, FIVE))]
     boxes = wanted[0].boxes
     shifted = torch.cat([boxes, boxes + torch.tensor([-3.5, 2.25, 4.0, 1.5]), boxes - 1.25])
     shifted[:, 0::2], shifted[:, 1::2] = shifted[:, 0::2].clamp(0, WIDTH), shifted[:, 1::2].clamp(0, HEIGHT)
-    regions = model.boxes.draw([shifted], wanted)
+    regions = model.boxes.sample_regions([shifted], wanted)
     positive = regions.labels[0] > 0
     assert positive.sum() >= 12
     rois = torch.cat([regions.owners[0][positive, None].float(), regions.boxes[0][positive]], 1)
@@ -278,12 +279,12 @@ def test_masks_come_back_to_where_their_objects_are():
     """The whole way back, to an image of another size, when boxes and masks say what is true."""
     model = small().eval()
     model.resizing = Resizing(short_side=80)
-    model.masks.choices = replace(model.masks.choices, soft_targets=True)
+    model.masks.variant = replace(model.masks.variant, soft_targets=True)
     masks, labels = scene()
-    wanted = objects(truth(masks, labels, FIVE))
+    wanted = truth_objects(truth(masks, labels, FIVE))
     soft = model.masks.targets(Regions([wanted.boxes], [labels], [torch.arange(5)]), [wanted])
-    model.detect = lambda outputs, sizes: [Found(wanted.boxes / 2, labels, torch.ones(5))]
-    model.paint = lambda outputs, found: [soft]
+    model.detect = lambda *_: [Detections(wanted.boxes / 2, labels, torch.ones(5))]
+    model.predict_masks = lambda outputs, found: [soft]
     with torch.no_grad():
         (result,) = model.decode(model(make_image(80, 128)), [(HEIGHT, WIDTH)])
     assert result.size == (HEIGHT, WIDTH)
@@ -292,6 +293,22 @@ def test_masks_come_back_to_where_their_objects_are():
             assert (found & mask).sum() / (found | mask).sum() > 0.95
         shift = found.nonzero().float().mean(0) - mask.nonzero().float().mean(0)
         assert shift.abs().max() < 0.5
+
+
+def test_anchors_and_ratios_are_saved_and_loaded(tmp_path):
+    model = small(ratios=[0.25, 1, 2, 4], anchors=[4, 8, 16, 32, 64], regions=16)
+    save(model, tmp_path / "model.safetensors")
+    loaded = pixelwise.load(tmp_path / "model.safetensors")
+    with torch.no_grad():
+        wanted, outputs = model.eval()(make_image(64, 64)), loaded(make_image(64, 64))
+    assert loaded.arguments == model.arguments
+    assert outputs.logits[0].shape == (1, 4, 16, 16)
+    for ours, theirs in zip(
+        loaded.proposals.anchors(outputs.logits), model.proposals.anchors(wanted.logits), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+    assert loaded.boxes.variant.regions_sampled == 16
+    assert loaded.decode(outputs, [(64, 64)]) == model.decode(wanted, [(64, 64)])
 
 
 def test_arguments_that_cannot_be():
@@ -303,5 +320,8 @@ def test_arguments_that_cannot_be():
         MaskRCNN(1)
     with pytest.raises(ValueError, match="'vit_tiny_patch16_224' has maps of strides 16, .* needs 4, 8, 32 too"):
         MaskRCNN(3, backbone="vit_tiny_patch16_224")
+    for ratios in ([], [1, 0]):
+        with pytest.raises(ValueError, match="ratios are"):
+            MaskRCNN(3, backbone="resnet18", ratios=ratios)
     with pytest.raises(ValueError, match="regions is 0"):
         MaskRCNN(3, backbone="resnet18", regions=0)

@@ -38,11 +38,11 @@ def test_an_object_that_no_box_overlaps_takes_none():
 
 
 @pytest.mark.parametrize("nearest", [False, True])
-@pytest.mark.parametrize("pairs", [matching.PAIRS, 700])
+@pytest.mark.parametrize("pairs", [matching.MAX_PAIRS, 700])
 def test_torchvision_matches_alike(nearest, pairs, monkeypatch):
     from torchvision.models.detection._utils import Matcher
 
-    monkeypatch.setattr(matching, "PAIRS", pairs)  # objects by parts
+    monkeypatch.setattr(matching, "MAX_PAIRS", pairs)  # objects by parts
     objects, others = boxes(12, 1), boxes(300, 2)
     theirs = Matcher(0.6, 0.3, allow_low_quality_matches=nearest)(overlaps(objects, others))
     owner, label = match(objects, others, 0.6, 0.3, nearest=nearest)

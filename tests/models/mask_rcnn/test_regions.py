@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pixelwise.models.mask_rcnn.regions import levels, pool, suppress
+from pixelwise.models.mask_rcnn.regions import box_levels, grouped_nms, roi_align_levels
 
 
 def boxes(sides: list[float]) -> torch.Tensor:
@@ -13,13 +13,15 @@ def boxes(sides: list[float]) -> torch.Tensor:
 
 
 def test_levels_of_equation_1():
-    found = levels(boxes([10, 111, 112, 223, 224, 447, 448, 900, 5000]), 2, 5, outer=1e-6)
+    found = box_levels(boxes([10, 111, 112, 223, 224, 447, 448, 900, 5000]), 2, 5, level_epsilon=1e-6)
     assert found.tolist() == [2, 2, 3, 3, 4, 4, 5, 5, 5]
-    assert torch.equal(found, levels(boxes([10, 111, 112, 223, 224, 447, 448, 900, 5000]), 2, 5, inner=1e-8))
+    assert torch.equal(
+        found, box_levels(boxes([10, 111, 112, 223, 224, 447, 448, 900, 5000]), 2, 5, ratio_epsilon=1e-8)
+    )
 
 
 def test_an_empty_box_is_on_the_lowest_level():
-    assert levels(torch.zeros(1, 4), 2, 5).tolist() == [2]
+    assert box_levels(torch.zeros(1, 4), 2, 5).tolist() == [2]
 
 
 def test_pooling_is_torchvisions():
@@ -31,23 +33,23 @@ def test_pooling_is_torchvisions():
     found = [torch.cat([c, c + torch.tensor([2.0, 3]) + torch.rand(9, 2) * 200], 1) for c in corner]
     theirs = MultiScaleRoIAlign(["0", "1", "2", "3"], 7, 2)
     wanted = theirs({str(k): x for k, x in enumerate(maps)}, found, [(256, 384)] * 2)
-    level = levels(torch.cat(found), 2, 5, outer=1e-6)
+    level = box_levels(torch.cat(found), 2, 5, level_epsilon=1e-6)
     assert len(set(level.tolist())) > 1
-    torch.testing.assert_close(pool(maps, found, 7, level, 2, ratio=2, aligned=False), wanted)
+    torch.testing.assert_close(roi_align_levels(maps, found, 7, level, 2, sampling_ratio=2, aligned=False), wanted)
 
 
 def test_pooling_takes_the_middle_of_pixels():
     ramp = torch.arange(16.0).expand(1, 1, 16, 16) + 0.5  # each pixel holds where its centre is
     box = [torch.tensor([[16.0, 16, 48, 48]])]  # of the map: 4 to 12
-    found = pool([ramp], box, 4, torch.tensor([2]), 2, aligned=True)
+    found = roi_align_levels([ramp], box, 4, torch.tensor([2]), 2, aligned=True)
     assert found[0, 0, 0].tolist() == pytest.approx([5, 7, 9, 11])
-    moved = pool([ramp], box, 4, torch.tensor([2]), 2, aligned=False)
+    moved = roi_align_levels([ramp], box, 4, torch.tensor([2]), 2, aligned=False)
     assert moved[0, 0, 0].tolist() == pytest.approx([5.5, 7.5, 9.5, 11.5])
 
 
 def test_pooling_of_no_boxes_still_reaches_the_maps():
     maps = [torch.randn(1, 2, 8, 8, requires_grad=True) for _ in range(2)]
-    found = pool(maps, [torch.zeros(0, 4)], 7, torch.zeros(0, dtype=torch.int64), 2)
+    found = roi_align_levels(maps, [torch.zeros(0, 4)], 7, torch.zeros(0, dtype=torch.int64), 2)
     assert found.shape == (0, 2, 7, 7)
     found.sum().backward()
     assert all(x.grad is not None and not x.grad.any() for x in maps)
@@ -56,6 +58,6 @@ def test_pooling_of_no_boxes_still_reaches_the_maps():
 def test_suppression_by_group():
     near = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 8], [50, 50, 60, 60]])
     scores, groups = torch.tensor([0.5, 0.9, 0.8, 0.1]), torch.tensor([1, 1, 2, 1])
-    assert suppress(near, scores, groups, 0.5).tolist() == [1, 2, 3]
-    assert suppress(near, scores, groups, 0.95).tolist() == [1, 2, 0, 3]
-    assert suppress(near[:0], scores[:0], groups[:0], 0.5).tolist() == []
+    assert grouped_nms(near, scores, groups, 0.5).tolist() == [1, 2, 3]
+    assert grouped_nms(near, scores, groups, 0.95).tolist() == [1, 2, 0, 3]
+    assert grouped_nms(near[:0], scores[:0], groups[:0], 0.5).tolist() == []

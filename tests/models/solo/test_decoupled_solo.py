@@ -12,7 +12,7 @@ def test_a_mask_is_the_product_of_its_column_and_its_row():
     for shared in (False, True):
         model = pixelwise.create("decoupled_solo", num_classes=2, backbone="resnet18", convs=1, width=16, shared=shared)
         outputs = model.eval()(torch.rand(1, 3, 64, 96))
-        both = outputs.masks[2].sigmoid()[0]  # of 24 columns, then of 24 rows
+        both = outputs.sides[2].sigmoid()[0]  # of 24 columns, then of 24 rows
         (found,) = model.soft_masks(outputs, 0, 2, torch.tensor([3 * 24 + 5]), (8, 12))
         assert torch.allclose(found, both[5] * both[24 + 3])
 
@@ -22,6 +22,6 @@ def test_columns_know_x_and_rows_know_y():
     torch.manual_seed(0)
     model = pixelwise.create("decoupled_solo", num_classes=2, backbone="resnet18", convs=1, width=16)
     level = torch.ones(1, 16, 12, 12)
-    columns, rows = model._sides(level, 4)[0, :, 5:-5, 5:-5].split(12)
+    columns, rows = model.side_logits(level, 4)[0, :, 5:-5, 5:-5].split(12)
     assert columns.std(1).max() < 1e-5 < columns.std(2).max()
     assert rows.std(2).max() < 1e-5 < rows.std(1).max()

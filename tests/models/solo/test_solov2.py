@@ -18,16 +18,16 @@ def model():
 
 def test_maps_have_the_shapes_of_the_paper():
     outputs = model()(torch.zeros(1, 3, 64, 96))
-    assert [tuple(x.shape) for x in outputs.masks[:-1]] == [(1, 8, s, s) for s in (40, 36, 24, 16, 12)]
-    assert outputs.masks[-1].shape == (1, 8, 16, 24)
-    assert (outputs.masks[-1] >= 0).all()  # they end in a ReLU
+    assert [tuple(x.shape) for x in outputs.kernels] == [(1, 8, s, s) for s in (40, 36, 24, 16, 12)]
+    assert outputs.features.shape == (1, 8, 16, 24)
+    assert (outputs.features >= 0).all()  # they end in a ReLU
 
 
 def test_a_mask_is_a_convolution_with_the_kernel_of_its_cell():
     network = model()
     outputs = network(torch.rand(2, 3, 64, 96))
-    kernel = outputs.masks[3][1, :, 7, 4]
-    wanted = F.conv2d(outputs.masks[-1][1:], kernel[None, :, None, None]).sigmoid()[0]
+    kernel = outputs.kernels[3][1, :, 7, 4]
+    wanted = F.conv2d(outputs.features[1:], kernel[None, :, None, None]).sigmoid()[0]
     found = network.soft_masks(outputs, 1, 3, torch.tensor([7 * 16 + 4]), (16, 24))
     assert torch.allclose(found, wanted, atol=1e-6)
 
@@ -40,4 +40,4 @@ def test_only_the_coarsest_level_knows_where_it_is():
 def test_a_contested_cell_learns_the_masks_of_all_its_objects():
     names = ("solo", "solov2")
     kinds = [pixelwise.models.MODELS[name] for name in names]
-    assert [kind.contested for kind in kinds] == [False, True]
+    assert [kind.learns_all_owners for kind in kinds] == [False, True]

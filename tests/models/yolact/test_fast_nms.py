@@ -22,13 +22,13 @@ def test_two_classes_of_four_boxes():
 
 def test_the_limits():
     scores = torch.tensor([[0.9, 0.8, 0.7, 0.01], [0.1, 0.2, 0.3, 0.6]])
-    assert fast_nms(BOXES, scores, most=2)[0].tolist() == [A, C]
+    assert fast_nms(BOXES, scores, max_detections=2)[0].tolist() == [A, C]
     assert fast_nms(BOXES, scores, candidates=1)[0].tolist() == [A, D]
     assert fast_nms(BOXES, scores, 0.2)[0].tolist() == [A, D, C, D]
     assert fast_nms(BOXES, scores, 1.0)[0].tolist() == [A, B, C, D, C, B, A, D]
 
 
-def test_a_box_that_fell_makes_others_fall():
+def test_a_suppressed_box_still_suppresses():
     row = torch.tensor([[0.0, 0, 10, 10], [3, 0, 13, 10], [6, 0, 16, 10]])
     box, _, _ = fast_nms(row, torch.tensor([[0.9, 0.8, 0.7]]))
     assert box.tolist() == [0]  # the usual suppression, one box after the other, keeps the third too
@@ -46,20 +46,20 @@ def test_it_is_the_rule_pair_by_pair():
         for k in range(40)
         if not any(scores[c, j] > scores[c, k] and shared[j, k] > 0.5 for j in range(40))
     ]
-    box, label, score = fast_nms(boxes, scores, most=200)
+    box, label, score = fast_nms(boxes, scores, max_detections=200)
     assert list(zip(score.tolist(), label.tolist(), box.tolist(), strict=True)) == sorted(wanted, reverse=True)
 
 
-@pytest.mark.parametrize("most", [1, 3, 10, 50])
-def test_the_first_of_many_are_those_of_all(most):
+@pytest.mark.parametrize("number", [1, 3, 10, 50])
+def test_the_first_of_many_are_those_of_all(number):
     """Where a few suffice, where many fall, and where there are ties."""
-    generator = torch.Generator().manual_seed(most)
+    generator = torch.Generator().manual_seed(number)
     corner = torch.rand(300, 2, generator=generator) * 20
     boxes = torch.cat([corner, corner + 15], 1)
     scores = (torch.rand(4, 300, generator=generator) ** 4 * 50).round() / 50
-    every = fast_nms(boxes, scores, most=1200)
-    for found, wanted in zip(fast_nms(boxes, scores, most=most), every, strict=True):
-        assert torch.equal(found, wanted[:most])
+    every = fast_nms(boxes, scores, max_detections=1200)
+    for found, wanted in zip(fast_nms(boxes, scores, max_detections=number), every, strict=True):
+        assert torch.equal(found, wanted[:number])
 
 
 def test_of_nothing_nothing_is_kept():

@@ -6,7 +6,13 @@ import torch
 import torch.nn.functional as F
 
 from pixelwise.masks import Masks
-from pixelwise.models.yolact.prototypes import grow, shrink, soft_masks, windows, within
+from pixelwise.models.yolact.prototypes import (
+    assemble_masks,
+    crop_windows,
+    downsample_masks,
+    inside_windows,
+    soft_masks,
+)
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -22,9 +28,9 @@ def dense(parts, size) -> torch.Tensor:
 
 
 def test_the_crop_of_the_card():
-    window = windows(torch.tensor([[20.0, 30.0, 50.0, 60.0]]), (100, 100), (10, 10))
+    window = crop_windows(torch.tensor([[20.0, 30.0, 50.0, 60.0]]), (100, 100), (10, 10))
     assert window.tolist() == [[1, 2, 6, 7]]  # columns 1 to 5, rows 2 to 6
-    inside = within(window, (10, 10))[0]
+    inside = inside_windows(window, (10, 10))[0]
     assert inside.any(0).nonzero().flatten().tolist() == [1, 2, 3, 4, 5]
     assert inside.any(1).nonzero().flatten().tolist() == [2, 3, 4, 5, 6]
     assert int(inside.sum()) == 25
@@ -32,9 +38,9 @@ def test_the_crop_of_the_card():
 
 def test_boxes_that_reach_out_are_turned_or_lie_outside():
     boxes = torch.tensor([[-50.0, -50, 500, 500], [60, 60, 20, 20], [300, 0, 400, 50]])
-    found = windows(boxes, (100, 100), (10, 10))
+    found = crop_windows(boxes, (100, 100), (10, 10))
     assert found[:2].tolist() == [[0, 0, 10, 10], [1, 1, 7, 7]]
-    assert not within(found, (10, 10))[2].any()
+    assert not inside_windows(found, (10, 10))[2].any()
 
 
 def test_masks_grow_as_the_authors_do_it():
@@ -42,11 +48,11 @@ def test_masks_grow_as_the_authors_do_it():
     prototypes, coefficients, size = draw(8, 34, 34).relu(), draw(5, 8, seed=1), (120, 201)
     boxes = torch.tensor([[0.0, 0, 137, 137], [10, 20, 30, 60], [-20, 100, 50, 170], [70, 3, 90, 9], [136, 0, 137, 9]])
     soft = (coefficients @ prototypes.flatten(1)).sigmoid().view(5, 34, 34)
-    soft = soft * within(windows(boxes, (137, 137), (34, 34)), (34, 34))
+    soft = soft * inside_windows(crop_windows(boxes, (137, 137), (34, 34)), (34, 34))
     wanted = F.interpolate(soft[None].double(), size, mode="bilinear", align_corners=False)[0].float()
     found = dense(soft_masks(prototypes, coefficients, boxes, size, (137, 137), (137, 137)), size)
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
-    masks = grow(prototypes, coefficients, boxes, size, (137, 137), (137, 137))
+    masks = assemble_masks(prototypes, coefficients, boxes, size, (137, 137), (137, 137))
     assert masks == Masks.from_dense(found > 0.5)
     assert int((masks.dense() != (wanted > 0.5)).sum()) <= 2
 
@@ -54,18 +60,18 @@ def test_masks_grow_as_the_authors_do_it():
 def test_a_half_is_not_more_than_a_half():
     """Where no prototype says anything a mask is a half, and stays so between the cells."""
     for side in (7, 64, 129, 550):
-        whole, box = (99, 99), torch.tensor([[0.0, 0, 99, 99]])
-        masks = grow(torch.zeros(4, 30, 33), torch.ones(1, 4), box, (side, side), whole, whole)
+        padded, box = (99, 99), torch.tensor([[0.0, 0, 99, 99]])
+        masks = assemble_masks(torch.zeros(4, 30, 33), torch.ones(1, 4), box, (side, side), padded, padded)
         assert int(masks.areas().sum()) == 0
 
 
 def test_padding_changes_nothing():
-    """The same cells over an image that fills its image, and one that is padded to half as much again."""
+    """The same cells over an image without padding, and over one that is padded to half as much again."""
     prototypes, coefficients, boxes = draw(4, 20, 20), draw(3, 4, seed=1), torch.tensor([[8.0, 8, 60, 70]] * 3)
     wide = F.pad(prototypes, (0, 10, 0, 10))
-    size, shown = (97, 63), (80, 80)
-    alone = dense(soft_masks(prototypes, coefficients, boxes, size, shown, (80, 80)), size)
-    padded = dense(soft_masks(wide, coefficients, boxes, size, shown, (120, 120)), size)
+    size, inner = (97, 63), (80, 80)
+    alone = dense(soft_masks(prototypes, coefficients, boxes, size, inner, (80, 80)), size)
+    padded = dense(soft_masks(wide, coefficients, boxes, size, inner, (120, 120)), size)
     torch.testing.assert_close(padded, alone, atol=1e-5, rtol=0)
 
 
@@ -73,25 +79,25 @@ def test_masks_shrink_as_interpolation_does():
     masks = F.interpolate(draw(6, 1, 12, 12), (110, 95), mode="bilinear")[:, 0] > 0
     masks[5] = False
     wanted = F.interpolate(masks[None].float(), (28, 24), mode="bilinear", align_corners=False)[0] > 0.5
-    assert torch.equal(shrink(Masks.from_dense(masks), (110, 95), (28, 24)), wanted)
+    assert torch.equal(downsample_masks(Masks.from_dense(masks), (110, 95), (28, 24)), wanted)
     padded = F.pad(masks, (0, 33, 0, 18))
     wanted = F.interpolate(padded[None].float(), (32, 32), mode="bilinear", align_corners=False)[0] > 0.5
-    assert torch.equal(shrink(Masks.from_dense(masks), (128, 128), (32, 32)), wanted)
+    assert torch.equal(downsample_masks(Masks.from_dense(masks), (128, 128), (32, 32)), wanted)
 
 
 def test_what_is_drawn_comes_back():
-    """A disk, taken to cells by `shrink` and back by `grow`, lies where it was."""
+    """A disk, taken to cells by `downsample_masks` and back by `assemble_masks`, lies where it was."""
     y, x = torch.meshgrid(torch.arange(160) + 0.5, torch.arange(160) + 0.5, indexing="ij")
     disk = ((y - 90) ** 2 + (x - 61) ** 2 < 40**2)[None]
-    cells = shrink(Masks.from_dense(disk), (160, 160), (40, 40)).float()
+    cells = downsample_masks(Masks.from_dense(disk), (160, 160), (40, 40)).float()
     size, box = (160, 160), torch.tensor([[21.0, 50, 101, 130]])
-    masks = grow(cells * 40 - 20, torch.ones(1, 1), box, size, size, size)
+    masks = assemble_masks(cells * 40 - 20, torch.ones(1, 1), box, size, size, size)
     place = masks[0].nonzero().float().mean(0) + 0.5
     assert (place - torch.tensor([90.0, 61.0])).abs().max() < 0.5
     assert int((masks.dense() & disk).sum()) / int((masks.dense() | disk).sum()) > 0.95
 
 
 def test_of_nothing():
-    empty = grow(draw(4, 8, 8), torch.zeros(0, 4), torch.zeros(0, 4), (30, 40), (32, 32), (32, 32))
+    empty = assemble_masks(draw(4, 8, 8), torch.zeros(0, 4), torch.zeros(0, 4), (30, 40), (32, 32), (32, 32))
     assert (len(empty), empty.size) == (0, (30, 40))
-    assert shrink(empty, (30, 40), (8, 8)).shape == (0, 8, 8)
+    assert downsample_masks(empty, (30, 40), (8, 8)).shape == (0, 8, 8)

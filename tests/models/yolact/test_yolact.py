@@ -10,10 +10,12 @@ from pixelwise.classes import Classes
 from pixelwise.inference.predictor import Predictor
 from pixelwise.masks import Masks
 from pixelwise.models.yolact.anchor_grid import anchor_grid
-from pixelwise.models.yolact.yolact import RATIOS, targets_of
+from pixelwise.models.yolact.targets import assign_targets
+from pixelwise.models.yolact.yolact import RATIOS
 from pixelwise.ops.boxes import decode
 from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
+from pixelwise.weights.checkpoint import save
 
 THREE = Classes(("ground", "cat", "dog"), things=(False, True, True), background=0)
 LEVELS = {550: (69, 35, 18, 9, 5), 700: (88, 44, 22, 11, 6)}
@@ -86,7 +88,7 @@ def test_anchors_of_the_paper_keep_their_area_and_those_of_pascal_are_larger():
     assert (width / height).tolist() == pytest.approx([1, 0.5, 2])
     with torch.device("meta"):
         pascal = pixelwise.create("yolact", num_classes=21, backbone="resnet18", variant="pascal")
-    assert (pascal.scales, pascal.choices.square) == ((32, 64, 128, 256, 512), False)
+    assert (pascal.scales, pascal.variant.square) == ((32, 64, 128, 256, 512), False)
 
 
 def test_boxes_are_decoded_as_the_authors_do_it():
@@ -101,6 +103,10 @@ def test_what_cannot_be_made():
         ({"size": 20}, "size is 20: the smallest anchors would be less than a pixel"),
         ({"backbone": "vit_tiny_patch16_224"}, "but not of"),
         ({"num_classes": 1}, "a background and one class"),
+        ({"scales": [24, 48]}, "give 5 in pixels, one a level"),
+        ({"scales": [0, 48, 96, 192, 384]}, "less than a pixel"),
+        ({"ratios": [1, 0]}, "ratios are"),
+        ({"max_masks": 0}, "max_masks is 0"),
     ):
         with pytest.raises(ValueError, match=message):
             pixelwise.create("yolact", **{"num_classes": 3, "backbone": "resnet18", **arguments})
@@ -109,14 +115,14 @@ def test_what_cannot_be_made():
 def test_crowds_the_background_and_empty_objects_are_no_objects(small):
     anchors = torch.from_numpy(anchor_grid((96, 96), ((12, 12), (6, 6)), (12, 24), RATIOS))
     masks = square(96, (30, 30, 24), (0, 0, 96), (50, 50, 0), (60, 0, 36))
-    found = targets_of(anchors, truth(masks, [2, 0, 1, 1], [False, False, False, True]))
+    found = assign_targets(anchors, truth(masks, [2, 0, 1, 1], [False, False, False, True]))
     assert found.classes.tolist() == [2]
     assert found.boxes.tolist() == [[30, 30, 54, 54]]
     assert set(found.labels.tolist()) == {2, 0, -1}
     deep = (anchors[:, 0] >= 0) & (anchors[:, 1] >= 60) & (anchors[:, 2] <= 36) & (anchors[:, 3] <= 96)
     assert deep.any()
     assert bool((found.labels[deep] == -1).all())
-    alone = targets_of(anchors, truth(masks[3:], [1], [True]))
+    alone = assign_targets(anchors, truth(masks[3:], [1], [True]))
     assert set(alone.labels.tolist()) == {0, -1}
 
 
@@ -139,10 +145,10 @@ def test_hard_truths_have_finite_losses(small, name):
     small.eval()
 
 
-def test_the_least_score_and_the_most_objects(small):
+def test_score_threshold_and_maximum_detections(small):
     with torch.no_grad():
         outputs = small(torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0)))
-    every = small.found(outputs, 0)
+    every = small.detect(outputs, 0)
     assert len(every.scores) == 100
     assert bool((every.scores.diff() <= 0).all())
     least = float(every.scores[20]) - 1e-4
@@ -151,7 +157,7 @@ def test_the_least_score_and_the_most_objects(small):
         ("score_threshold", least, int((every.scores >= least).sum())),
     ):
         setattr(small, name, value)
-        found = small.found(outputs, 0)
+        found = small.detect(outputs, 0)
         delattr(small, name)
         assert len(found.scores) == number
         torch.testing.assert_close(found.boxes, every.boxes[:number])
@@ -170,3 +176,37 @@ def test_images_squeezed_to_a_square_come_back_as_they_were(small):
         assert (found.size, len(found)) == ((60, 150), int((every.areas() > 0).sum()))
     finally:
         small.resizing = Resizing()
+
+
+def test_the_semantic_head_is_for_training_alone(small):
+    """Without auxiliary heads it does not run, and nothing of a result changes."""
+    images = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    calls: list[None] = []
+    hook = small.semantic.register_forward_hook(lambda *_: calls.append(None))
+    try:
+        with torch.no_grad():
+            trained = small(images)
+            assert len(calls) == 1
+            small.auxiliary_heads = False
+            outputs = small(images)
+    finally:
+        hook.remove()
+        small.auxiliary_heads = True
+    assert len(calls) == 1
+    assert outputs.semantic == ()
+    assert set(small.loss(outputs, [truth(square(96, (10, 10, 30)), [1])])) == {"class", "box", "mask"}
+    assert small.decode(outputs, [(90, 96)]) == small.decode(trained, [(90, 96)])
+
+
+def test_what_shapes_anchors_and_targets_is_saved_and_loaded(tmp_path):
+    given = {"scales": [11, 22, 44, 88, 176], "ratios": [0.5, 2], "max_masks": 7, "size": 100}
+    model = pixelwise.create("yolact", classes=THREE, backbone="resnet18", width=16, prototypes=4, **given)
+    save(model, tmp_path / "model.safetensors")
+    loaded = pixelwise.load(tmp_path / "model.safetensors")
+    with torch.no_grad():
+        outputs = loaded(torch.zeros(1, 3, 64, 64))
+    assert loaded.arguments == model.arguments
+    assert (loaded.scales, loaded.ratios, loaded.max_masks) == ((2, 4, 8, 16, 32), (0.5, 2.0), 7)
+    assert len(outputs.anchors) == 2 * (8 * 8 + 4 * 4 + 2 * 2 + 1 + 1)
+    width, height = (outputs.anchors[0, 2:] - outputs.anchors[0, :2]).tolist()
+    assert (width * height, width / height) == pytest.approx((4, 0.5), rel=1e-4)

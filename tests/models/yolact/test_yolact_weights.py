@@ -13,7 +13,7 @@ from record_yolact import MOST_MASKS, scene, tamed
 import pixelwise
 from pixelwise.layers.normalize import Normalize
 from pixelwise.models.yolact.prototypes import soft_masks
-from pixelwise.models.yolact.yolact import targets_of
+from pixelwise.models.yolact.targets import assign_targets
 from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
 
@@ -64,7 +64,7 @@ def test_the_objects(case):
     side = record["create"]["size"]
     for name, wanted in record["objects"].items():
         size = tuple(map(int, name.split("x")))
-        found = model.found(outputs, 0)
+        found = model.detect(outputs, 0)
         assert found.labels.tolist() == wanted["labels"]
         torch.testing.assert_close(found.scores, torch.tensor(wanted["scores"]), atol=1e-5, rtol=0)
         scale = torch.tensor([size[1], size[0]] * 2) / side
@@ -85,11 +85,11 @@ def test_the_objects(case):
 def test_the_targets_and_the_losses(case):
     record, model, outputs = case
     side = record["create"]["size"]
-    model.most_masks = MOST_MASKS
+    model.max_masks = MOST_MASKS
     names = {"class": "C", "box": "B", "mask": "M", "semantic": "S"}
     for name, wanted in record["losses"].items():
         truth = truth_of(model, name, side)
-        targets = targets_of(outputs.anchors, truth)
+        targets = assign_targets(outputs.anchors, truth)
         positive = (targets.labels > 0).nonzero().flatten()
         assert positive.tolist() == wanted["positive"], name
         assert targets.owner[positive].tolist() == wanted["owner"], name

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 
 from ...classes import Classes
-from ...images.decoding import read_values
-from ...images.image_file import Array, list_images, write_png
+from ...images.decoding import read_mask
+from ...images.file_names import list_images
+from ...images.png import write_png
 from ...segmentation import Segmentation
+from ...types import Array
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, subset
 from ..recognition.known_classes import known_classes
 from ..recognition.splits import canonical, checked, drawn, ordered
@@ -54,7 +56,7 @@ class Ids:
 
     def __call__(self, record: Record) -> Segmentation:
         assert record.mask is not None
-        found = read_values(record.mask)
+        found = read_mask(record.mask)
         if found.ndim == 3:
             raise ValueError(f"{record.mask} is in colours: a map of Cityscapes holds one number a pixel")
         every = np.unique(found).astype(np.int64)

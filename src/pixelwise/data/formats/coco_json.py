@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ...classes import Classes
-from ...images.image_file import MAX_PIXELS
+from ...images.header import MAX_PIXELS
 from ..recognition.class_names import GivenClasses
 from ..recognition.pairs import SPLITS
 from ..recognition.splits import checked, drawn, ordered

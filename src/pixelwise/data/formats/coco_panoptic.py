@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from ...classes import Classes, Color
-from ...images.decoding import read_values
-from ...images.image_file import Array, read_header
+from ...images.decoding import read_mask
+from ...images.header import read_header
 from ...segmentation import Segmentation
+from ...types import Array
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, subset
 from ..records import Dataset, Fault, Record, counted, few, short_names
 from .coco_json import KEYS, CocoJson, check_below, read_files, split_of, splits_of
@@ -77,7 +78,7 @@ class Segments:
                 f"{record.mask} is of the kind {mode}: a panoptic map is an RGB image, its numbers are "
                 "R + 256 G + 65536 B"
             )
-        values = read_values(record.mask)
+        values = read_mask(record.mask)
         height, width = values.shape[:2]
         if [height, width] != stated["size"]:
             raise ValueError(

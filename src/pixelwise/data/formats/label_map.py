@@ -10,10 +10,12 @@ import numpy as np
 import torch
 
 from ...classes import Classes
-from ...images.decoding import read_values
-from ...images.image_file import DEEP, Array, read_header, write_png
+from ...images.decoding import read_mask
+from ...images.header import HIGH_BIT_MODES, read_header
+from ...images.png import write_png
 from ...ops.atomic_files import write_text
 from ...segmentation import Segmentation
+from ...types import Array
 from ..recognition import class_names
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.pairs import find_pairs
@@ -40,7 +42,7 @@ class LabelMaps:
 
     def __call__(self, record: Record) -> Segmentation:
         assert record.mask is not None
-        found = read_values(record.mask)
+        found = read_mask(record.mask)
         if found.ndim == 3:
             raise ValueError(f"{record.mask} is in colours: a label map holds one number a pixel")
         if int(found.min()) < 0:
@@ -63,7 +65,7 @@ def detect(path: Path) -> str | None:
     if not found:
         return None
     header = read_header(found.pairs[0].mask)
-    return f"{found.layout}; 16-bit masks" if header.mode.startswith(DEEP) else None
+    return f"{found.layout}; 16-bit masks" if header.mode.startswith(HIGH_BIT_MODES) else None
 
 
 def available(path: Path) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...classes import VOID, Classes
-from ...images.image_file import read_palette, write_png
+from ...images.header import read_palette
+from ...images.png import write_png
 from ...ops.atomic_files import write_aside
 from ...segmentation import Segmentation
 from ..recognition import class_names, pairs, splits

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ...classes import Classes, Color
-from ...images.image_file import write_png
+from ...images.png import write_png
 from ...ops.atomic_files import write_text
 from ...segmentation import Segmentation
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ...classes import Classes
-from ...images.image_file import Array
 from ...ops.names import suggest
 from ...segmentation import Segmentation
+from ...types import Array
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.splits import canonical, drawn
 from ..records import Dataset, Record

@@ -14,10 +14,11 @@ import torch
 from PIL import Image
 
 from ...classes import VOID, Color
-from ...images.decoding import read_values
-from ...images.image_file import Array, list_images
+from ...images.decoding import read_mask
+from ...images.file_names import list_images
 from ...ops.atomic_files import write_aside, write_text
 from ...segmentation import Segmentation
+from ...types import Array
 from ..recognition import class_names
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.known_classes import known_classes
@@ -50,7 +51,7 @@ class ClassesAndObjects:
         if not self.objects:
             return Segmentation.from_class_map(class_map, self.values.classes)
         beside = record.mask.parent.parent / _OBJECTS / record.mask.name
-        objects = read_values(beside)
+        objects = read_mask(beside)
         if objects.shape != class_map.shape:
             raise ValueError(f"{beside} and {record.mask} must be grey or palette images of the same size")
         numbers = objects.astype(np.int32) * 256 + class_map.numpy()

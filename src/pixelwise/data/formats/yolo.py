@@ -19,7 +19,7 @@ import torch
 import yaml
 
 from ...classes import Classes
-from ...images.image_file import read_header
+from ...images.header import read_header
 from ...masks import Masks
 from ...ops.atomic_files import write_aside, write_text
 from ...ops.polygons import joined, trace

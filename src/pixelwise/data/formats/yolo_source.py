@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ...classes import Classes
-from ...images.image_file import list_images
+from ...images.file_names import list_images
 from ..recognition import class_names
 from ..recognition.class_names import GivenClasses
 from ..recognition.pairs import SPLITS, read_lines

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ...classes import MAX_CLASSES, VOID, Classes, Color
-from ...images.decoding import read_values
-from ...images.image_file import Array, read_header, read_palette
+from ...images.decoding import read_mask
+from ...images.header import read_header, read_palette
+from ...types import Array
 from ..records import few
 from .class_names import ClassSpec, make_classes, two_classes
 
@@ -46,7 +47,7 @@ class MaskValues:
         Raises:
             FileNotFoundError, ValueError: the file cannot be read, or holds a value that means nothing.
         """
-        found = read_values(path)
+        found = read_mask(path)
         class_map = self._from_colors(path, found) if self.colors else self._from_values(path, found)
         return torch.from_numpy(class_map)
 
@@ -154,7 +155,7 @@ def scan(masks: Sequence[Path]) -> tuple[Counter[int], Counter[Color], dict[int 
     colors: Counter[Color] = Counter()
     first: dict[int | Color, Path] = {}
     for path in masks:
-        found = read_values(path)
+        found = read_mask(path)
         if found.ndim == 3:
             packed, pixels = np.unique(pack(path, found), return_counts=True)
             shades = [_color(number) for number in packed[: 4 * _MANY].tolist()]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ...images.image_file import SUFFIXES, missing
+from ...images.file_names import IMAGE_SUFFIXES, file_not_found
 from ..records import counted, few
 
 SPLITS = {
@@ -82,7 +82,7 @@ def find_pairs(path: Path) -> Pairs | None:
         ValueError: two files claim to be the mask of one image.
     """
     if not path.exists():
-        raise missing(path)
+        raise file_not_found(path)
     listed = _listed_pairs(path)
     if listed or path.is_file():
         return listed
@@ -118,7 +118,7 @@ def _listed_pairs(path: Path) -> Pairs | None:
 def _listed_pair(file: Path, number: int, line: str) -> Pair | None:
     fields = next((parts for mark in ("\t", ",", None) if len(parts := line.split(mark)) >= 2), [])
     names = [field.strip().strip('"') for field in fields[:2]]
-    if len(names) < 2 or not all(name.lower().endswith(SUFFIXES) for name in names):
+    if len(names) < 2 or not all(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
         return None
     paths = []
     for name in names:
@@ -140,7 +140,7 @@ def _images(root: Path) -> dict[Path, list[Path]]:
         if real in seen:
             continue
         seen.add(real)
-        images = sorted(name for name in files if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+        images = sorted(name for name in files if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."))
         if images:
             folders[Path(folder)] = [Path(folder, name) for name in images]
     return folders

@@ -1,4 +1,4 @@
-"""Faster R-CNN: boxes that may hold an object are proposed, and each is looked at again. What Mask R-CNN needs of it.
+"""Faster R-CNN, as far as Mask R-CNN needs it: proposals, and a branch that classifies and refines them.
 
 Ren, He, Girshick, Sun: Faster R-CNN: Towards Real-Time Object Detection with Region Proposal Networks. arXiv
 1506.01497, 2015; on a pyramid as Lin, Dollár, Girshick, He, Hariharan, Belongie: Feature Pyramid Networks for Object
@@ -6,10 +6,11 @@ Detection. arXiv 1612.03144, 2017.
 
 - 3.1 (proposals): `ProposalNetwork`; 3.1.1 (anchors): `anchors.py`; 3.1.2 (matching, sampling, loss):
   `ProposalNetwork.loss`; 3.3 (suppression of proposals): `ProposalNetwork.propose`.
-- FPN 4.2 and appendix (regions taken from levels, two fully connected layers): `regions.py`, `BoxBranch`.
+- FPN 4.2 and appendix (regions pooled from levels, two fully connected layers): `regions.py`, `BoxBranch`.
 
 Differs from the papers:
-- the boxes on the levels P2 to P6 have one size a level and three shapes, those at the border of the image too;
+- the anchors on the levels P2 to P6 have one size a level and, by default, three ratios; those that cross the border of
+  the image learn too;
 - regions of crowds are no negatives: neither anchors nor proposals of which 0.7 lies in one (Detectron does so with
   proposals; detectron2 and torchvision forget crowds while training).
 """
@@ -32,118 +33,135 @@ from ...segmentation import Segmentation
 from .anchors import level_anchors
 from .box_loss import smooth_l1
 from .matching import inside, match, sample
-from .regions import levels, pool, suppress
+from .regions import box_levels, grouped_nms, roi_align_levels
 
 LOWEST, HIGHEST = 2, 5
-"""Levels that regions are taken from; the anchors lie on one more, P6."""
+"""Levels that regions are pooled from; the anchors lie on one more, P6."""
 
 RATIOS = (0.5, 1.0, 2.0)
-"""Height over width of the anchors."""
+"""The paper's height over width of the anchors."""
 
-STEPS = (10.0, 10.0, 5.0, 5.0)
-"""Weights of a box's corrections in the second stage: 1 over their usual deviations."""
+BOX_CODER_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+"""Weights of the deltas of the second stage: 1 over their usual standard deviations."""
 
-CROWDED = 0.7
-"""What lies so far in a crowd is no negative."""
+PROPOSAL_POSITIVE, PROPOSAL_NEGATIVE = 0.7, 0.3
+"""An anchor is positive from this overlap with an object on (IoU), and negative below the second."""
+
+PROPOSAL_NMS, DETECTION_NMS = 0.7, 0.5
+"""Overlap (IoU) above which the less confident of two proposals, or of two detections of a class, is suppressed."""
+
+REGION_POSITIVE = 0.5
+"""A proposal is positive from this overlap with an object on (IoU), and negative below it."""
+
+CROWD_SHARE = 0.7
+"""A negative of whose area at least this share lies in a crowd is ignored."""
+
+POOLED = 7
+"""Cells along an axis that a region is pooled to in the box branch."""
 
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoxChoices:
-    """Where those who programmed a Faster R-CNN chose differently.
+class BoxVariant:
+    """Choices in which the implementations of Faster R-CNN differ.
 
     Attributes:
         shared_convs: 3×3 convolutions before the two outputs of the proposal network.
-        rounded_anchors: their corners are whole pixels, and the step between them is the image's side over that of
-            the map, without the rest.
-        by_probability: proposals are put in order by their probability, which runs out of digits, not by their logit.
-        least_proposal, least_side: boxes must be wider and higher before suppression, pixels: proposals, and found
-            ones, of which those without area go afterwards.
-        before, after: proposals that are kept of a level before and of all after suppression, to train.
-        after_used: the latter, to predict (1000 before).
-        anchors_sampled, regions_sampled: that learn from an image; half, and a quarter, are positive at most.
-        fixed_mean: losses of the proposals are divided by the number of anchors that were asked for, not found.
-        beta: where the box losses of both stages become quadratic, proposals' and regions'.
-        ratio, aligned: of RoIAlign, see `ops.regions.pool`.
-        inner, outer: of the rule of levels, see `ops.regions.levels`.
-        box_convs: 3×3 convolutions with batch normalisation in the box branch; without any it has two full layers.
+        rounded_anchors: corners of anchors are whole pixels, and strides are the image's side divided by the map's,
+            rounded down.
+        rank_by_probability: proposals are ranked by their probability, which saturates, instead of their logit.
+        min_proposal_size: proposals whose width or height is not above this are dropped before NMS, pixels.
+        min_box_size: detections whose width or height is not above this are dropped before NMS, pixels.
+        pre_nms: proposals of a level that take part in NMS in training; 1000 in prediction.
+        post_nms: proposals of an image that are kept after NMS in training.
+        post_nms_predicting: proposals of an image that are kept after NMS in prediction.
+        anchors_sampled: anchors of an image that are learned from; at most half of them are positive.
+        regions_sampled: regions of an image that are learned from; at most a quarter of them are positive.
+        fixed_normalizer: losses of the proposals are divided by `anchors_sampled`, not by the number really sampled.
+        beta: of the smooth L1 loss of both stages; 0 for L1.
+        sampling_ratio, aligned: of RoIAlign, see `regions.roi_align_levels`.
+        ratio_epsilon, level_epsilon: of the assignment of levels, see `regions.box_levels`.
+        box_convs: 3×3 convolutions with batch normalisation in the box branch, before one fully connected layer; 0 for
+            two fully connected layers alone.
     """
 
     shared_convs: int = 1
     rounded_anchors: bool = False
-    by_probability: bool = False
-    least_proposal: float = 0.0
-    least_side: float = -1.0
-    before: int = 2000
-    after: int = 1000
-    after_used: int = 1000
+    rank_by_probability: bool = False
+    min_proposal_size: float = 0.0
+    min_box_size: float = -1.0  # below 0: even boxes without area take part in NMS; those are dropped afterwards
+    pre_nms: int = 2000
+    post_nms: int = 1000
+    post_nms_predicting: int = 1000
     anchors_sampled: int = 256
     regions_sampled: int = 512
-    fixed_mean: bool = True
+    fixed_normalizer: bool = True
     beta: float = 0.0
-    ratio: int = 0
+    sampling_ratio: int = 0
     aligned: bool = True
-    inner: float = 1e-8
-    outer: float = 0.0
+    ratio_epsilon: float = 1e-8
+    level_epsilon: float = 0.0
     box_convs: int = 0
 
 
 class Objects(NamedTuple):
-    """What is true in an image, as the losses want it."""
+    """The ground truth of an image, in the form that the losses need."""
 
-    boxes: Tensor  # (T, 4) float32, objects with at least a pixel
-    labels: Tensor  # (T,) int64, 1 and up
-    crowds: Tensor  # (R, 4) float32
+    boxes: Tensor  # (T, 4) float32, of the objects that have a pixel
+    labels: Tensor  # (T,) int64, 1 to C − 1
+    crowds: Tensor  # (R, 4) float32, boxes of the crowds
     masks: Masks  # of every segment of the ground truth
-    places: Tensor  # (T,) int64: which of them each object is
+    indices: Tensor  # (T,) int64: the index of each object's mask
 
 
 class Regions(NamedTuple):
-    """Proposals that were drawn to learn from, image by image."""
+    """Proposals that were sampled to learn from, image by image."""
 
     boxes: list[Tensor]  # (n, 4) each
     labels: list[Tensor]  # (n,) int64 each, 0 for background; the positives come first
-    owners: list[Tensor]  # (n,) int64 each, which object; meaningless for background
+    owners: list[Tensor]  # (n,) int64 each: index of the matched object; meaningless for background
 
 
-class Found(NamedTuple):
-    """The boxes found in an image, the surest first."""
+class Detections(NamedTuple):
+    """Detected boxes of an image, in descending order of their scores."""
 
     boxes: Tensor  # (N, 4)
-    labels: Tensor  # (N,) int64
-    scores: Tensor  # (N,)
+    labels: Tensor  # (N,) int64, 1 to C − 1
+    scores: Tensor  # (N,) in [0, 1]
 
 
-def objects(truth: Segmentation) -> Objects:
-    """The objects of a ground truth, without background, crowds and what has no pixel."""
+def truth_objects(truth: Segmentation) -> Objects:
+    """The objects and the crowds of a ground truth, without background and segments that have no pixel."""
     masks = truth.as_masks()
-    boxes, seen = masks.boxes().float(), masks.areas() > 0
-    index = (seen & (truth.labels > 0) & ~truth.crowd).nonzero().flatten()
-    return Objects(boxes[index], truth.labels[index], boxes[seen & truth.crowd], masks, index)
+    boxes, visible = masks.boxes().float(), masks.areas() > 0
+    index = (visible & (truth.labels > 0) & ~truth.crowd).nonzero().flatten()
+    return Objects(boxes[index], truth.labels[index], boxes[visible & truth.crowd], masks, index)
 
 
 class ProposalNetwork(nn.Module):
-    """Section 3.1: at each place of each level, whether each anchor holds an object, and how to correct it.
+    """Region proposal network (section 3.1): the objectness and the deltas of each anchor at each place of each level.
 
     Args:
         width: channels of the pyramid.
-        sizes: of the anchors of each level, pixels.
-        choices: of the variant.
+        sizes: side of the anchors of each level, pixels.
+        ratios: height over width of the anchors at a place.
+        variant: choices of the implementation.
     """
 
-    def __init__(self, width: int, sizes: Sequence[float], choices: BoxChoices) -> None:
+    def __init__(self, width: int, sizes: Sequence[float], ratios: Sequence[float], variant: BoxVariant) -> None:
         super().__init__()
-        self.sizes, self.choices = tuple(map(float, sizes)), choices
-        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(choices.shared_convs))
-        self.objectness = nn.Conv2d(width, len(RATIOS), 1)
-        self.deltas = nn.Conv2d(width, 4 * len(RATIOS), 1)
+        self.sizes, self.ratios = tuple(map(float, sizes)), tuple(map(float, ratios))
+        self.variant = variant
+        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(variant.shared_convs))
+        self.objectness = nn.Conv2d(width, len(self.ratios), 1)
+        self.deltas = nn.Conv2d(width, 4 * len(self.ratios), 1)
         for layer in [*self.convs, self.objectness, self.deltas]:
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """(B, width, h, w) each → logits (B, 3, h, w) and corrections (B, 12, h, w) of each level."""
+        """(B, width, h, w) of each level → logits (B, A, h, w) and deltas (B, 4A, h, w), A anchors a place."""
         logits, deltas = [], []
         for x in maps:
             for conv in self.convs:
@@ -153,69 +171,81 @@ class ProposalNetwork(nn.Module):
         return logits, deltas
 
     def anchors(self, logits: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """(h · w · 3, 4) for each level; the finest map has a stride of 4."""
+        """(h · w · A, 4) of each level; the finest map has a stride of 4."""
         grids = tuple((int(x.shape[-2]), int(x.shape[-1])) for x in logits)
         strides = tuple((2 ** (LOWEST + k),) * 2 for k in range(len(grids)))
-        if self.choices.rounded_anchors:
+        if self.variant.rounded_anchors:
             size = [side * 2**LOWEST for side in grids[0]]
             strides = tuple((size[0] // h, size[1] // w) for h, w in grids)
-        return level_anchors(self.sizes, RATIOS, grids, strides, self.choices.rounded_anchors, logits[0].device)
+        return level_anchors(self.sizes, self.ratios, grids, strides, self.variant.rounded_anchors, logits[0].device)
 
     @torch.no_grad()
     def propose(
-        self, logits: Sequence[Tensor], deltas: Sequence[Tensor], sizes: Sequence[Size], before: int, after: int
+        self, logits: Sequence[Tensor], deltas: Sequence[Tensor], sizes: Sequence[Size], pre_nms: int, post_nms: int
     ) -> list[Tensor]:
         """Section 3.3: the best boxes of each image, none overlapping another of its level by more than 0.7.
 
         Args:
             logits, deltas: of each level, float32.
             sizes: height and width of each image within the batch.
-            before, after: how many are kept of a level before, and of all after suppression.
+            pre_nms, post_nms: proposals that are kept of a level before NMS, and of an image after it.
 
         Returns:
             (n, 4) for each image, pixels.
         """
-        boxes, scores, level = [], [], []
-        for k, (anchors, x, d) in enumerate(zip(self.anchors(logits), _flat(logits, 1), _flat(deltas, 4), strict=True)):
-            best, index = x[..., 0].topk(min(before, x.shape[1]), 1)
-            steps = d.gather(1, index[..., None].expand(-1, -1, 4))
-            boxes.append(decode(steps.flatten(0, 1), anchors[index].flatten(0, 1)).view_as(steps))
-            scores.append(best.sigmoid() if self.choices.by_probability else best)
-            level.append(torch.full_like(index[0], k))
-        found, score, levels = torch.cat(boxes, 1), torch.cat(scores, 1), torch.cat(level)
+        boxes, scores, levels = [], [], []
+        by_level = zip(self.anchors(logits), _by_anchor(logits, 1), _by_anchor(deltas, 4), strict=True)
+        for k, (anchors, level_logits, level_deltas) in enumerate(by_level):
+            best, index = level_logits[..., 0].topk(min(pre_nms, level_logits.shape[1]), 1)
+            best_deltas = level_deltas.gather(1, index[..., None].expand(-1, -1, 4))
+            decoded = decode(best_deltas.flatten(0, 1), anchors[index].flatten(0, 1))
+            boxes.append(decoded.view_as(best_deltas))
+            scores.append(best.sigmoid() if self.variant.rank_by_probability else best)
+            levels.append(torch.full_like(index[0], k))
+        level = torch.cat(levels)
         proposals = []
-        for b, s, size in zip(found, score, sizes, strict=True):
-            b = clip(b, size)
-            wide = _wider(b, self.choices.least_proposal)
-            b = b[wide]
-            proposals.append(b[suppress(b, s[wide], levels[wide], 0.7)[:after]])
+        for image_boxes, image_scores, size in zip(torch.cat(boxes, 1), torch.cat(scores, 1), sizes, strict=True):
+            clipped = clip(image_boxes, size)
+            large = _larger(clipped, self.variant.min_proposal_size)
+            clipped = clipped[large]
+            kept = grouped_nms(clipped, image_scores[large], level[large], PROPOSAL_NMS)
+            proposals.append(clipped[kept[:post_nms]])
         return proposals
 
     def loss(
         self, logits: Sequence[Tensor], deltas: Sequence[Tensor], truths: Sequence[Objects]
     ) -> tuple[Tensor, Tensor]:
-        """Section 3.1.2: cross-entropy of the anchors drawn, and the distance of the positive ones to their objects."""
+        """Section 3.1.2: cross-entropy of the sampled anchors, and smooth L1 of the deltas of the positive ones."""
         anchors = torch.cat(self.anchors(logits))
-        every, steps = torch.cat(list(_flat(logits, 1)), 1)[..., 0], torch.cat(list(_flat(deltas, 4)), 1)
-        chosen, wanted, found, aims = [], [], [], []
-        for n, truth in enumerate(truths):
-            owner, label = match(truth.boxes, anchors, 0.7, 0.3, nearest=True)
-            label = _uncrowded(label, anchors, truth)
-            positive, negative = sample(label, self.choices.anchors_sampled, 0.5)
+        all_logits = torch.cat(_by_anchor(logits, 1), 1)[..., 0]  # (B, anchors)
+        all_deltas = torch.cat(_by_anchor(deltas, 4), 1)  # (B, anchors, 4)
+        sampled_logits, labels, positive_deltas, target_deltas = [], [], [], []
+        for image, truth in enumerate(truths):
+            owner, label = match(truth.boxes, anchors, PROPOSAL_POSITIVE, PROPOSAL_NEGATIVE, nearest=True)
+            label = _ignore_crowds(label, anchors, truth)
+            positive, negative = sample(label, self.variant.anchors_sampled, 0.5)
             index = torch.cat([positive, negative])
-            chosen.append(every[n, index])
-            wanted.append(label[index])
-            found.append(steps[n, positive])
-            aims.append(encode(truth.boxes[owner[positive]], anchors[positive]))
-        asked = self.choices.anchors_sampled * len(truths) if self.choices.fixed_mean else sum(map(len, chosen))
-        target = torch.cat(wanted).float()
-        scored = F.binary_cross_entropy_with_logits(torch.cat(chosen), target, reduction="sum")
-        placed = smooth_l1(torch.cat(found), torch.cat(aims), self.choices.beta)
-        return scored / max(1, asked), placed / max(1, asked)
+            sampled_logits.append(all_logits[image, index])
+            labels.append(label[index])
+            positive_deltas.append(all_deltas[image, positive])
+            target_deltas.append(encode(truth.boxes[owner[positive]], anchors[positive]))
+        normalizer = sum(map(len, sampled_logits))
+        if self.variant.fixed_normalizer:
+            normalizer = self.variant.anchors_sampled * len(truths)
+        class_loss = F.binary_cross_entropy_with_logits(
+            torch.cat(sampled_logits), torch.cat(labels).float(), reduction="sum"
+        )
+        box_loss = smooth_l1(torch.cat(positive_deltas), torch.cat(target_deltas), self.variant.beta)
+        return class_loss / max(1, normalizer), box_loss / max(1, normalizer)
 
 
 class BoxPredictor(nn.Module):
-    """What depends on the classes: the score of each, and the corrections of a box if it is one of that class."""
+    """The layers of the box branch that depend on the classes: a score and four deltas for each class.
+
+    Args:
+        width: neurons of the layer before.
+        num_classes: background included.
+    """
 
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
@@ -227,25 +257,27 @@ class BoxPredictor(nn.Module):
         nn.init.zeros_(self.deltas.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, width) → (N, C) logits and (N, C, 4) corrections."""
+        """(N, width) → (N, C) logits and (N, C, 4) deltas."""
         return self.scores(x), self.deltas(x).view(len(x), -1, 4)
 
 
 class BoxBranch(nn.Module):
-    """Each region's features to a class and a box.
+    """Second stage: the class and the refined box of each region, from its pooled features.
 
     Args:
-        width: channels of the pyramid; four times as many neurons are in the full layers.
+        width: channels of the pyramid; the fully connected layers have four times as many neurons.
         num_classes: background included, which is 0.
-        choices: of the variant.
+        variant: choices of the implementation.
     """
 
-    def __init__(self, width: int, num_classes: int, choices: BoxChoices) -> None:
+    def __init__(self, width: int, num_classes: int, variant: BoxVariant) -> None:
         super().__init__()
-        self.choices = choices
-        self.convs = nn.Sequential(*(conv_norm_relu(width, width) for _ in range(choices.box_convs)))
-        widths = [7 * 7 * width, *[4 * width] * (1 if choices.box_convs else 2)]
-        self.full = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.variant = variant
+        self.convs = nn.Sequential(*(conv_norm_relu(width, width) for _ in range(variant.box_convs)))
+        widths = [POOLED * POOLED * width, 4 * width]
+        if not variant.box_convs:
+            widths.append(4 * width)
+        self.full = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.head = BoxPredictor(4 * width, num_classes)
         for module in self.convs.modules():
             if isinstance(module, nn.Conv2d):
@@ -255,24 +287,25 @@ class BoxBranch(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, maps: Sequence[Tensor], boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """The maps P2 to P5, and (n, 4) boxes of each image → (N, C) logits and (N, C, 4) corrections."""
-        x = taken(maps, boxes, 7, self.choices)  # (N, width, 7, 7)
-        if self.choices.box_convs:
+        """The maps P2 to P5, and (n, 4) boxes of each image → (N, C) logits and (N, C, 4) deltas."""
+        x = pool_regions(maps, boxes, POOLED, self.variant)  # (N, width, 7, 7)
+        if self.variant.box_convs:
             x = self.convs(x.contiguous(memory_format=torch.channels_last))
         x = x.flatten(1)  # (N, 49 · width)
         for layer in self.full:
             x = layer(x).relu_()  # (N, 4 · width)
-        scores, deltas = self.head(x)
-        return scores, deltas
+        logits, deltas = self.head(x)
+        return logits, deltas
 
     @torch.no_grad()
-    def draw(self, proposals: Sequence[Tensor], truths: Sequence[Objects]) -> Regions:
-        """Proposals, and the objects themselves, to learn from: positive from an overlap of 0.5 on."""
+    def sample_regions(self, proposals: Sequence[Tensor], truths: Sequence[Objects]) -> Regions:
+        """Sample proposals to learn from, and the boxes of the objects themselves, which are added to them."""
         regions = Regions([], [], [])
         for boxes, truth in zip(proposals, truths, strict=True):
             boxes = torch.cat([boxes, truth.boxes])
-            owner, label = match(truth.boxes, boxes, 0.5, 0.5)
-            positive, negative = sample(_uncrowded(label, boxes, truth), self.choices.regions_sampled, 0.25)
+            owner, label = match(truth.boxes, boxes, REGION_POSITIVE, REGION_POSITIVE)
+            label = _ignore_crowds(label, boxes, truth)
+            positive, negative = sample(label, self.variant.regions_sampled, 0.25)
             index = torch.cat([positive, negative])
             regions.boxes.append(boxes[index])
             regions.owners.append(owner[index])
@@ -280,58 +313,84 @@ class BoxBranch(nn.Module):
         return regions
 
     def loss(
-        self, scores: Tensor, deltas: Tensor, regions: Regions, truths: Sequence[Objects]
+        self, logits: Tensor, deltas: Tensor, regions: Regions, truths: Sequence[Objects]
     ) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of all regions drawn, and the distance of the positive ones to their objects."""
+        """Cross-entropy of the sampled regions, and smooth L1 of the deltas of the positive ones."""
         labels, boxes = torch.cat(regions.labels), torch.cat(regions.boxes)
-        aims = [truth.boxes[o[y > 0]] for truth, o, y in zip(truths, regions.owners, regions.labels, strict=True)]
+        matched = []
+        for truth, owners, image_labels in zip(truths, regions.owners, regions.labels, strict=True):
+            matched.append(truth.boxes[owners[image_labels > 0]])
         positive = (labels > 0).nonzero().flatten()
-        wanted = encode(torch.cat(aims), boxes[positive], STEPS)
-        placed = smooth_l1(deltas[positive, labels[positive]], wanted, self.choices.beta)
-        number = max(1, len(labels))
-        return F.cross_entropy(scores, labels, reduction="sum") / number, placed / number
+        target_deltas = encode(torch.cat(matched), boxes[positive], BOX_CODER_WEIGHTS)
+        box_loss = smooth_l1(deltas[positive, labels[positive]], target_deltas, self.variant.beta)
+        normalizer = max(1, len(labels))
+        return F.cross_entropy(logits, labels, reduction="sum") / normalizer, box_loss / normalizer
 
     def detect(
         self,
-        scores: Tensor,
+        logits: Tensor,
         deltas: Tensor,
         proposals: Sequence[Tensor],
         sizes: Sequence[Size],
         score_threshold: float,
-        most: int,
-    ) -> list[Found]:
-        """Every class of a region that is sure enough, at its corrected box; overlaps of a class above 0.5 go."""
-        numbers, found = [len(boxes) for boxes in proposals], []
-        probabilities = scores.softmax(-1)[:, 1:].split(numbers)
+        max_detections: int,
+    ) -> list[Detections]:
+        """Classes of regions whose score is above the threshold, with refined boxes, after NMS of each class.
+
+        Args:
+            logits, deltas: of `forward`, float32.
+            proposals: (n, 4) for each image, the boxes that `forward` was given.
+            sizes: height and width of each image within the batch, which boxes are clipped to.
+            score_threshold: a class of a region must have a probability above this.
+            max_detections: boxes of an image that are kept.
+        """
+        numbers = [len(boxes) for boxes in proposals]
+        probabilities = logits.softmax(-1)[:, 1:].split(numbers)
+        detections = []
         for p, d, boxes, size in zip(probabilities, deltas.split(numbers), proposals, sizes, strict=True):
             region, label = (p > score_threshold).nonzero().unbind(1)
-            placed = clip(decode(d[region, label + 1], boxes[region], STEPS), size)
-            wide = _wider(placed, self.choices.least_side)
-            placed, label, score = placed[wide], label[wide] + 1, p[region, label][wide]
-            best = suppress(placed, score, label, 0.5)[:most]
-            best = best[_wider(placed[best], 0.0)]
-            found.append(Found(placed[best], label[best], score[best]))
-        return found
+            refined = clip(decode(d[region, label + 1], boxes[region], BOX_CODER_WEIGHTS), size)
+            large = _larger(refined, self.variant.min_box_size)
+            refined, label, score = refined[large], label[large] + 1, p[region, label][large]
+            best = grouped_nms(refined, score, label, DETECTION_NMS)[:max_detections]
+            best = best[_larger(refined[best], 0.0)]
+            detections.append(Detections(refined[best], label[best], score[best]))
+        return detections
 
 
-def taken(maps: Sequence[Tensor], boxes: Sequence[Tensor], side: int, choices: BoxChoices) -> Tensor:
-    """(N, D, side, side): the features of boxes, each from the level of P2 to P5 that suits its size."""
-    level = levels(torch.cat(list(boxes)), LOWEST, HIGHEST, inner=choices.inner, outer=choices.outer)
-    return pool(maps, boxes, side, level, LOWEST, ratio=choices.ratio, aligned=choices.aligned)
+def pool_regions(maps: Sequence[Tensor], boxes: Sequence[Tensor], side: int, variant: BoxVariant) -> Tensor:
+    """Pool the features of boxes, each from the level of P2 to P5 that suits its size: (N, D, side, side).
+
+    Args:
+        maps: P2 to P5, (B, D, h, w) each.
+        boxes: (n, 4) for each image, pixels.
+        side: cells along an axis.
+        variant: choices of the implementation.
+    """
+    level = box_levels(
+        torch.cat(list(boxes)),
+        LOWEST,
+        HIGHEST,
+        ratio_epsilon=variant.ratio_epsilon,
+        level_epsilon=variant.level_epsilon,
+    )
+    return roi_align_levels(
+        maps, boxes, side, level, LOWEST, sampling_ratio=variant.sampling_ratio, aligned=variant.aligned
+    )
 
 
-def _flat(maps: Sequence[Tensor], numbers: int) -> list[Tensor]:
-    """(B, 3 · numbers, h, w) each → (B, h · w · 3, numbers) each, in the order of the anchors."""
-    return [x.unflatten(1, (-1, numbers)).permute(0, 3, 4, 1, 2).flatten(1, 3) for x in maps]
+def _by_anchor(maps: Sequence[Tensor], values: int) -> list[Tensor]:
+    """(B, A · values, h, w) of each level → (B, h · w · A, values), in the order of the anchors."""
+    return [x.unflatten(1, (-1, values)).permute(0, 3, 4, 1, 2).flatten(1, 3) for x in maps]
 
 
-def _uncrowded(label: Tensor, boxes: Tensor, truth: Objects) -> Tensor:
-    """The labels, −1 for negatives that lie in a crowd."""
+def _ignore_crowds(label: Tensor, boxes: Tensor, truth: Objects) -> Tensor:
+    """The labels, with −1 for negatives that lie in a crowd."""
     if not len(truth.crowds):
         return label
-    return torch.where((label == 0) & (inside(boxes, truth.crowds) >= CROWDED), -1, label)
+    return torch.where((label == 0) & (inside(boxes, truth.crowds) >= CROWD_SHARE), -1, label)
 
 
-def _wider(boxes: Tensor, least: float) -> Tensor:
-    """(N,) bool: which boxes are wider and higher than `least`; none that is not a number."""
-    return ((boxes[:, 2:] - boxes[:, :2]) > least).all(1)
+def _larger(boxes: Tensor, min_size: float) -> Tensor:
+    """(N,) bool: True for boxes whose width and height are both above `min_size`, False for NaN."""
+    return ((boxes[:, 2:] - boxes[:, :2]) > min_size).all(1)

@@ -1,4 +1,4 @@
-"""What other libraries call the tensors of a Mask R-CNN."""
+"""Names of the tensors of a Mask R-CNN in torchvision's and detectron2's checkpoints."""
 
 from __future__ import annotations
 
@@ -9,33 +9,54 @@ from torch import Tensor
 
 from ...ops.rename_table import Table
 
+_LEVELS = range(4)
+_MASK_CONVS = range(4)
+_BOX_CONVS = range(4)
+
+_RESNET152_BLOCKS = {2: 3, 3: 8, 4: 36, 5: 3}
+"""Number of blocks of each stage of a ResNet-152, the deepest."""
+
 _PREDICTORS = {
     "roi_heads.box_predictor.cls_score.": "boxes.head.scores.",
     "roi_heads.box_predictor.bbox_pred.": "boxes.head.deltas.",
 }
 
-_FIRST = {  # the longest name counts: newer files have both numbers, older ones the first alone
-    **{f"backbone.fpn.inner_blocks.{k}.{more}": f"fpn.lateral.{k}." for k in range(4) for more in ("", "0.")},
-    **{f"backbone.fpn.layer_blocks.{k}.{more}": f"fpn.output.{k}." for k in range(4) for more in ("", "0.")},
-    "rpn.head.conv.": "proposals.convs.0.",
-    "rpn.head.conv.0.0.": "proposals.convs.0.",
-    "roi_heads.box_head.fc6.": "boxes.full.0.",
-    "roi_heads.box_head.fc7.": "boxes.full.1.",
-    **{f"roi_heads.mask_head.{k}.0.": f"masks.convs.{k}.0." for k in range(4)},
-    **{f"roi_heads.mask_head.mask_fcn{k + 1}.": f"masks.convs.{k}.0." for k in range(4)},
-}
 
-_SECOND = {
-    **{f"backbone.fpn.inner_blocks.{k}.": f"fpn.lateral.{k}." for k in range(4)},
-    **{f"backbone.fpn.layer_blocks.{k}.": f"fpn.output.{k}." for k in range(4)},
-    **{f"rpn.head.conv.{k}.0.": f"proposals.convs.{k}." for k in range(2)},
-    **{f"roi_heads.box_head.{k}.": f"boxes.convs.{k}." for k in range(4)},
-    "roi_heads.box_head.5.": "boxes.full.0.",
-    **{f"roi_heads.mask_head.{k}.": f"masks.convs.{k}." for k in range(4)},
-}
+def _first_version() -> dict[str, str]:
+    """The branches of torchvision's first version; the longest name counts, and older files have shorter ones."""
+    names = {
+        "rpn.head.conv.": "proposals.convs.0.",
+        "rpn.head.conv.0.0.": "proposals.convs.0.",
+        "roi_heads.box_head.fc6.": "boxes.full.0.",
+        "roi_heads.box_head.fc7.": "boxes.full.1.",
+    }
+    for k in _LEVELS:
+        for suffix in ("", "0."):
+            names[f"backbone.fpn.inner_blocks.{k}.{suffix}"] = f"fpn.lateral.{k}."
+            names[f"backbone.fpn.layer_blocks.{k}.{suffix}"] = f"fpn.output.{k}."
+    for k in _MASK_CONVS:
+        names[f"roi_heads.mask_head.{k}.0."] = f"masks.convs.{k}.0."
+        names[f"roi_heads.mask_head.mask_fcn{k + 1}."] = f"masks.convs.{k}.0."
+    return names
+
+
+def _second_version() -> dict[str, str]:
+    """The branches of torchvision's second version, with batch normalisation."""
+    names = {"roi_heads.box_head.5.": "boxes.full.0."}
+    for k in _LEVELS:
+        names[f"backbone.fpn.inner_blocks.{k}."] = f"fpn.lateral.{k}."
+        names[f"backbone.fpn.layer_blocks.{k}."] = f"fpn.output.{k}."
+    for k in range(2):
+        names[f"rpn.head.conv.{k}.0."] = f"proposals.convs.{k}."
+    for k in _BOX_CONVS:
+        names[f"roi_heads.box_head.{k}."] = f"boxes.convs.{k}."
+    for k in _MASK_CONVS:
+        names[f"roi_heads.mask_head.{k}."] = f"masks.convs.{k}."
+    return names
 
 
 def _torchvision(variant: str, branches: dict[str, str]) -> Table:
+    """The table of one of torchvision's versions."""
     return Table(
         architecture="mask_rcnn",
         made_by=(
@@ -56,32 +77,59 @@ def _torchvision(variant: str, branches: dict[str, str]) -> Table:
     )
 
 
-TORCHVISION = _torchvision("torchvision", _FIRST)
+TORCHVISION = _torchvision("torchvision", _first_version())
 """torchvision's maskrcnn_resnet50_fpn, with its newer and its older names."""
 
-TORCHVISION_V2 = _torchvision("torchvision_v2", _SECOND)
+TORCHVISION_V2 = _torchvision("torchvision_v2", _second_version())
 """torchvision's maskrcnn_resnet50_fpn_v2."""
 
-_PARTS = {
-    **{f"conv{k}.": f"conv{k}." for k in (1, 2, 3)},
-    **{f"conv{k}.norm.": f"bn{k}." for k in (1, 2, 3)},
-    "shortcut.": "downsample.0.",
-    "shortcut.norm.": "downsample.1.",
-}
+
+def _detectron2_resnet() -> dict[str, str]:
+    """The blocks of detectron2's ResNets of bottlenecks."""
+    names = {
+        "backbone.bottom_up.stem.conv1.": "backbone.net.conv1.",
+        "backbone.bottom_up.stem.conv1.norm.": "backbone.net.bn1.",
+    }
+    for stage, blocks in _RESNET152_BLOCKS.items():
+        for block in range(blocks):
+            theirs, ours = f"backbone.bottom_up.res{stage}.{block}.", f"backbone.net.layer{stage - 1}.{block}."
+            names[f"{theirs}shortcut."] = f"{ours}downsample.0."
+            names[f"{theirs}shortcut.norm."] = f"{ours}downsample.1."
+            for k in (1, 2, 3):
+                names[f"{theirs}conv{k}."] = f"{ours}conv{k}."
+                names[f"{theirs}conv{k}.norm."] = f"{ours}bn{k}."
+    return names
+
+
+def _detectron2_branches() -> dict[str, str]:
+    """The pyramid and the branches of detectron2."""
+    names = {
+        "proposal_generator.rpn_head.conv.": "proposals.convs.0.",
+        "proposal_generator.rpn_head.objectness_logits.": "proposals.objectness.",
+        "proposal_generator.rpn_head.anchor_deltas.": "proposals.deltas.",
+        "roi_heads.box_head.fc1.": "boxes.full.0.",
+        "roi_heads.box_head.fc2.": "boxes.full.1.",
+        **_PREDICTORS,
+        "roi_heads.mask_head.deconv.": "masks.up.",
+        "roi_heads.mask_head.predictor.": "masks.head.",
+    }
+    for k in _LEVELS:
+        names[f"backbone.fpn_lateral{k + 2}."] = f"fpn.lateral.{k}."
+        names[f"backbone.fpn_output{k + 2}."] = f"fpn.output.{k}."
+    for k in _MASK_CONVS:
+        names[f"roi_heads.mask_head.mask_fcn{k + 1}."] = f"masks.convs.{k}.0."
+    return names
 
 
 def _background_first(rows: Tensor) -> Tensor:
-    """(C, …) with the background in the last row → in the first."""
+    """Move the background from the last row to the first: (C, …) → (C, …)."""
     return rows.roll(1, 0)
 
 
 def _after_zeros(number: int, rows: Tensor) -> Tensor:
-    """(n, …) → (number + n, …): the background has no box and no mask, so its rows are of zeros."""
+    """Prepend rows of zeros for the background, which has no box and no mask: (n, …) → (number + n, …)."""
     return torch.cat([rows.new_zeros(number, *rows.shape[1:]), rows])
 
-
-_BLOCKS = {2: 3, 3: 8, 4: 36, 5: 3}
-"""Of each stage of a ResNet-152, the deepest."""
 
 DETECTRON2 = Table(
     architecture="mask_rcnn",
@@ -91,27 +139,7 @@ DETECTRON2 = Table(
         "which is never opened here: where detectron2 is installed, build the model, load the file with its "
         "DetectionCheckpointer and torch.save(model.state_dict(), 'model.pth')"
     ),
-    prefixes={
-        "backbone.bottom_up.stem.conv1.": "backbone.net.conv1.",
-        "backbone.bottom_up.stem.conv1.norm.": "backbone.net.bn1.",
-        **{
-            f"backbone.bottom_up.res{stage}.{block}.{theirs}": f"backbone.net.layer{stage - 1}.{block}.{ours}"
-            for stage, blocks in _BLOCKS.items()
-            for block in range(blocks)
-            for theirs, ours in _PARTS.items()
-        },
-        **{f"backbone.fpn_lateral{k + 2}.": f"fpn.lateral.{k}." for k in range(4)},
-        **{f"backbone.fpn_output{k + 2}.": f"fpn.output.{k}." for k in range(4)},
-        "proposal_generator.rpn_head.conv.": "proposals.convs.0.",
-        "proposal_generator.rpn_head.objectness_logits.": "proposals.objectness.",
-        "proposal_generator.rpn_head.anchor_deltas.": "proposals.deltas.",
-        "roi_heads.box_head.fc1.": "boxes.full.0.",
-        "roi_heads.box_head.fc2.": "boxes.full.1.",
-        **_PREDICTORS,
-        **{f"roi_heads.mask_head.mask_fcn{k + 1}.": f"masks.convs.{k}.0." for k in range(4)},
-        "roi_heads.mask_head.deconv.": "masks.up.",
-        "roi_heads.mask_head.predictor.": "masks.head.",
-    },
+    prefixes={**_detectron2_resnet(), **_detectron2_branches()},
     dropped={"pixel_": "its normalisation", "proposal_generator.anchor_generator.": "its anchors"},
     demands={"variant": "detectron2", "class_agnostic": False},
     changes={

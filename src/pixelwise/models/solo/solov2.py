@@ -1,17 +1,20 @@
-"""SOLOv2: SOLO whose cells give the filter that finds their mask (Wang et al. 2020, 2003.10152).
+"""SOLOv2: SOLO whose cells predict the convolution kernel that gives their mask (Wang et al. 2020, 2003.10152).
 
-The image has one map of mask features; each cell of the grids gives its class and a kernel, and its mask is what the
-kernel finds in those features.
+The image has one map of mask features. Each cell of the grids predicts its class and a kernel, and its mask is the
+convolution of those features with that kernel.
+
+- Section 3.2 (kernel branch, mask feature branch, dynamic convolution): `SOLOv2`, `MaskFeatures`.
+- Section 3.3 (Matrix NMS): `matrix_nms.py`.
 
 Differs from the paper:
-- masks are computed where they are wanted, for the cells of objects and for the cells that found something;
-- the ranges of size shrink with images whose shorter side is below 800 pixels, unless `scale` is given (see `solo`).
+- masks are computed for the cells of objects and for candidates only;
+- the ranges of size shrink with images whose shorter side is below 800 pixels, unless `scale` is given (see `solo.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -19,32 +22,45 @@ from torch import Tensor, nn
 
 from ...layers.conv import conv_group_relu
 from ...ops.resize import resize
+from .branches import conv_tower, resize_levels
 from .coordinates import coordinates
-from .solo import GRIDS, STRIDES, LocationModel, Outputs, begin, doubt, resize_levels, tower
+from .decoding import Size
+from .location_model import CENTRE_REGION, GRIDS, RANGES, STRIDES, LocationModel
 
-MASK_STRIDE = 4
+FEATURE_STRIDE = 4
+"""Pixels of the image to one of the mask features."""
+
+
+class SOLOv2Outputs(NamedTuple):
+    """Outputs of SOLOv2 for a batch of B images."""
+
+    categories: tuple[Tensor, ...]  # (B, C − 1, S, S) logits, level by level
+    kernels: tuple[Tensor, ...]  # (B, D, S, S), level by level: a 1×1 kernel for each cell
+    features: Tensor  # (B, D, H / 4, W / 4) of the padded images, not negative
 
 
 class MaskFeatures(nn.Module):
-    """Section 3.2.2: P2 to P5, each brought to stride 4 by convolutions and bilinear steps, and summed.
+    """Mask feature branch (section 3.2.2): P2 to P5 are brought to stride 4 by convolutions and upsampling, and summed.
 
     Args:
-        channels: of the levels.
-        width: of the sum.
-        out: channels of what comes out.
+        channels: channels of the levels.
+        width: channels of the sum.
+        out: channels of the result.
     """
 
     def __init__(self, channels: int, width: int, out: int) -> None:
         super().__init__()
-        inputs = (channels, channels, channels, channels + 2)  # the coarsest level knows where it is
-        self.levels = nn.ModuleList(
-            nn.ModuleList(conv_group_relu(before if n == 0 else width, width) for n in range(max(1, level)))
-            for level, before in enumerate(inputs)
-        )
+        self.levels = nn.ModuleList()
+        for level in range(4):
+            before = channels + 2 if level == 3 else channels  # the coarsest level sees its coordinates
+            convs = [conv_group_relu(before, width)]
+            for _ in range(level - 1):
+                convs.append(conv_group_relu(width, width))
+            self.levels.append(nn.ModuleList(convs))
         self.project = conv_group_relu(width, out, kernel=1)
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
-        """P2 to P5 → (B, out, H / 4, W / 4), nowhere negative."""
+        """P2 to P5, (B, channels, h, w) each → (B, out, H / 4, W / 4), not negative."""
         *finer, coarsest = levels
         total = None
         for level, x in enumerate([*finer, torch.cat([coarsest, coordinates(coarsest)], 1)]):
@@ -56,18 +72,18 @@ class MaskFeatures(nn.Module):
         return cast(Tensor, self.project(total))
 
 
-class SOLOv2(LocationModel):
-    """SOLO with dynamic kernels.
+class SOLOv2(LocationModel[SOLOv2Outputs]):
+    """SOLO with dynamic convolution.
 
     Args:
-        num_classes, backbone, grids, pyramid, scale: as `LocationModel` has them.
-        convs: in each of the two branches; the paper has 4, the authors' light models 2.
-        width: channels of the branches; light 256.
-        features: channels of the map of mask features, so the length of a kernel; light 128 (with `scale` 7/12,
-            shorter side 448).
+        num_classes, backbone, grids, pyramid, scale, ranges, centre_region: see `LocationModel`.
+        convs: convolutions of each of the two branches; 4 in the paper, 2 in the authors' light models.
+        width: channels of the branches; 256 in the light models.
+        features: channels of the mask features, and so the length of a kernel; 128 in the light models (with `scale`
+            7/12, shorter side 448).
     """
 
-    contested = True
+    learns_all_owners = True
 
     def __init__(
         self,
@@ -79,35 +95,36 @@ class SOLOv2(LocationModel):
         features: int = 256,
         pyramid: int = 256,
         scale: float | None = None,
+        ranges: Sequence[Sequence[float | None]] = RANGES,
+        centre_region: float = CENTRE_REGION,
     ) -> None:
-        super().__init__(num_classes, backbone, grids, pyramid, scale)
-        self.categories = tower(pyramid, width, convs)
-        self.kernels = tower(pyramid + 2, width, convs)
+        super().__init__(
+            num_classes, backbone, grids, ranges, centre_region, scale, pyramid=pyramid, width=width, convs=convs
+        )
+        self.kernels = conv_tower(pyramid + 2, width, convs)
         self.filters = nn.Conv2d(width, features, 3, padding=1)
         self.features = MaskFeatures(pyramid, pyramid // 2, features)
-        self.head = nn.Conv2d(width, num_classes - 1, 3, padding=1)
-        for part in (self.categories, self.kernels, self.filters, self.features, self.head):
-            begin(part)
-        doubt(self.head)
+        self.add_category_head(width, self.kernels, self.filters, self.features)
 
-    def forward(self, images: Tensor) -> Outputs:
+    def forward(self, images: Tensor) -> SOLOv2Outputs:
         """(B, 3, H, W) of any size → logits of the cells' classes; five of (B, D, S, S) kernels, (B, D, H/4, W/4)."""
-        levels = self.pyramid(images)  # P2 to P6
+        levels = self.pyramid_levels(images)  # P2 to P6
         categories, kernels = [], []
         for x, grid in zip(resize_levels(levels), self.grids, strict=True):
             x = resize(torch.cat([x, coordinates(x)], 1), (grid, grid))  # (B, pyramid + 2, S, S)
             kernels.append(self.filters(self.kernels(x)))  # (B, D, S, S)
             categories.append(self.head(self.categories(x[:, :-2])))  # (B, C − 1, S, S)
-        return Outputs(tuple(categories), (*kernels, self.features(levels[:4])))
+        return SOLOv2Outputs(tuple(categories), tuple(kernels), self.features(levels[:4]))
 
-    def strides(self) -> tuple[int, ...]:
-        return (MASK_STRIDE,) * len(STRIDES)
+    def mask_strides(self) -> tuple[int, ...]:
+        return (FEATURE_STRIDE,) * len(STRIDES)
 
-    def padded(self, outputs: Outputs) -> tuple[int, int]:
-        height, width = outputs.masks[-1].shape[-2:]
-        return height * MASK_STRIDE, width * MASK_STRIDE
+    def padded_size(self, outputs: SOLOv2Outputs) -> Size:
+        height, width = outputs.features.shape[-2:]
+        return height * FEATURE_STRIDE, width * FEATURE_STRIDE
 
-    def soft_masks(self, outputs: Outputs, image: int, level: int, cells: Tensor, size: tuple[int, int]) -> Tensor:
-        features = outputs.masks[-1][image].float()  # (D, H / 4, W / 4)
-        kernels = outputs.masks[level][image].float().flatten(1)[:, cells]  # (D, N)
-        return resize((kernels.T @ features.flatten(1)).unflatten(1, features.shape[1:]).sigmoid()[None], size)[0]
+    def soft_masks(self, outputs: SOLOv2Outputs, image: int, level: int, cells: Tensor, size: Size) -> Tensor:
+        features = outputs.features[image].float()  # (D, H / 4, W / 4)
+        kernels = outputs.kernels[level][image].float().flatten(1)[:, cells]  # (D, N)
+        logits = (kernels.T @ features.flatten(1)).unflatten(1, features.shape[1:])  # (N, H / 4, W / 4)
+        return resize(logits.sigmoid()[None], size)[0]

@@ -1,4 +1,4 @@
-"""Fast NMS: which boxes stand for an object, all at once instead of one after the other (YOLACT, Bolya et al. 2019)."""
+"""Fast NMS: non-maximum suppression of all boxes at once, not one after the other (YOLACT, Bolya et al. 2019)."""
 
 from __future__ import annotations
 
@@ -7,40 +7,39 @@ from torch import Tensor
 
 from ...ops.boxes import overlaps
 
-AHEAD = 6
-"""So many times as many pairs of a box and a class as are wanted are judged first: nearly always they are enough."""
+FIRST_PAIRS = 6
+"""Pairs of a box and a class that are compared first, for each detection asked for: nearly always they are enough."""
 
 
 def fast_nms(
-    boxes: Tensor, scores: Tensor, overlap: float = 0.5, *, candidates: int = 200, most: int = 100
+    boxes: Tensor, scores: Tensor, overlap: float = 0.5, *, candidates: int = 200, max_detections: int = 100
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The boxes of each class that no better one of the same class overlaps too much (section 3.3 there).
+    """Keep the boxes of each class that no better box of the same class overlaps too much (section 3.3 there).
 
-    A box that falls still makes others fall, which is what lets all pairs be judged together; the usual suppression
-    keeps a little more.
+    A suppressed box still suppresses others, which lets all pairs be compared together; usual NMS keeps a few more.
 
     Args:
         boxes: (K, 4), x1 y1 x2 y2.
         scores: (C, K), of each class.
-        overlap: intersection over union above which the lesser of two boxes falls.
-        candidates: so many of the best boxes of a class take part.
-        most: so many are kept of all classes together.
+        overlap: intersection over union above which the box of the lower score is suppressed.
+        candidates: boxes of each class that take part, those of the highest scores.
+        max_detections: pairs of a box and a class that are kept, of all classes together.
 
     Returns:
-        (N,) each, the best first: the box, the class (a row of `scores`) and the score.
+        (N,) each, in descending order of the scores: the box, the class (a row of `scores`) and the score.
     """
-    best, box = scores.topk(min(candidates, scores.shape[1]), 1)  # (C, k), each class from its best
+    best, box = scores.topk(min(candidates, scores.shape[1]), 1)  # (C, k), each class in descending order
     if not best.numel():
         return box.flatten(), box.flatten(), best.flatten()
-    for number in (AHEAD * most, best.numel()):
-        # None falls because of a lesser one, so the first of all pairs can be judged without the rest.
-        least = best.flatten().topk(min(number, best.numel())).values[-1]
-        width = int((best >= least).sum(1).max())
+    for number in (FIRST_PAIRS * max_detections, best.numel()):
+        # No box is suppressed by one of a lower score, so the first pairs of all can be judged without the rest.
+        lowest = best.flatten().topk(min(number, best.numel())).values[-1]
+        width = int((best >= lowest).sum(1).max())
         own = boxes[box[:, :width]]
-        kept = (torch.vmap(overlaps)(own, own).triu(1).amax(1) <= overlap) & (best[:, :width] >= least)
-        if int(kept.sum()) >= most:
+        kept = (torch.vmap(overlaps)(own, own).triu(1).amax(1) <= overlap) & (best[:, :width] >= lowest)
+        if int(kept.sum()) >= max_detections:
             break
     label, column = kept.nonzero().T
-    order = best[label, column].argsort(descending=True, stable=True)[:most]
+    order = best[label, column].argsort(descending=True, stable=True)[:max_detections]
     label, column = label[order], column[order]
     return box[label, column], label, best[label, column]

@@ -1,6 +1,6 @@
-"""What detectors with anchors learn from: hard negatives (SSD, Liu et al. 2016), and masks of prototypes (YOLACT).
+"""Losses of YOLACT: classes with hard negative mining (SSD, Liu et al. 2016), masks, and semantic segmentation.
 
-All are sums; their callers divide. Logits are float32.
+All are sums that the caller normalises. Logits are float32.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from torch import Tensor
 
 
 def hard_class_loss(logits: Tensor, labels: Tensor, ratio: int = 3) -> Tensor:
-    """Cross-entropy of the anchors that find something, and of those of the rest that the model is least sure of.
+    """Cross-entropy of the positive anchors and of the hardest negative ones.
 
-    Of each image `ratio` times as many negatives as positives count, those that give the background the smallest
-    probability; so of an image without positives none.
+    In each image, `ratio` times as many negatives as positives count, those with the lowest probability of background;
+    so an image without positives adds nothing.
 
     Args:
         logits: (B, A, C), the background first.
-        labels: (B, A) int64: a class, 0 for the background, -1 for what does not count.
-        ratio: negatives to a positive (section 2.2 of SSD).
+        labels: (B, A) int64: a class, 0 for background, −1 for anchors that are ignored.
+        ratio: negatives for each positive (section 2.2 of SSD).
 
     Returns:
         The sum over these anchors.
@@ -34,16 +34,16 @@ def hard_class_loss(logits: Tensor, labels: Tensor, ratio: int = 3) -> Tensor:
 
 
 def mask_loss(logits: Tensor, truths: Tensor, inside: Tensor, areas: Tensor) -> Tensor:
-    """Binary cross-entropy of masks within their boxes, each over the area of its box (section 3.2 of YOLACT).
+    """Binary cross-entropy of masks within their boxes, each divided by the area of its box (section 3.2 of YOLACT).
 
-    The authors' code computes it from probabilities, and so gives a cell that is surely wrong a loss of 100 and no
-    gradient.
+    The authors' code computes it from probabilities, so that a cell that is wrong with certainty has a loss of 100 and
+    no gradient.
 
     Args:
         logits: (N, h, w).
         truths: (N, h, w) bool.
-        inside: (N, h, w) bool, the cells that count.
-        areas: (N,), by what the sum of each mask is divided.
+        inside: (N, h, w) bool, the cells within each box.
+        areas: (N,), the area of each box, cells.
 
     Returns:
         The sum over the masks.
@@ -53,15 +53,15 @@ def mask_loss(logits: Tensor, truths: Tensor, inside: Tensor, areas: Tensor) -> 
 
 
 def semantic_loss(logits: Tensor, masks: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy of each class with all its objects (section 3.4 of YOLACT).
+    """Binary cross-entropy of each class with the union of its objects (section 3.4 of YOLACT).
 
     Args:
         logits: (C, h, w) of an image.
         masks: (N, h, w) bool, its objects; they may overlap.
-        labels: (N,) int64, 0 to C - 1.
+        labels: (N,) int64, 0 to C − 1.
 
     Returns:
-        The sum over the classes, and the mean over the cells.
+        The sum over the classes of the mean over the cells.
     """
-    wanted = torch.zeros_like(logits).index_add_(0, labels, masks.float()).clamp(max=1)
-    return F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum") / logits[0].numel()
+    target = torch.zeros_like(logits).index_add_(0, labels, masks.float()).clamp(max=1)
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="sum") / logits[0].numel()

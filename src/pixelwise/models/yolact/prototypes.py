@@ -1,4 +1,4 @@
-"""Masks that are sums of prototypes: from the cells of the map to pixels and back (YOLACT, Bolya et al. 2019).
+"""Masks as linear combinations of prototypes: from cells of the map to pixels and back (YOLACT, Bolya et al. 2019).
 
 A map of h × w cells lies over an image of H × W pixels, the padding of its batch included. Boxes are x1 y1 x2 y2 in
 pixels of that image; a mask is 0 outside its box, of which each side is moved outwards by one cell.
@@ -18,8 +18,8 @@ from ...ops.resize import bilinear_weights
 Size = tuple[int, int]
 
 
-def windows(boxes: Tensor, size: Size, cells: Size) -> Tensor:
-    """The cells that boxes let through.
+def crop_windows(boxes: Tensor, size: Size, cells: Size) -> Tensor:
+    """The range of cells that masks are cropped to: those of their boxes and one more on each side.
 
     Args:
         boxes: (N, 4) float.
@@ -27,7 +27,7 @@ def windows(boxes: Tensor, size: Size, cells: Size) -> Tensor:
         cells: height and width of the map.
 
     Returns:
-        (N, 4) int64: the first column and row, and those after the last; none are left of a box outside.
+        (N, 4) int64: the first column and row, and those after the last; the range is empty for a box outside.
     """
     limits = boxes.new_tensor([cells[1], cells[0]])
     corners = (boxes / boxes.new_tensor([size[1], size[0]] * 2)).unflatten(1, (2, 2)) * limits
@@ -35,20 +35,21 @@ def windows(boxes: Tensor, size: Size, cells: Size) -> Tensor:
     return torch.cat([low.clamp(min=0), torch.minimum(high, limits)], 1).ceil().long()
 
 
-def within(window: Tensor, cells: Size) -> Tensor:
-    """(N, 4), as `windows` gives them → (N, h, w) bool: whether a cell lies in each."""
-    x1, y1, x2, y2 = window.T[:, :, None]
-    column, row = (torch.arange(length, device=window.device) for length in (cells[1], cells[0]))
+def inside_windows(windows: Tensor, cells: Size) -> Tensor:
+    """(N, 4) of `crop_windows` → (N, h, w) bool: True for the cells of each window."""
+    x1, y1, x2, y2 = windows.T[:, :, None]
+    row = torch.arange(cells[0], device=windows.device)
+    column = torch.arange(cells[1], device=windows.device)
     across: Tensor = (column >= x1) & (column < x2)
     down: Tensor = (row >= y1) & (row < y2)
     return down[:, :, None] & across[:, None, :]
 
 
-def shrink(masks: Masks, size: Size, cells: Size) -> Tensor:
-    """Masks at the size of the map: bilinear, and more than a half.
+def downsample_masks(masks: Masks, size: Size, cells: Size) -> Tensor:
+    """Resize masks to the size of the map, bilinearly, with a threshold of a half.
 
     Args:
-        masks: of the image, or of its part without padding.
+        masks: of the padded image, or of its part without padding.
         size: height and width of the image, pixels.
         cells: height and width of the map.
 
@@ -56,7 +57,8 @@ def shrink(masks: Masks, size: Size, cells: Size) -> Tensor:
         (N, h, w) bool.
     """
     device = masks.runs.device
-    rows, columns = (bilinear_weights(n, pixels, pixels / n, device) for pixels, n in zip(size, cells, strict=True))
+    rows = bilinear_weights(cells[0], size[0], size[0] / cells[0], device)
+    columns = bilinear_weights(cells[1], size[1], size[1] / cells[1], device)
     small = torch.zeros(len(masks), *cells, dtype=torch.bool, device=device)
     for n in range(len(masks)):
         crop, (x, y) = masks.crop(n)
@@ -65,43 +67,48 @@ def shrink(masks: Masks, size: Size, cells: Size) -> Tensor:
     return small
 
 
-def grow(prototypes: Tensor, coefficients: Tensor, boxes: Tensor, size: Size, shown: Size, whole: Size) -> Masks:
-    """The masks of objects in the original image: more than a half of `soft_masks`, one object at a time."""
-    soft = soft_masks(prototypes, coefficients, boxes, size, shown, whole)
+def assemble_masks(
+    prototypes: Tensor, coefficients: Tensor, boxes: Tensor, size: Size, inner: Size, padded: Size
+) -> Masks:
+    """The masks of objects in the original image: `soft_masks` with a threshold of a half, one object at a time."""
+    soft = soft_masks(prototypes, coefficients, boxes, size, inner, padded)
     return Masks.from_crops(((mask > 0.5, corner) for mask, corner in soft), size, prototypes.device)
 
 
 def soft_masks(
-    prototypes: Tensor, coefficients: Tensor, boxes: Tensor, size: Size, shown: Size, whole: Size
+    prototypes: Tensor, coefficients: Tensor, boxes: Tensor, size: Size, inner: Size, padded: Size
 ) -> Iterator[Crop]:
-    """σ(Σ coefficient · prototype) within each box (equation 1 there), bilinear at the size of the original image.
+    """σ(Σ coefficient · prototype) within each box (equation 1 there), resized bilinearly to the original image.
 
-    Nothing is computed where a mask is 0.
+    Only the part of a mask that can be above 0 is computed.
 
     Args:
         prototypes: (D, h, w).
         coefficients: (N, D).
-        boxes: (N, 4), in pixels of the image.
+        boxes: (N, 4), in pixels of the padded image.
         size: height and width of the original image.
-        shown: of the image in the image, which is to be resized to `size`.
-        whole: of the image.
+        inner: height and width of the resized image without padding.
+        padded: height and width of the padded image.
 
     Yields:
-        For each object the part of its mask that is more than 0, (n, m) float in [0, 1]; and the column and the row
-        where that begins.
+        For each object a crop that holds all of its mask, (n, m) float in [0, 1], and the column and row of its first
+        pixel.
     """
     cells = (prototypes.shape[1], prototypes.shape[2])
-    steps = [cells[k] * shown[k] / (whole[k] * size[k]) for k in range(2)]
-    rows, columns = (bilinear_weights(size[k], cells[k], steps[k], prototypes.device) for k in range(2))
-    for coefficient, (x1, y1, x2, y2) in zip(coefficients, windows(boxes, whole, cells).tolist(), strict=True):
-        down, across = _reached(y1, y2, steps[0], size[0]), _reached(x1, x2, steps[1], size[1])
+    steps = [cells[k] * inner[k] / (padded[k] * size[k]) for k in range(2)]  # cells to a pixel of the original
+    rows = bilinear_weights(size[0], cells[0], steps[0], prototypes.device)
+    columns = bilinear_weights(size[1], cells[1], steps[1], prototypes.device)
+    windows = crop_windows(boxes, padded, cells).tolist()
+    for coefficient, (x1, y1, x2, y2) in zip(coefficients, windows, strict=True):
+        down = _reached_pixels(y1, y2, steps[0], size[0])
+        across = _reached_pixels(x1, x2, steps[1], size[1])
         part = prototypes[:, y1:y2, x1:x2]
         soft = (coefficient @ part.flatten(1)).sigmoid().view(part.shape[1:])
         yield rows[down, y1:y2] @ soft @ columns[across, x1:x2].T, (across.start, down.start)
 
 
-def _reached(first: int, end: int, step: float, length: int) -> slice:
-    """The pixels along one axis that take something of the cells from `first` to `end`."""
+def _reached_pixels(first: int, end: int, step: float, length: int) -> slice:
+    """The pixels along one axis that depend on the cells from `first` to before `end`."""
     if first >= end:
         return slice(0, 0)
     start, stop = math.floor((first - 0.5) / step - 0.5), math.ceil((end + 0.5) / step - 0.5)

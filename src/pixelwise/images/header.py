@@ -1,0 +1,177 @@
+"""Headers of image files: size, orientation and kind of pixel, without decoding the pixels."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+
+from . import tiff_tags
+from .file_names import open_file
+from .pillow_formats import BROKEN_FILE_ERRORS, open_with_pillow
+from .tiff_tags import TiffTags, read_tiff_tags
+
+MAX_PIXELS = 500_000_000
+"""Images whose header claims more pixels are refused before they are decoded as a whole; `rows.OnDisk` has limits of
+its own."""
+
+HIGH_BIT_MODES = ("I", "F", "u2", "u4", "i2", "i4", "f4", "f8")
+"""Prefixes of `Header.mode` for pixels whose values have more than 8 bits."""
+
+# What OpenCV reads from a TIFF with the values that are stored: sample format and bytes per value.
+_OPENCV_TIFF_VALUES = ("u1", "u2", "u4", "i2", "i4", "f4", "f8")
+_SAMPLE_FORMAT_LETTERS = {1: "u", 2: "i", 3: "f"}
+
+# Bytes at the end of a file that are searched for its end marker.
+_TAIL = 64
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of an image file.
+
+    Attributes:
+        kind: "JPEG", "PNG", "TIFF", "BMP", "WebP", "GIF" or "PPM".
+        stored: height and width of the stored rows, pixels.
+        orientation: EXIF orientation, 1 to 8: how the stored rows must be turned to be upright.
+        mode: Pillow's name for the kind of pixel ("RGB", "L", "P", "I;16", …). A TIFF that OpenCV can read has, for
+            values of more than 8 bits, NumPy's short name of their type ("u2", "f4", …).
+        opencv_flags: flags for `cv2.imdecode`, or None where Pillow must decode the file.
+    """
+
+    kind: str
+    stored: tuple[int, int]
+    orientation: int
+    mode: str
+    opencv_flags: int | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the upright image, pixels."""
+        height, width = self.stored
+        return (width, height) if self.orientation >= 5 else (height, width)
+
+
+def read_header(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Header:
+    """Read the header of an image file, which takes some 50 µs.
+
+    Args:
+        path: the file.
+        max_pixels: refuse an image of more pixels than this.
+
+    Raises:
+        FileNotFoundError: the file does not exist; the error suggests the most similar name.
+        ValueError: the file is empty, not an image, too large, or its header is broken.
+    """
+    path = Path(path)
+    with open_file(path) as file:
+        return parse_header(path, file, max_pixels)
+
+
+def parse_header(path: Path, file: BinaryIO, max_pixels: int) -> Header:
+    """Read the header of an open image file; as `read_header`."""
+    if file.read(4) in tiff_tags.SIGNATURES:
+        header = _tiff_header(path, read_tiff_tags(path, file))
+    else:
+        header = _pillow_header(path, file)
+    height, width = header.stored
+    if height < 1 or width < 1:
+        raise ValueError(f"{path}: the image is {width}x{height}, it has no pixels")
+    if height * width > max_pixels:
+        raise ValueError(
+            f"{path}: the image is {width}x{height}, {height * width:,} pixels; {max_pixels:,} are allowed: "
+            "cut it into tiles or make it smaller, or raise max_pixels when you trust the file"
+        )
+    return header
+
+
+def read_palette(path: str | os.PathLike[str]) -> tuple[tuple[int, int, int], ...]:
+    """The colours (RGB) that a palette image gives to its indices; empty for other images."""
+    path = Path(path)
+    if read_header(path).mode != "P":
+        return ()
+    with open_file(path) as file, open_with_pillow(path, file) as image:
+        values = image.getpalette("RGB") or []
+    return tuple((values[k], values[k + 1], values[k + 2]) for k in range(0, len(values) - 2, 3))
+
+
+def _pillow_header(path: Path, file: BinaryIO) -> Header:
+    image = open_with_pillow(path, file)
+    kind = image.format or ""
+    orientation = 1
+    if "exif" in image.info:
+        try:
+            orientation = int(image.getexif().get(tiff_tags.ORIENTATION, 1))
+        except BROKEN_FILE_ERRORS:
+            orientation = 1
+    # OpenCV is faster than Pillow, but silent about files that are cut short: those that lack their end marker go to
+    # Pillow, which raises an error. So do PNGs with a transparent colour, which OpenCV would lose.
+    opencv_flags = None
+    if "transparency" not in image.info:
+        if kind == "JPEG":
+            opencv_flags = _jpeg_flags(image.mode, file)
+        elif kind == "PNG":
+            opencv_flags = _png_flags(image.mode, file)
+    return Header(kind, (image.height, image.width), _valid_orientation(orientation), image.mode, opencv_flags)
+
+
+def _valid_orientation(orientation: int) -> int:
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def _jpeg_flags(mode: str, file: BinaryIO) -> int | None:
+    is_complete = _read_tail(file).rstrip(b"\0\r\n ").endswith(b"\xff\xd9")
+    if not is_complete or mode not in ("RGB", "L"):
+        return None
+    return _rgb_flags() if mode == "RGB" else int(cv2.IMREAD_UNCHANGED)
+
+
+def _png_flags(mode: str, file: BinaryIO) -> int | None:
+    is_complete = b"IEND" in _read_tail(file)
+    file.seek(24)  # the bit depth in the chunk IHDR
+    has_16_bits = file.read(1) == b"\x10"
+    if not is_complete or not (has_16_bits or mode in ("RGB", "L", "RGBA")):
+        return None
+    return _rgb_flags() if mode == "RGB" and not has_16_bits else int(cv2.IMREAD_UNCHANGED)
+
+
+def _rgb_flags() -> int:
+    return int(cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+
+
+def _read_tail(file: BinaryIO) -> bytes:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    return file.read()
+
+
+def _tiff_header(path: Path, tags: TiffTags) -> Header:
+    samples = tags.samples
+    if samples > 4 or (samples == 2 and not tags.has_extra_samples):
+        raise ValueError(f"{path}: the TIFF has {samples} bands: choose one, or three for red, green and blue")
+    if tags.photometric == tiff_tags.PALETTE:
+        mode = "P"
+    else:
+        mode = "L" if samples == 1 else "RGB"
+    value = _SAMPLE_FORMAT_LETTERS.get(tags.sample_formats[0], "") + str(tags.bits[0] // 8)
+    is_plain = (
+        tags.photometric in (tiff_tags.BLACK_IS_ZERO, tiff_tags.RGB)
+        and len(set(tags.bits)) == 1
+        and samples in (1, 3, 4)
+    )
+    opencv_flags = None
+    if is_plain and _has_deep_planes(tags, value):
+        mode = value  # OpenCV mixes up such planes, and Pillow cannot read them: decoding refuses this mode
+    elif is_plain and value in _OPENCV_TIFF_VALUES:
+        opencv_flags = int(cv2.IMREAD_UNCHANGED)
+        if value != "u1":
+            mode = value
+    return Header("TIFF", (tags.height, tags.width), _valid_orientation(tags.orientation), mode, opencv_flags)
+
+
+def _has_deep_planes(tags: TiffTags, value: str) -> bool:
+    """Whether the bands lie in separate planes and have other values than bytes."""
+    return tags.samples > 1 and tags.planar == tiff_tags.SEPARATE_PLANES and value != "u1"
