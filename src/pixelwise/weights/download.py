@@ -1,4 +1,4 @@
-"""Published checkpoints on this machine: where they lie, and how they come here."""
+"""Downloads of published checkpoints: where they are kept, and that they are complete and the published ones."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ from ..ops.atomic_files import write_aside
 from .preset import Preset
 
 PART = 1 << 20
-"""Bytes that are read at once."""
+"""Bytes read at a time."""
 
-LARGEST = 4 << 30
-"""No published checkpoint is larger than this, bytes."""
+MAX_BYTES = 4 << 30
+"""A download is stopped beyond this size: no published checkpoint is larger."""
 
 
 class Unreachable(Exception):
-    """A download that did not begin, or broke off."""
+    """A download that did not start, or broke off."""
 
 
 def folder() -> Path:
-    """Where downloads are kept: `PIXELWISE_HOME`, or `pixelwise` in the user's cache (`XDG_CACHE_HOME`, `~/.cache`)."""
+    """The folder of downloads: `PIXELWISE_HOME`, or `pixelwise` in the user's cache (`XDG_CACHE_HOME`, `~/.cache`)."""
     home = os.environ.get("PIXELWISE_HOME")
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) if home else Path(cache) / "pixelwise"
 
 
 def here(preset: Preset) -> Path | None:
-    """The file of a preset where it is on this machine already: among ours, or among PyTorch's own downloads."""
+    """Find the file of a preset among our downloads or PyTorch's own; None when it is in neither place."""
     places = (folder(), Path(torch.hub.get_dir()) / "checkpoints")
     return next((place / preset.file for place in places if (place / preset.file).is_file()), None)
 
 
 def obtain(preset: Preset) -> Path:
-    """The file of a preset, downloaded when it is not here.
+    """Find the file of a preset, or download it.
 
     Raises:
         OSError: it cannot be downloaded; says what to bring, from where, to where.
-        ValueError: what came is not what was published; it is not kept.
+        ValueError: the file is not the published one; a download is not kept then.
     """
-    found = here(preset)
-    if found is not None:
-        check(found, preset)
-        return found
+    local = here(preset)
+    if local is not None:
+        check_hash(local, preset)
+        return local
     target = folder() / preset.file
     bring = f"open {preset.page} in a browser, get the weights and save them as {target}"
     if preset.url is None:
@@ -58,20 +58,24 @@ def obtain(preset: Preset) -> Path:
     try:
         with write_aside(target) as aside:
             with aside.open("wb") as file:
-                for part in received(preset.url, preset.file):
+                for part in stream(preset.url, preset.file):
                     file.write(part)
-            check(aside, preset)
+            check_hash(aside, preset)
     except Unreachable as error:
         raise OSError(f"cannot download {preset.url} ({error}): {bring}") from error
     return target
 
 
-def received(url: str, name: str) -> Iterator[bytes]:
-    """The bytes behind an address, with a bar on stderr where that is a terminal.
+def stream(url: str, name: str) -> Iterator[bytes]:
+    """Download a file part by part, with a progress bar where stderr is a terminal.
+
+    Args:
+        url: of the file.
+        name: shown at the bar.
 
     Raises:
-        Unreachable: nobody answers, an error comes, a page instead of a file, or less than was promised.
-        ValueError: far too much comes.
+        Unreachable: the server does not answer, answers with an error or with a web page, or breaks off.
+        ValueError: it sends more than `MAX_BYTES`.
     """
     try:
         with urlopen(Request(url, headers={"User-Agent": "pixelwise"}), timeout=30) as answer:
@@ -83,8 +87,8 @@ def received(url: str, name: str) -> Iterator[bytes]:
                 while part := answer.read(PART):
                     count += len(part)
                     bar.advance(len(part))
-                    if count > LARGEST:
-                        raise ValueError(f"{url} sends more than {LARGEST >> 30} GB: no checkpoint is that large")
+                    if count > MAX_BYTES:
+                        raise ValueError(f"{url} sends more than {MAX_BYTES >> 30} GB: no checkpoint is that large")
                     yield part
             if length and count != length:
                 raise Unreachable(f"it broke off after {count} of {length} bytes")
@@ -92,19 +96,21 @@ def received(url: str, name: str) -> Iterator[bytes]:
         raise Unreachable(str(error.reason if isinstance(error, URLError) else error)) from error
 
 
-def check(path: Path, preset: Preset) -> None:
-    """That a file is the one that was published, where its publisher gives a hash.
+def check_hash(path: Path, preset: Preset) -> None:
+    """Check that a file is the published one, if its publisher gives a hash.
 
     Raises:
-        ValueError: it is another.
+        ValueError: it is another file.
     """
-    kind, wanted = ("md5", preset.hash[4:]) if preset.hash.startswith("md5:") else ("sha256", preset.hash)
-    if not wanted:
+    if not preset.hash:
         return
+    kind, published = "sha256", preset.hash
+    if published.startswith("md5:"):
+        kind, published = "md5", published.removeprefix("md5:")
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, kind).hexdigest()
-    if not found.startswith(wanted):
+        digest = hashlib.file_digest(file, kind).hexdigest()
+    if not digest.startswith(published):  # of a SHA-256 only the first digits are given
         raise ValueError(
-            f"{preset.file} ({path}) has the {kind} {found[: len(wanted)]}… and the published file {wanted}: it is "
+            f"{preset.file} ({path}) has the {kind} {digest[: len(published)]}… and the published file {published}: it is "
             f"damaged or another. Remove it and try again, or get it from {preset.page}"
         )

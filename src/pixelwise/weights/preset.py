@@ -1,4 +1,4 @@
-"""What is known of a published checkpoint."""
+"""A published checkpoint: where it is, how it is loaded, how well it scores."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from ..ops.resize import Resizing
 
 @dataclass(frozen=True)
 class Preset:
-    """A published checkpoint, and how to use it as its publisher does.
+    """A published checkpoint, and how its publisher uses it.
 
     Attributes:
-        model, arguments: what `pixelwise.create` makes for it.
-        layout: whose names its tensors have.
-        classes: of which data set, for `data.known_classes`.
-        file: its name on this machine.
-        page: where people find it.
-        url: its own address; None where it lies in a folder that only a browser opens.
-        hash: how its publisher proves it: the start of its SHA-256, or "md5:" and its MD5; empty when he does not.
+        model: the method, as `pixelwise.create` calls it.
+        layout: whose names its tensors have, a key of `weights.rename.LAYOUTS`.
+        classes: name of a data set, for `known_classes`.
+        file: name of the file on this machine.
+        page: the web page on which people find it.
         licence: of the weights, or of the code that they come with.
         score: as published.
-        resizing: what its publisher does to images before it sees them.
+        arguments: of the method's constructor.
+        url: address of the file; None when only a browser can download it.
+        hash: the first digits of its SHA-256, or "md5:" and its MD5; empty when the publisher gives none.
+        resizing: the size at which the publisher's program shows an image to the model, see `weights.programs`.
     """
 
     model: str

@@ -1,7 +1,7 @@
-"""The checkpoints that the methods' authors, and those who rebuilt them, have published.
+"""Published checkpoints, by the authors of the methods and by those who reimplemented them.
 
-Scores are those of their publishers, on the images and by the way of scoring that stand beside them. Facts without a
-source are left open: a hash only where the publisher gives one.
+Scores are those that the publishers report, with the images and the protocol beside them. Facts without a source are
+left open: a hash is given only if the publisher gives one.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _mask_rcnn_torchvision(variant: str, file: str, box: float, mask: float) -> 
 
 
 def _mask_rcnn_detectron2(layers: int, schedule: str, box: float, mask: float) -> Preset:
-    """Published as a pickle of arrays, which nobody should open: the file is its state dict (`DETECTRON2.made_by`)."""
+    """Published as a pickle of arrays, which is unsafe to open: the file is its state dict, see `DETECTRON2.made_by`."""
     return Preset(
         "mask_rcnn",
         "detectron2",
@@ -261,7 +261,7 @@ _SOLO_PRESETS: dict[str, Preset] = {
         "solov2", "resnet50", "solov2_light_r50_fpn_3x_coco", "20220512_165256-c93a6074", 33.7, **_LIGHT_V2
     ),
 }
-"""Name → checkpoint. Without "1x" in the name they were trained for 36 epochs at several sizes."""
+"""Name → checkpoint. Those without "1x" in the name were trained for 36 epochs at several sizes."""
 
 _CROP = "VOC2012 val, centre crops of 513"
 
@@ -374,4 +374,4 @@ PRESETS: dict[str, Preset] = {
     "unet_padded.milesial-carvana-scale0.5": _milesial("0.5", "trained on images of half their size"),
     "unet_padded.milesial-carvana-scale1.0": _milesial("1.0", "trained on images of their own size"),
 }
-"""Name → checkpoint: the method with its backbone, a dot, who published it and what it was trained on."""
+"""Name → checkpoint. A name is the method with its backbone, a dot, the publisher and the data of the training."""

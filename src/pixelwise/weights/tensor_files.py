@@ -1,4 +1,4 @@
-"""Files of tensors from strangers: read without running anything that is in them."""
+"""Reading files of tensors from untrusted sources: nothing in them is ever executed."""
 
 from __future__ import annotations
 
@@ -14,46 +14,63 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 KEY = "pixelwise"
-"""Under which our own checkpoints have their record, as JSON, in the metadata of the file."""
+"""The entry of a safetensors file's metadata in which our own checkpoints have their record, as JSON."""
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Under which of these names training scripts hide the weights in a checkpoint."""
+"""Entries of a checkpoint under which training scripts put the state dict."""
+
+PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+"""First bytes of PyTorch's archives, and of bare pickles of the protocols 2 to 5."""
+
+SIMILARITY = 0.4
+"""Names of files that are at least this similar to a missing one are suggested (see `difflib`)."""
 
 
 def existing(path: str | os.PathLike[str]) -> Path:
-    """The path of a file that is there.
+    """The path of a file, once it is known to exist.
 
     Raises:
-        FileNotFoundError: names the nearest files in the folder.
+        FileNotFoundError: it does not; names what the folder holds instead.
     """
     path = Path(path)
-    if path.is_file():
-        return path
+    if not path.is_file():
+        raise FileNotFoundError(_not_a_file(path))
+    return path
+
+
+def _not_a_file(path: Path) -> str:
+    """The error for a path that is not a file, with suggestions."""
     if path.is_dir():
-        inside = [p.name for p in sorted(path.glob("*.safetensors"))]
-        raise FileNotFoundError(f"{path} is a folder: give a file in it ({', '.join(inside) or 'it has no weights'})")
+        inside = ", ".join(p.name for p in sorted(path.glob("*.safetensors")))
+        return f"{path} is a folder: give a file in it ({inside or 'it has no weights'})"
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} is not there: the folder {path.parent} does not exist")
+        return f"{path} is not there: the folder {path.parent} does not exist"
     if not path.suffix:
-        near = get_close_matches(path.name, sorted(p.name for p in path.parent.iterdir()), 3, 0.4)
-        hint = f"; did you mean {' or '.join(str(path.parent / name) for name in near)}?" if near else ""
-        raise FileNotFoundError(f"there is no file and no folder {path}{hint}")
+        # A name without a suffix may be meant for the folder of a run, so folders are suggested too.
+        entries = sorted(p.name for p in path.parent.iterdir())
+        similar = [str(path.parent / name) for name in get_close_matches(path.name, entries, 3, SIMILARITY)]
+        hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
+        return f"there is no file and no folder {path}{hint}"
     files = sorted(p.name for p in path.parent.iterdir() if p.is_file())
-    near = get_close_matches(path.name, files, 3, 0.4) or [f for f in files if f.endswith(".safetensors")][:5]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there is no file of weights in {path.parent}"
-    raise FileNotFoundError(f"{path} is not there: {hint}")
+    similar = get_close_matches(path.name, files, 3, SIMILARITY)
+    if not similar:
+        similar = [name for name in files if name.endswith(".safetensors")][:5]
+    if not similar:
+        return f"{path} is not there: there is no file of weights in {path.parent}"
+    return f"{path} is not there: did you mean {' or '.join(similar)}?"
 
 
 def is_pickle(path: Path) -> bool:
-    """Whether the file starts as pickles do: PyTorch's archives, and bare ones."""
+    """Tell from the first bytes whether a file is a pickle: one of PyTorch's archives, or a bare pickle."""
     with path.open("rb") as file:
         start = file.read(9)
-    safetensors = start[8:] == b"{"  # after the length of its header, whose bytes may look like anything
-    return not safetensors and start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
+    # A safetensors file begins with the length of its header, eight bytes that may look like anything.
+    is_safetensors = start[8:] == b"{"
+    return not is_safetensors and start.startswith(PICKLES)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file.
+    """Read the tensors and the metadata of a safetensors file.
 
     Raises:
         ValueError: the file is a pickle, is cut short, or is something else.
@@ -65,7 +82,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
     except SafetensorError as error:
         size = path.stat().st_size
         raise ValueError(
@@ -74,11 +92,12 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The state dict in a file, safetensors or PyTorch's, out of the wrappers of training scripts.
+    """Read the state dict of a file, safetensors or PyTorch's, without the wrappers of training scripts.
 
     Raises:
-        FileNotFoundError: names the nearest files in the folder.
-        ValueError: the file holds more than tensors and plain values, is cut short, or has no state dict.
+        FileNotFoundError: the file does not exist; similar names in its folder are suggested.
+        ValueError: the file holds more than tensors and plain values, is cut short, has no state dict, or is one of our
+            own checkpoints.
     """
     path = existing(path)
     if not is_pickle(path):
@@ -90,24 +109,37 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
             )
         return unwrapped(tensors, str(path))
     try:
-        whole = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a hostile file makes PyTorch raise
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"holds {found[1]}, more than tensors" if found else "holds more than tensors, or is cut short"
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a hostile file can make PyTorch raise anything
+        forbidden = re.search(r"GLOBAL (\S+)", str(error))
+        what = f"holds {forbidden[1]}, more than tensors" if forbidden else "holds more than tensors, or is cut short"
         raise ValueError(
             f"{path} {what}; it is not opened, since a pickle can run any program. Save its state_dict() alone, best "
             "as safetensors"
         ) from None
-    return unwrapped(whole, str(path))
+    return unwrapped(content, str(path))
 
 
-def unwrapped(found: Any, name: str) -> dict[str, Any]:
-    """The state dict without what training scripts put around it, and without the prefix of data parallelism."""
+def unwrapped(content: Any, name: str) -> dict[str, Any]:
+    """The state dict in the content of a file, without the wrappers of training scripts.
+
+    Args:
+        content: what was read.
+        name: of the file, for errors.
+
+    Returns:
+        Name → tensor, or whatever else stands among the tensors. `module.`, the prefix of data parallelism, is removed
+        where every tensor has it.
+
+    Raises:
+        ValueError: it holds no tensors.
+    """
     for wrapper in WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
-            found = found[wrapper]
-    tensors = [key for key, value in found.items() if isinstance(value, Tensor)] if isinstance(found, Mapping) else []
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    entries = content if isinstance(content, Mapping) else {}
+    tensors = [str(key) for key, value in entries.items() if isinstance(value, Tensor)]
     if not tensors:
-        raise ValueError(f"{name} holds no tensors, only {type(found).__name__}: it is not a state dict")
-    prefix = "module." if all(str(key).startswith("module.") for key in tensors) else ""
-    return {str(key).removeprefix(prefix): value for key, value in found.items()}
+        raise ValueError(f"{name} holds no tensors, only {type(content).__name__}: it is not a state dict")
+    prefix = "module." if all(key.startswith("module.") for key in tensors) else ""
+    return {str(key).removeprefix(prefix): value for key, value in entries.items()}

@@ -1,9 +1,9 @@
-"""ImageNet weights of VGG16, in Caffe's colours or in torchvision's, where fc6 and fc7 are convolutions."""
+"""ImageNet weights for VGG16, in Caffe's colours or torchvision's, with fc6 and fc7 read as convolutions."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,72 +15,96 @@ from ..layers.vgg import CAFFE_MEAN, VGG16
 from .tensor_files import read_state_dict
 
 FEATURES = tuple(f"features.{number}" for number in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28))
-"""What torchvision and timm call the convolutions of the blocks."""
+"""Names of the convolutions of the five blocks in torchvision and timm."""
 
 CLASSIFIERS = (("classifier.0", "classifier.3"), ("pre_logits.fc1", "pre_logits.fc2"))
-"""What torchvision and what timm calls fc6 and fc7."""
+"""Names of fc6 and fc7, in torchvision and in timm."""
 
 SIDES = {"fc6": 7, "fc7": 1}
-"""Height and width of the kernels that the fully connected layers are read as."""
+"""Height and width of the kernels as which the fully connected layers are read."""
 
 PUBLISHED = "vgg16.tv_in1k"
-"""The weights that timm offers: torchvision's."""
+"""timm's name of the weights that it offers, which are torchvision's."""
 
 
 def load_vgg16(network: VGG16, source: str | os.PathLike[str] | Literal[True] = True) -> None:
     """Fill VGG16 with ImageNet weights; it stays as it is when anything does not fit.
 
-    A smaller fc6 or fc7 takes every so many channels and pixels of the published one (DeepLab v1, Section 3.2).
+    Where fc6 or fc7 of the network is smaller than the published one, channels and pixels are subsampled evenly
+    (DeepLab v1, Section 3.2).
 
     Args:
-        network: to be filled; it sees bytes in the order blue, green, red, less Caffe's mean.
-        source: True for timm's weights, or a file with the names of torchvision or of timm. One with "caffe" in its
-            name (vgg16_from_caffe.pth) fits as it is; any other is taken for torchvision's, which see RGB from 0 to 1,
-            normalised: its first convolution is rewritten, so that it gives the same for the same image.
+        network: to be filled; it sees pixels of 0 to 255 in the order blue, green, red, minus Caffe's mean.
+        source: True for timm's weights, or a file with the names of torchvision or of timm. Weights in a file with
+            "caffe" in its name (vgg16_from_caffe.pth) fit as they are. Any other file is taken for torchvision's,
+            which sees normalised RGB: the first convolution is rewritten to give the same for the same image.
 
     Raises:
-        FileNotFoundError: the file is not there.
+        FileNotFoundError: the file does not exist.
         OSError: the weights cannot be downloaded; names the file to bring.
         ValueError: a tensor is missing or does not fit.
     """
-    theirs, file = (_download(), PUBLISHED) if isinstance(source, bool) else (read_state_dict(source), str(source))
-    ours = network.state_dict()
+    if isinstance(source, bool):
+        theirs, file = _download(), PUBLISHED
+    else:
+        theirs, file = read_state_dict(source), str(source)
     layers = [name for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)]
     classifier = next((pair for pair in CLASSIFIERS if f"{pair[0]}.weight" in theirs), CLASSIFIERS[0])
-    found: dict[str, Tensor] = {}
+    ours = network.state_dict()
+    fitted: dict[str, Tensor] = {}
     for layer, name in zip(layers, (*FEATURES, *classifier), strict=True):
         for kind in ("weight", "bias"):
-            tensor, wanted = theirs.get(f"{name}.{kind}"), ours[f"{layer}.{kind}"].shape
-            if not isinstance(tensor, Tensor):
-                raise ValueError(f"{file} has no {name}.{kind}: it is not a VGG16 as torchvision or timm names it")
-            if layer in SIDES:
-                tensor = decimated(_spatial(tensor, SIDES[layer]) if kind == "weight" else tensor, wanted)
-            if tensor.shape != wanted:
-                raise ValueError(f"{file}: {name}.{kind} {tuple(tensor.shape)} does not fit {tuple(wanted)}")
-            found[f"{layer}.{kind}"] = tensor
+            fitted[f"{layer}.{kind}"] = _fit(theirs, f"{name}.{kind}", layer, ours[f"{layer}.{kind}"].shape, file)
     if "caffe" not in Path(file).name.lower():
-        first = f"{layers[0]}.weight", f"{layers[0]}.bias"
-        found.update(zip(first, recoloured(*(found[name] for name in first)), strict=True))
-    network.load_state_dict(found)
+        weight, bias = f"{layers[0]}.weight", f"{layers[0]}.bias"
+        fitted[weight], fitted[bias] = recoloured(fitted[weight], fitted[bias])
+    network.load_state_dict(fitted)
 
 
-def _spatial(weight: Tensor, side: int) -> Tensor:
-    """Weights of a fully connected layer, (N, D·side·side), as those of a convolution, (N, D, side, side)."""
-    return weight if weight.numel() % (len(weight) * side * side) else weight.reshape(len(weight), -1, side, side)
+def _fit(theirs: Mapping[str, Any], name: str, layer: str, shape: torch.Size, file: str) -> Tensor:
+    """One tensor of a file in the shape that a layer of ours has."""
+    tensor = theirs.get(name)
+    if not isinstance(tensor, Tensor):
+        raise ValueError(f"{file} has no {name}: it is not a VGG16 as torchvision or timm names it")
+    if layer in SIDES:
+        if name.endswith(".weight"):
+            tensor = _as_convolution(tensor, SIDES[layer])
+        tensor = decimated(tensor, shape)
+    if tensor.shape != shape:
+        raise ValueError(f"{file}: {name} {tuple(tensor.shape)} does not fit {tuple(shape)}")
+    return tensor
+
+
+def _as_convolution(weight: Tensor, side: int) -> Tensor:
+    """Weights of a fully connected layer, (N, D·side·side) → those of a convolution, (N, D, side, side).
+
+    Weights of another length are returned unchanged, for the error that names their shape.
+    """
+    if weight.numel() % (len(weight) * side * side):
+        return weight
+    return weight.reshape(len(weight), -1, side, side)
 
 
 def decimated(tensor: Tensor, shape: Sequence[int]) -> Tensor:
-    """The tensor, evenly picked from along each axis on which it is longer than `shape`."""
-    for axis, (length, wanted) in enumerate(zip(tensor.shape, shape, strict=False)):
-        if length > wanted:
-            tensor = tensor.index_select(axis, torch.linspace(0, length - 1, wanted).round().long())
+    """Subsample a tensor evenly along each axis on which it is longer than `shape`."""
+    for axis, (length, shorter) in enumerate(zip(tensor.shape, shape, strict=False)):
+        if length > shorter:
+            tensor = tensor.index_select(axis, torch.linspace(0, length - 1, shorter).round().long())
     return tensor
 
 
 def recoloured(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A first convolution of torchvision's colours for Caffe's: (D, 3, k, k), (D,) → the same shapes.
+    """Rewrite a first convolution for torchvision's colours into one for Caffe's.
 
-    What one sees as x is (x · scale + shift) to the other; only the padding around the image is of another colour.
+    A value x in Caffe's colours is x · scale + shift in torchvision's. The outputs are equal except at the border,
+    where the zeros of the padding are another colour.
+
+    Args:
+        weight: (D, 3, k, k).
+        bias: (D,).
+
+    Returns:
+        Weight and bias of the same shapes.
     """
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     scale = 1 / (255 * std)
