@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import pixelwise
 from pixelwise.models.base import SemanticModel, SemanticOutputs
 from pixelwise.summary.model_summary import Summary
-from pixelwise.summary.receptive_field import Watch
+from pixelwise.summary.receptive_field import FieldTracer
 
 
 def weightless(name: str, **arguments) -> SemanticModel:
@@ -127,8 +127,8 @@ def test_exactly_the_pixels_in_the_field_matter(arguments):
     model = pixelwise.create(num_classes=2, **arguments).eval()
     image = torch.rand(1, 3, 64, 512)
     tensors = {name: t.to("meta") for name, t in (*model.named_parameters(), *model.named_buffers())}
-    with torch.no_grad(), Watch(shape := image.to("meta")) as watch:
-        spans = watch.sights[functional_call(model, tensors, (shape,)).logits].spans["x"]
+    with torch.no_grad(), FieldTracer(shape := image.to("meta")) as tracer:
+        spans = tracer.fields[functional_call(model, tensors, (shape,)).logits].spans["x"]
     for column in (0, 200, 255, 256, 311):
         blind = image.clone()
         blind[..., column] = torch.nan

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from pixelwise.ops.pad import mirror
-from pixelwise.summary.receptive_field import Watch
+from pixelwise.summary.receptive_field import FieldTracer
 
 HEIGHT, WIDTH = 23, 31
 
@@ -61,7 +61,7 @@ NETWORKS = {
     "attention over channels": Lambda(lambda x: x * F.avg_pool2d(x, 3, 1, 1).softmax(1).sum(1, keepdim=True)),
 }
 
-MAX_UNTILED_PIXELS = {
+MIXING = {
     "squeezed": Lambda(lambda x: x * x.mean((2, 3), keepdim=True)),
     "pooled": Lambda(lambda x: F.interpolate(F.adaptive_avg_pool2d(x, 3), (HEIGHT, WIDTH), mode="bilinear")),
     "attention": Lambda(lambda x: F.scaled_dot_product_attention(*[x.flatten(2).mT] * 3).mT.view(x.shape)),
@@ -75,10 +75,10 @@ def followed(network: nn.Module) -> tuple[dict[str, np.ndarray] | None, int | No
     """The spans of each row and column of the output, and the longest."""
     image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta")
     tensors = {name: t.to("meta") for name, t in (*network.named_parameters(), *network.named_buffers())}
-    with torch.no_grad(), Watch(image) as watch:
+    with torch.no_grad(), FieldTracer(image) as tracer:
         output = functional_call(network.eval(), tensors, (image,))
-    reach = watch.reach(output)
-    spans = watch.sights[output].spans
+    reach = tracer.longest(output)
+    spans = tracer.fields[output].spans
     return {axis: np.broadcast_to(spans[axis], (2, output.shape[k])) for axis, k in (("y", -2), ("x", -1))}, reach
 
 
@@ -123,15 +123,15 @@ def test_aligned_corners_by_gradients():
             assert spans[axis][:, position].tolist() == [touched.min(), touched.max()]
 
 
-@pytest.mark.parametrize("name", MAX_UNTILED_PIXELS)
+@pytest.mark.parametrize("name", MIXING)
 def test_what_mixes_distant_pixels_sees_the_whole_image(name):
-    _, reach = followed(MAX_UNTILED_PIXELS[name])
+    _, reach = followed(MIXING[name])
     assert reach is None
 
 
 def test_what_does_not_depend_on_the_image_sees_nothing():
     image = torch.empty(1, 3, 8, 8, device="meta")
-    with Watch(image) as watch:
+    with FieldTracer(image) as tracer:
         other = torch.ones(1, 3, 8, 8, device="meta") * 2
-    assert watch.reach(other) == 0
-    assert watch.rows(other) is None
+    assert tracer.longest(other) == 0
+    assert tracer.rows(other) is None

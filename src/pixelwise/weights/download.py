@@ -111,6 +111,6 @@ def check_hash(path: Path, preset: Preset) -> None:
         digest = hashlib.file_digest(file, kind).hexdigest()
     if not digest.startswith(published):  # of a SHA-256 only the first digits are given
         raise ValueError(
-            f"{preset.file} ({path}) has the {kind} {digest[: len(published)]}… and the published file {published}: it is "
-            f"damaged or another. Remove it and try again, or get it from {preset.page}"
+            f"{preset.file} ({path}) has the {kind} {digest[: len(published)]}… and the published file {published}: "
+            f"it is damaged or another. Remove it and try again, or get it from {preset.page}"
         )

@@ -1,4 +1,4 @@
-"""How the programs that weights come from use their models: the size of the image, thresholds, batch normalisation.
+"""Settings of the programs that weights come from: the size of the image, thresholds, batch normalisation.
 
 Tensors alone do not give the results of the program that they come from. torchvision's Mask R-CNN resizes every image
 to a shorter side of 800 pixels; the same weights on the image as it is find other objects. Each layout of

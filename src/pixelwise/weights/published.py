@@ -150,7 +150,7 @@ def _mask_rcnn_torchvision(variant: str, file: str, box: float, mask: float) -> 
 
 
 def _mask_rcnn_detectron2(layers: int, schedule: str, box: float, mask: float) -> Preset:
-    """Published as a pickle of arrays, which is unsafe to open: the file is its state dict, see `DETECTRON2.made_by`."""
+    """Published as a pickle, which is never opened here: the file is its state dict, see `DETECTRON2.made_by`."""
     return Preset(
         "mask_rcnn",
         "detectron2",
@@ -165,7 +165,7 @@ def _mask_rcnn_detectron2(layers: int, schedule: str, box: float, mask: float) -
 
 
 def _panoptic_fpn_detectron2(layers: int, schedule: str, box: float, mask: float, pq: float) -> Preset:
-    """Published as a pickle of arrays too, see `_mask_rcnn_detectron2`."""
+    """Published as a pickle too, see `_mask_rcnn_detectron2`."""
     return replace(
         _mask_rcnn_detectron2(layers, schedule, box, mask),
         model="panoptic_fpn",

@@ -147,7 +147,7 @@ def _check_class(model_class: type[Model]) -> None:
 
 
 def _is_redefinition(known: type[Model], new: type[Model]) -> bool:
-    """Whether the new class comes from the same place as the known one, as when a notebook cell is run again."""
+    """Tell whether a class is a new definition of a known one, as when a notebook cell is run again."""
     return (known.__module__, known.__qualname__) == (new.__module__, new.__qualname__)
 
 

@@ -46,11 +46,7 @@ def _not_a_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f"{path} is not there: the folder {path.parent} does not exist"
     if not path.suffix:
-        # A name without a suffix may be meant for the folder of a run, so folders are suggested too.
-        entries = sorted(p.name for p in path.parent.iterdir())
-        similar = [str(path.parent / name) for name in get_close_matches(path.name, entries, 3, SIMILARITY)]
-        hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
-        return f"there is no file and no folder {path}{hint}"
+        return _neither_file_nor_folder(path)
     files = sorted(p.name for p in path.parent.iterdir() if p.is_file())
     similar = get_close_matches(path.name, files, 3, SIMILARITY)
     if not similar:
@@ -58,6 +54,14 @@ def _not_a_file(path: Path) -> str:
     if not similar:
         return f"{path} is not there: there is no file of weights in {path.parent}"
     return f"{path} is not there: did you mean {' or '.join(similar)}?"
+
+
+def _neither_file_nor_folder(path: Path) -> str:
+    """The error for a name without a suffix, which may be meant for the folder of a run."""
+    entries = sorted(p.name for p in path.parent.iterdir())
+    similar = [str(path.parent / name) for name in get_close_matches(path.name, entries, 3, SIMILARITY)]
+    hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
+    return f"there is no file and no folder {path}{hint}"
 
 
 def is_pickle(path: Path) -> bool:
