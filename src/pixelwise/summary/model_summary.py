@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from ..console import text_table
 from ..models.base import Model
 from .receptive_field import FieldTracer
 
@@ -82,7 +83,7 @@ class Summary:
         field = f"{self.receptive_field} pixels" if self.receptive_field else "the whole image"
         trained = "all" if self.trainable == self.parameters else f"{self.trainable:,}"
         lines = [
-            *_aligned(rows),
+            text_table(rows),
             "",
             f"{self.name}: {self.parameters:,} parameters, {trained} trainable",
             f"{_short(self.multiply_adds)} multiply-adds for an image of {width}x{height}",
@@ -258,16 +259,6 @@ def _row(layers: Layers) -> list[str]:
         _short(layers.multiply_adds),
         "all" if layers.receptive_field is None else f"{layers.receptive_field}",
     ]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines of text: the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *others in rows:
-        numbers = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *numbers]))
-    return lines
 
 
 def _pair(sides: Sequence[int]) -> tuple[int, int]:
