@@ -9,11 +9,12 @@ from functools import partial
 from torch import Tensor, nn
 
 from ..ops.names import suggest
+from .base import Criterion
 from .border import BorderCrossEntropy
 from .pixel import OHEM, ClassWeighted, CrossEntropy, Focal, SigmoidFocal
 from .region import Dice, Lovasz, Tversky
 
-LOSSES: dict[str, Callable[..., nn.Module]] = {
+LOSSES: dict[str, Callable[..., Criterion]] = {
     "ce": CrossEntropy,
     "ce-border": BorderCrossEntropy,
     "ohem": OHEM,
@@ -29,14 +30,14 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
 """The names that `criterion` knows; "dice" is the form of segmentation_models.pytorch."""
 
 
-class Combined(nn.Module):
+class Combined(Criterion):
     """A weighted sum of losses, for example cross-entropy + λ·Dice; each part is returned times its factor.
 
     Args:
         parts: factor and loss of each part.
     """
 
-    def __init__(self, parts: Sequence[tuple[float, nn.Module]]) -> None:
+    def __init__(self, parts: Sequence[tuple[float, Criterion]]) -> None:
         super().__init__()
         self.factors = [factor for factor, _ in parts]
         self.losses = nn.ModuleList(loss for _, loss in parts)
@@ -47,7 +48,7 @@ class Combined(nn.Module):
         return {name: factor * value for factor, loss in pairs for name, value in loss(logits, target).items()}
 
 
-def criterion(name: str, weights: Tensor | None = None) -> nn.Module:
+def criterion(name: str, weights: Tensor | None = None) -> Criterion:
     """The loss of this name: (logits (B, C, H, W), target (B, H, W) int64, 255 void) → dict of named scalars.
 
     Args:
@@ -61,7 +62,7 @@ def criterion(name: str, weights: Tensor | None = None) -> nn.Module:
     >>> [type(loss).__name__ for loss in criterion("ce + 0.5*dice").losses]
     ['CrossEntropy', 'Dice']
     """
-    parts: list[tuple[float, nn.Module]] = []
+    parts: list[tuple[float, Criterion]] = []
     for term in name.split("+"):
         factor, star, loss = (text.strip() for text in term.rpartition("*"))
         parts.append((_factor(factor, name) if star else 1.0, _make(loss, weights)))
@@ -75,7 +76,7 @@ def criterion(name: str, weights: Tensor | None = None) -> nn.Module:
     return parts[0][1] if len(parts) == 1 and parts[0][0] == 1 else Combined(parts)
 
 
-def _make(name: str, weights: Tensor | None) -> nn.Module:
+def _make(name: str, weights: Tensor | None) -> Criterion:
     if name not in LOSSES:
         raise ValueError(f"there is no loss called {name!r}: {suggest(name, LOSSES)}")
     make = LOSSES[name]

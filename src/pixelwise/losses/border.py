@@ -32,9 +32,10 @@ class BorderCrossEntropy(CrossEntropy):
         super().__init__(weights)
         self.w0, self.sigma = w0, sigma
 
-    def pixel_weights(self, truths: Sequence[Segmentation]) -> Tensor:
-        """(B, H, W) float32: what `forward` takes beside the classes."""
-        return torch.stack([border_weights(truth, self.w0, self.sigma) for truth in truths])
+    def targets(self, truths: Sequence[Segmentation]) -> tuple[Tensor, ...]:
+        """Make the class map and the border weights, (B, H, W) each: `target` and `pixel_weights` of `forward`."""
+        borders = torch.stack([border_weights(truth, self.w0, self.sigma) for truth in truths])
+        return (*super().targets(truths), borders)
 
 
 def border_weights(truth: Segmentation, w0: float = 10.0, sigma: float = 5.0) -> Tensor:

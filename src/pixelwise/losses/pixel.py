@@ -12,32 +12,14 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..classes import VOID
+from .base import Criterion, full_precision
 
 
-def full_precision(logits: Tensor, target: Tensor) -> Tensor:
-    """The logits in float32 (float64 as they are), once their shape is known to fit the target's.
-
-    Raises:
-        ValueError: for other shapes than (B, C, H, W) and (B, H, W), and for a single class.
-    """
-    if logits.ndim != 4 or (logits.shape[0], *logits.shape[2:]) != tuple(target.shape):
-        raise ValueError(
-            f"a loss compares logits (B, C, H, W) with a target (B, H, W), not {tuple(logits.shape)} with "
-            f"{tuple(target.shape)}"
-        )
-    if logits.shape[1] < 2:
-        raise ValueError(
-            "the logits have one class, and a softmax over one class is always 1: an object on a background is two "
-            "classes, so make the model with num_classes=2"
-        )
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-class ClassWeighted(nn.Module):
-    """What has one weight a class, 1 when none are given.
+class ClassWeighted(Criterion):
+    """A loss with a weight for each class, 1 when none are given.
 
     Args:
         weights: (C,), not negative; `balance.class_weights` makes them from pixel counts.

@@ -7,10 +7,10 @@ batch in which nothing counts has loss 0 and gradient 0.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..classes import VOID
-from .pixel import full_precision
+from .base import Criterion, full_precision
 
 SMOOTH = {"usual": 1.0, "smp": 0.0, "squared": 0.0, "milesial": 1e-6}
 """The forms of `Dice`, and what each adds to numerator and denominator unless told otherwise."""
@@ -19,7 +19,7 @@ EPSILON = 1e-7  # smaller denominators are taken as this
 LARGEST = 2**31 - 1  # of the bits of a float32
 
 
-class Dice(nn.Module):
+class Dice(Criterion):
     """1 − Dice, in one of four forms that the literature calls by the same name.
 
     With I = Σ p·y, P = Σ p and Y = Σ y of a class over all pixels of the batch, p the softmax, y the truth:
@@ -54,7 +54,7 @@ class Dice(nn.Module):
         return {"dice": ((1 - score) * counts).mean()}
 
 
-class Tversky(nn.Module):
+class Tversky(Criterion):
     """1 − (I + s) / (I + α·FP + β·FN + s) (Salehi et al. 2017): Dice in which misses may cost more than false alarms.
 
     Mean over all classes, 0 for those that the batch has not. α = β = ½ is Dice, α = β = 1 the Jaccard index.
@@ -77,7 +77,7 @@ class Tversky(nn.Module):
         return {"tversky": ((1 - score) * (true > 0)).mean()}
 
 
-class Lovasz(nn.Module):
+class Lovasz(Criterion):
     """Lovász softmax (Berman et al. 2018): the convex extension of 1 − IoU of each class, averaged over the classes.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..classes import VOID, Classes
 from ..images.scaling import scaled
 from ..layers.normalize import Normalize
-from ..losses.border import BorderCrossEntropy
+from ..losses.base import Criterion
 from ..losses.pixel import CrossEntropy
 from ..ops.pad import centre
 from ..ops.resize import Resizing, resize
@@ -129,8 +129,8 @@ class SemanticModel(Model):
     """A class for each pixel: `forward` gives `SemanticOutputs`; the loss and the decoding are the same for all.
 
     Attributes:
-        criterion: (logits, class_map) → named losses; cross-entropy unless a recipe says otherwise.
-        auxiliary_weight: what the losses of the auxiliary heads are multiplied with.
+        criterion: compares logits with the ground truth; cross-entropy unless a recipe says otherwise.
+        auxiliary_weight: the factor of the losses of the auxiliary heads.
     """
 
     task = "semantic"
@@ -138,31 +138,33 @@ class SemanticModel(Model):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)
-        self.criterion: Callable[[Tensor, Tensor], dict[str, Tensor]] = CrossEntropy()
+        self.criterion: Criterion = CrossEntropy()
 
     def loss(self, outputs: SemanticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
         """The criterion's parts, and the weighted sum of those of the auxiliary heads as `auxiliary`.
 
         The ground truths are brought to the size of each map of logits by `fit`.
         """
-        criterion = self.criterion
-        target = torch.stack([truth.class_map() for truth in truths])
-        border = criterion.pixel_weights(truths) if isinstance(criterion, BorderCrossEntropy) else None
-
-        def compare(logits: Tensor) -> dict[str, Tensor]:
-            size = (logits.shape[-2], logits.shape[-1])
-            more = {} if border is None else {"pixel_weights": self.fit(border, size)}
-            return dict(criterion(logits, self.fit(target, size).long(), **more))
-
-        parts = compare(outputs.logits)
+        targets = self.criterion.targets(truths)
+        parts = self._compare(outputs.logits, targets)
         if outputs.auxiliary:
-            every = [sum(compare(logits).values(), logits.new_zeros(())) for logits in outputs.auxiliary]
-            parts["auxiliary"] = self.auxiliary_weight * torch.stack(every).sum()
+            totals = []
+            for logits in outputs.auxiliary:
+                losses = self._compare(logits, targets)
+                totals.append(sum(losses.values(), logits.new_zeros(())))
+            parts["auxiliary"] = self.auxiliary_weight * torch.stack(totals).sum()
         return parts
 
-    def fit(self, truths: Tensor, size: tuple[int, int]) -> Tensor:
-        """(B, H, W), what is true of each pixel → (B, *size), as large as the logits: the middle is taken."""
-        return centre(truths, size)
+    def _compare(self, logits: Tensor, targets: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The criterion's parts for one map of logits."""
+        size = (logits.shape[-2], logits.shape[-1])
+        class_map, *others = [self.fit(target, size) for target in targets]
+        # Fitted as uint8, because interpolation takes no int64, which the losses need.
+        return dict(self.criterion(logits, class_map.long(), *others))
+
+    def fit(self, target: Tensor, size: tuple[int, int]) -> Tensor:
+        """Bring a map of the ground truth, (B, H, W), to the `size` of a map of logits; here by a centre crop."""
+        return centre(target, size)
 
     def probabilities(self, outputs: SemanticOutputs, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
         """(C, H, W) float32 for each image at its original size, summing to one over the classes."""

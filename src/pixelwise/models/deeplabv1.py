@@ -115,6 +115,6 @@ class DeepLabV1(SemanticModel):
         (scores,) = outputs.auxiliary or (outputs.logits,)
         return super().loss(SemanticOutputs(scores), truths)
 
-    def fit(self, truths: Tensor, size: tuple[int, int]) -> Tensor:
+    def fit(self, target: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, H, W) → (B, *size): every eighth pixel, or all of them."""
-        return truths if truths.shape[-2:] == size else truths[..., ::STEP, ::STEP]
+        return target if target.shape[-2:] == size else target[..., ::STEP, ::STEP]

@@ -121,9 +121,9 @@ class DeepLabV2(SemanticModel):
         *scales, fused = outputs.auxiliary or (outputs.logits,)
         return super().loss(SemanticOutputs(fused, tuple(scales)), truths)
 
-    def fit(self, truths: Tensor, size: tuple[int, int]) -> Tensor:
+    def fit(self, target: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, H, W) → (B, *size): that of the pixel under the middle of each score, as PIL's nearest takes it."""
-        return F.interpolate(truths[:, None], size, mode="nearest-exact")[:, 0]
+        return F.interpolate(target[:, None], size, mode="nearest-exact")[:, 0]
 
 
 _BLOCKS = {2: 3, 3: 4, 4: 23, 5: 3}  # of each stage, counted from the stem, which is their layer1
