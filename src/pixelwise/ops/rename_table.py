@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from torch import Tensor
@@ -91,3 +92,32 @@ class Table:
     def changed(self, name: str | None, value: Tensor) -> Tensor:
         """Their tensor as ours of this name is."""
         return next((change(value) for start, change in self.changes.items() if name and name.startswith(start)), value)
+
+
+def rows(theirs: str, ours: str, **places: Mapping[Any, Any] | Iterable[Any]) -> dict[str, str]:
+    """Write out rows of a `Table` that differ in a number or a part of their names only.
+
+    Args:
+        theirs, ours: the start of a name in either library, with places in braces.
+        places: for each place, what they write there → what we write; a sequence where both write the same.
+
+    Returns:
+        The start of their name → the start of ours, a row for each combination of what stands in the places.
+
+    >>> rows("up{n}.", "up.{n}.", n={1: 0, 2: 1})
+    {'up1.': 'up.0.', 'up2.': 'up.1.'}
+    >>> rows("head.{part}", "{part}", part={"conv.": "last.0.", "cls.": "head."})
+    {'head.conv.': 'last.0.', 'head.cls.': 'head.'}
+    >>> rows("layer{stage}.{n}.", "stages.{stage}.{n}.", stage=[3], n=range(2))
+    {'layer3.0.': 'stages.3.0.', 'layer3.1.': 'stages.3.1.'}
+    """
+    choices = []
+    for values in places.values():
+        choices.append(list(values.items()) if isinstance(values, Mapping) else [(value, value) for value in values])
+    table = {}
+    for pairs in product(*choices):
+        left, right = {}, {}
+        for place, (their_part, our_part) in zip(places, pairs, strict=True):
+            left[place], right[place] = their_part, our_part
+        table[theirs.format(**left)] = ours.format(**right)
+    return table
