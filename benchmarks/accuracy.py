@@ -30,8 +30,9 @@ import torch
 
 from pixelwise import create, load, open_dataset, train
 from pixelwise.data.augmentation.transforms import augmentation
+from pixelwise.data.batch_plan import Plan
 from pixelwise.data.dataset import Dataset
-from pixelwise.data.loader import Plan, training_batches
+from pixelwise.data.loader import training_batches
 from pixelwise.inference.predictor import Predictor
 from pixelwise.layers.normalize import Normalize
 from pixelwise.models.base import SemanticModel, SemanticOutputs

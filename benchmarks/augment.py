@@ -25,8 +25,9 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from pixelwise import Classes, Sample, Segmentation
-from pixelwise.data.augmentation.geometry import Elastic
-from pixelwise.data.augmentation.transforms import Augmentation, Jitter
+from pixelwise.data.augmentation.color_jitter import Jitter
+from pixelwise.data.augmentation.transforms import Augmentation
+from pixelwise.data.augmentation.warp import Elastic
 from quiet import Timing, compare
 from results import machine, write
 

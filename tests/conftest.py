@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from pixelwise import Classes, Segmentation
+from pixelwise.data.dataset import Dataset, Record
 from pixelwise.data.formats.label_map import without_overlap
-from pixelwise.data.records import Dataset, Record
 
 ROOT = Path(__file__).resolve().parents[1]
 

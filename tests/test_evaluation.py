@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from pixelwise.classes import Classes
-from pixelwise.data.dataset import Dataset, open_dataset
+from pixelwise.data.dataset import Dataset
+from pixelwise.data.opening import open_dataset
 from pixelwise.evaluation import evaluate
 from pixelwise.inference.predictor import Predictor
 from pixelwise.models.base import SemanticModel, SemanticOutputs

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what `__getattr__` finds below, spelled out so that type checkers know each name's type
     from .classes import Classes as Classes
-    from .data.dataset import open_dataset as open_dataset
+    from .data.opening import open_dataset as open_dataset
     from .drawing.overlay import draw as draw
     from .evaluation import evaluate as evaluate
     from .images.decoding import read_image as read_image
@@ -64,7 +64,7 @@ _PUBLIC = {
     "load_weights": "weights.rename",
     "mean_field": "postprocess.mean_field",
     "merge": "models.merged",
-    "open_dataset": "data.dataset",
+    "open_dataset": "data.opening",
     "predict": "inference.predictor",
     "predict_files": "inference.folder",
     "read_image": "images.decoding",

@@ -25,7 +25,7 @@ def show(out: str | Path, epochs: int = 36) -> None:
         out: the folder; what an earlier demo left in it is replaced.
         epochs: passes over the 40 training images.
     """
-    from .data.dataset import open_dataset
+    from .data.opening import open_dataset
     from .evaluation import evaluate
     from .inference.folder import predict_files
     from .training.run import train

@@ -18,8 +18,8 @@ from torch import distributed
 
 from .classes import Classes
 from .console import text_table, track
+from .data.dataset import Dataset
 from .data.instance_truth import as_objects
-from .data.records import Dataset, counted, few
 from .drawing.legend import Pixels, add_legend
 from .drawing.overlay import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
 from .drawing.pages import Page
@@ -29,6 +29,7 @@ from .metrics import metrics_of
 from .metrics.per_image import Row, of_all_processes
 from .models.base import Model
 from .ops.atomic_files import write_aside, write_bytes, write_text
+from .ops.phrases import counted, few
 from .sample import Sample
 from .segmentation import Segmentation
 

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from .classes import Classes
 from .console import ProgressBar, text_table, track
-from .data.records import Dataset, counted
+from .data.dataset import Dataset
 from .evaluation import common_classes, with_classes
 from .inference.predictor import Predictor
 from .metrics.boundary import BoundaryScore
 from .metrics.boundary import summarize as summarize_boundary
 from .metrics.confusion import ConfusionMatrix, summarize, tally
 from .models.base import Model
+from .ops.phrases import counted
 from .postprocess.chain import Chain, check_crf_size
 from .postprocess.crf import CRF
 from .segmentation import Segmentation

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from pixelwise import Classes
-from pixelwise.data.dataset import open_dataset
 from pixelwise.data.formats import mask_folder, voc
 from pixelwise.data.formats.shapes import shapes
 from pixelwise.data.instance_truth import as_objects, check_panoptic
+from pixelwise.data.opening import open_dataset
 
 
 def test_objects_of_panoptic_data_are_those_of_instance_data():

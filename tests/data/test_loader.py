@@ -14,7 +14,9 @@ import torch
 
 from pixelwise import Classes, Sample, Segmentation
 from pixelwise.data.augmentation.transforms import augmentation
-from pixelwise.data.loader import Plan, class_counts, rare_class_weights, training_batches
+from pixelwise.data.batch_plan import Plan
+from pixelwise.data.class_balance import class_counts, rare_class_weights
+from pixelwise.data.loader import training_batches
 
 CLASSES = Classes(("background", "dot", "rare"), background=0)
 THINGS = Classes(CLASSES.names, things=(False, True, True), background=0)

@@ -15,8 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from pixelwise.classes import Classes
-from pixelwise.data.dataset import open_dataset
 from pixelwise.data.formats.panoptic_annotations import flattened
+from pixelwise.data.opening import open_dataset
 from pixelwise.inference.folder import DEFAULTS, FORMATS, predict_files, save
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.sources import find_images

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from pixelwise import Classes, Segmentation
-from pixelwise.data.dataset import open_dataset
+from pixelwise.data.dataset import Dataset, Record
 from pixelwise.data.formats import coco_panoptic
-from pixelwise.data.records import Dataset, Record
+from pixelwise.data.opening import open_dataset
 from pixelwise.inspection.report import Inspection, inspect
 
 READING = {"classes": "background,blob,ring", "void": 255}

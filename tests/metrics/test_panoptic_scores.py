@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixelwise.classes import Classes
-from pixelwise.data.records import Dataset, Record
+from pixelwise.data.dataset import Dataset, Record
 from pixelwise.evaluation import evaluate
 from pixelwise.metrics import METRICS
 from pixelwise.metrics.average_precision import AveragePrecision

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pixelwise.cli import WRONG_INPUT, main
-from pixelwise.data.dataset import open_dataset
 from pixelwise.data.formats import coco_panoptic
+from pixelwise.data.opening import open_dataset
 from pixelwise.inspection.report import inspect
 from pixelwise.panoptic_building.build import build_panoptic
 from pixelwise.panoptic_building.ground_truth import APPROXIMATE

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import pixelwise
-from pixelwise.data.dataset import open_dataset
+from pixelwise.data.opening import open_dataset
 from pixelwise.ops.resize import Resizing
 from pixelwise.training.preparation import (
     bf16,

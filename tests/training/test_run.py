@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import pixelwise
-from pixelwise.data.dataset import open_dataset
+from pixelwise.data.opening import open_dataset
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.run import Training, train
 from pixelwise.training.validation import Validation

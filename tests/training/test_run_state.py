@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pixelwise.data.dataset import open_dataset
+from pixelwise.data.opening import open_dataset
 from pixelwise.training.recipe import Recipe
 from pixelwise.training.run_state import State, best_row, check_recipe, claim_folder, fingerprint
 

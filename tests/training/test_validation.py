@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pixelwise.data.dataset import open_dataset
+from pixelwise.data.opening import open_dataset
 from pixelwise.inference.predictor import Predictor
 from pixelwise.metrics import ConfusionMatrix
 from pixelwise.ops.resize import Resizing

@@ -14,7 +14,7 @@ from ..training.recipe import Machine, Recipe
 
 if TYPE_CHECKING:
     from ..classes import Classes
-    from ..data.records import Dataset
+    from ..data.dataset import Dataset
     from ..inference.predictor import Predictor
     from ..models.base import Model
     from ..postprocess.chain import Chain
@@ -271,7 +271,7 @@ def _reading(options: Namespace) -> dict[str, Any]:
 
 def _open_as_trained(options: Namespace, model: Model) -> Dataset:
     """The data that the flags name; where they do not say how masks are read, as for the model's training."""
-    from ..data.dataset import open_dataset
+    from ..data.opening import open_dataset
 
     trained = model.record.get("recipe", {})
     for name in ("classes", "colors"):

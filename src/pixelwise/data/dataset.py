@@ -1,153 +1,164 @@
-"""Opening data of any format, found by looking."""
+"""Data sets: which images there are, and how to read each image and its ground truth."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import NamedTuple
+
+from torch import Tensor
 
 from ..classes import Classes
-from ..images.file_names import IMAGE_SUFFIXES, file_not_found
-from ..ops.names import suggest
-from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, shapes, voc, yolo
-from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
-from .records import Dataset as Dataset
-from .records import Record as Record
-from .records import counted, few
-
-FORMATS: dict[str, ModuleType] = {
-    "voc": voc,
-    "cityscapes": cityscapes,
-    "coco": coco,
-    "coco-panoptic": coco_panoptic,
-    "yolo": yolo,
-    "label-map": label_map,
-    "mask-folder": mask_folder,
-}
-"""Each has `detect`, `available`, `read` and `write`. Where several fit, the first is taken: it asks for the most."""
-
-_READERS: dict[str, ModuleType] = {**FORMATS, "shapes": shapes}
-"""Those that read: shapes are made, and never written."""
+from ..images.decoding import read_image
+from ..images.header import read_header
+from ..ops.phrases import counted
+from ..sample import Sample
+from ..segmentation import Segmentation
+from ..types import Size
 
 
-def open_dataset(
-    path: str | os.PathLike[str],
-    *,
-    split: str | None = "train",
-    format: str | None = None,
-    classes: Classes | Sequence[str] | str | None = None,
-    void: int | Sequence[int] | None = None,
-    colors: Mapping[str, Sequence[int]] | str | None = None,
-) -> Dataset:
-    """Images with their ground truth, from a folder (or a list of pairs, or a COCO file).
+@dataclass(frozen=True)
+class Record:
+    """One image of a data set.
 
-    What was recognised is in the `notes` of the result: nothing about masks is guessed in silence. The meaning of mask
-    values is learnt from all splits, so that each split of the data has the same classes.
+    Attributes:
+        name: the path below the data set's folder, without the suffix; unique within the data set.
+        image: the image's file.
+        mask: the file that holds its ground truth, where each image has one.
+        annotations: its ground truth as JSON, where one file holds the annotations of all images.
+    """
 
-    Args:
-        path: the data; or `shapes:number=200,size=128,seed=1` for synthetic images, see `data.shapes`.
-        split: "train", "val", "test" or what else the data have; None for everything.
-        format: a key of `FORMATS`, where looking does not tell.
-        classes: names in the order of their numbers, as a sequence or separated by commas; of masks with two values or
-            with objects, one name is enough.
-        void: mask values that belong to no class, beside 255.
-        colors: which colour in the masks is which class: {"road": (128, 64, 128)} or "road=128,64,128;sky=…".
+    name: str
+    image: Path
+    mask: Path | None = None
+    annotations: bytes = b""
+
+    @classmethod
+    def below(cls, root: Path, image: Path, mask: Path | None = None, annotations: bytes = b"") -> Record:
+        """Make the record of an image below the folder `root`, named by its path in there."""
+        return cls(image.relative_to(root).with_suffix("").as_posix(), image, mask, annotations)
+
+
+def read_record_image(record: Record) -> Tensor:
+    """(3, H, W) uint8 RGB: the image of a record, from its file."""
+    return read_image(record.image)
+
+
+class Fault(NamedTuple):
+    """A mistake in the annotations of an image, which can perhaps be read nevertheless.
+
+    Attributes:
+        level: "error", "warning" or "note", as for a finding.
+        kind: the kind of mistake, in one word.
+        text: the mistake, the file it is in, and what to do about it.
+    """
+
+    level: str
+    kind: str
+    text: str
+
+
+def no_faults(record: Record) -> tuple[Fault, ...]:
+    """No faults: the answer of formats whose annotations hold nothing but the ground truth."""
+    return ()
+
+
+TruthReader = Callable[[Record], Segmentation]
+"""A function that reads the ground truth of a record."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images with their ground truth, read from their files each time they are asked for.
+
+    Attributes:
+        classes: the classes of the ground truth.
+        records: one for each image.
+        split: "train", "val", …, or None for everything.
+        format: the format it was read from, a key of `FORMATS`.
+        notes: what was recognised when the data set was opened, in sentences for people.
+        truths: reads the ground truth of one record.
+        unpaired: images of any split that should have a mask and have none; `open_dataset` refuses such data.
+        images: reads the image of one record; synthetic data render it instead.
+        has_instances: whether each object is a segment of its own; if not, all objects of a class are one segment.
+        faults: lists the contradictions in the annotations of one record.
+    """
+
+    classes: Classes
+    records: tuple[Record, ...]
+    split: str | None
+    format: str
+    notes: tuple[str, ...]
+    truths: TruthReader
+    unpaired: tuple[Record, ...] = ()
+    images: Callable[[Record], Tensor] = read_record_image
+    has_instances: bool = True
+    faults: Callable[[Record], Sequence[Fault]] = no_faults
+
+    def __repr__(self) -> str:
+        """The folder, the split and the numbers of images and classes, on one line."""
+        folder = ""
+        if self.records:
+            first = self.records[0]
+            above = first.image.absolute().parents
+            depth = first.name.count("/")  # a name of two parts is two levels below the data set's folder
+            folder = above[min(depth, len(above) - 1)].name
+        classes = counted(len(self.classes), "class", "classes")
+        return f"Dataset({folder!r}, split={self.split!r}, {counted(len(self), 'image')}, {classes})"
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, i: int) -> Sample:
+        """Image i with its ground truth.
+
+        Raises:
+            FileNotFoundError, ValueError: a file is missing or broken, or holds values that are not allowed; or the
+                mask and the image (as displayed) differ in size. That includes masks drawn on the stored pixels of a
+                photo that EXIF rotates: which of the two is right, only the author knows.
+        """
+        record, image, truth = self.records[i], self.image(i), self.truth(i)
+        size = (image.shape[1], image.shape[2])
+        if truth.size != size:
+            raise ValueError(_mismatch(record, size, truth.size))
+        return Sample(image, truth, record.name)
+
+    def image(self, i: int) -> Tensor:
+        """(3, H, W) uint8 RGB: image i alone."""
+        return self.images(self.records[i])
+
+    def truth(self, i: int) -> Segmentation:
+        """Ground truth of image i, without reading the image."""
+        return self.truths(self.records[i])
+
+
+def short_names(records: Iterable[Record]) -> list[str]:
+    """For each record a name without folders: the last part where these differ, else the parts joined by `_`.
 
     Raises:
-        FileNotFoundError: there is no such path; the error names the nearest.
-        ValueError: for an unknown format or split, for data in no known format, images without masks, masks whose
-            values cannot be told.
-
-    >>> open_dataset("cells", split="val", classes="background,cell")  # doctest: +SKIP
+        ValueError: two records would still get the same name.
     """
-    data = read_dataset(path, split=split, format=format, classes=classes, void=void, colors=colors)
-    if data.unpaired:
-        number, names = (
-            counted(len(data.unpaired), "image has", "images have"),
-            few(f"{one.name}{one.image.suffix}" for one in data.unpaired),
+    names = [record.name for record in records]
+    chosen = [name.rpartition("/")[2] for name in names]
+    if len(set(chosen)) < len(chosen):
+        chosen = [name.replace("/", "_") for name in names]
+    if len(set(chosen)) < len(chosen):
+        twice = Counter(chosen).most_common(1)[0][0]
+        raise ValueError(f"two images would be called {twice!r}: give them different names")
+    return chosen
+
+
+def _mismatch(record: Record, image: Size, truth: Size) -> str:
+    """The error for an image and a mask of different sizes, with EXIF orientation as its cause where it is."""
+    header = read_header(record.image)
+    what = (
+        f"{record.image} is {image[1]}x{image[0]}, but its mask {record.mask or 'annotation'} is {truth[1]}x{truth[0]}"
+    )
+    if header.orientation != 1 and truth == header.stored:
+        return (
+            f"{what}: the mask fits the photo as stored, before its EXIF orientation ({header.orientation}) turns it; "
+            "turn the mask too, or remove the orientation from the photo"
         )
-        raise ValueError(
-            f"{path}: {number} no mask: {names}; "
-            "add a mask (all 0 where there is nothing to see), or move these images away"
-        )
-    return data
-
-
-def read_dataset(
-    path: str | os.PathLike[str],
-    *,
-    split: str | None,
-    format: str | None = None,
-    classes: GivenClasses = None,
-    void: GivenVoid = None,
-    colors: GivenColors = None,
-) -> Dataset:
-    """As `open_dataset`, but where images have no mask the others are read, and these are named in `unpaired`."""
-    path = Path(path)
-    fits = _fits(path, format)
-    name = next(iter(fits))
-    read = partial(_READERS[name].read, path, classes=classes, void=void, colors=colors)
-    data: Dataset = read(split)
-    if not data.records:
-        number = {known: len(read(known)) for known in _READERS[name].available(path)}
-        there = ", ".join(f"{known} with {counted(n, 'image')}" for known, n in number.items() if n) or "none"
-        raise ValueError(
-            f"{path} has no images in the split {split!r}; there are: {there}; "
-            "for everything say --split all (in Python split=None)"
-        )
-    others = [other for other in fits if other != name]
-    if others:
-        also = f"they also fit {' and '.join(others)}: say --format {others[0]} to read it so"
-        data = replace(data, notes=(f"the data fit {name} ({fits[name]}) and are read as such; {also}", *data.notes))
-    return data
-
-
-def available_splits(path: str | os.PathLike[str], format: str | None = None) -> tuple[str, ...]:
-    """The splits that `open_dataset` can be asked for, train first.
-
-    Raises:
-        FileNotFoundError, ValueError: as `open_dataset`.
-    """
-    path = Path(path)
-    found: tuple[str, ...] = _READERS[next(iter(_fits(path, format)))].available(path)
-    return found
-
-
-def _fits(path: Path, format: str | None) -> dict[str, str]:
-    """The formats that fit, best first, and why each does."""
-    if made := shapes.detect(path):
-        return {"shapes": made}
-    if not path.exists():
-        raise file_not_found(path)
-    if path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES):
-        raise ValueError(
-            f"{path} is an image: give the folder that holds the images and their masks "
-            "(of images/ and masks/ the folder above both), or a list of pairs"
-        )
-    if format is not None:
-        if format not in FORMATS:
-            raise ValueError(f"there is no data format {format!r}; {suggest(format, FORMATS)}")
-        return {format: "as stated"}
-    if path.is_dir() and not any(path.iterdir()):
-        raise ValueError(f"{path} is empty: it should hold images and their masks")
-    fits: dict[str, str] = {}
-    for name, module in FORMATS.items():
-        try:
-            why = module.detect(path)
-        except ValueError:  # data of another format, where one is known, need not fit
-            if not fits:
-                raise
-        else:
-            fits |= {name: why} if why else {}
-    if not fits:
-        raise ValueError(
-            f"{path} holds no images with masks in a known way. Wanted: images/ and masks/, each with train/ and "
-            "val/ or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt, two paths "
-            "a line; JPEGImages/ and SegmentationClass/ (VOC); annotations/instances_train.json or "
-            "panoptic_train.json (COCO); leftImg8bit/ and gtFine/ (Cityscapes); or data.yaml, images/ and "
-            "labels/ (YOLO)"
-        )
-    return fits
+    return f"{what}: they must have the same size"

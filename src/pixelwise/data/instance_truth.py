@@ -1,4 +1,4 @@
-"""A data set as methods that find objects see it: a background and things, each object a mask of its own."""
+"""Instance ground truth of any data set: a background and things, each object a mask of its own."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..classes import Classes
+from ..ops.phrases import few
 from ..segmentation import Segmentation
-from .recognition.class_names import nothing
-from .records import Dataset, Record, Truths, few
+from .dataset import Dataset, Record, TruthReader
+from .recognition.class_names import background_name
 
-LOOKED_AT = 16
-"""One of so many images shows stuff, if the data tell of it."""
+CHECKED_IMAGES = 16
+"""Data are taken for objects only, without stuff, if the first so many images show none."""
 
 
 @dataclass(frozen=True)
-class Things:
+class ObjectReader:
     """Reads the objects of a record from its ground truth.
 
     Attributes:
         truths: reads the whole ground truth.
         classes: the background and the things.
-        labels: for each class of the whole ground truth its index here, −1 for what is no object.
+        labels: for each class of the whole ground truth its index in `classes`, −1 if it is no thing.
     """
 
-    truths: Truths
+    truths: TruthReader
     classes: Classes
     labels: tuple[int, ...]
 
     def __call__(self, record: Record) -> Segmentation:
         whole = self.truths(record)
         labels = torch.tensor(self.labels)[whole.labels]
-        things = whole if bool((labels > 0).all()) else whole.select(labels > 0)
-        return Segmentation(
-            self.classes, labels[labels > 0], things.scores, masks=things.as_masks(), crowd=things.crowd
-        )
+        kept = labels > 0
+        things = whole if bool(kept.all()) else whole.select(kept)
+        return Segmentation(self.classes, labels[kept], things.scores, masks=things.as_masks(), crowd=things.crowd)
 
 
 def as_objects(dataset: Dataset) -> Dataset:
-    """The same images; class 0 is the background, the others are the things, and the ground truths have `masks`.
+    """The same images with their objects as ground truth, in `masks`: class 0 is the background, the others are things.
 
-    Segments of stuff and of the background are left out, crowds are kept. Of panoptic data that are the objects.
+    Segments of stuff and of the background are left out, crowds are kept. Panoptic data give their things.
 
     Raises:
-        ValueError: the data tell no objects apart, only classes of pixels.
+        ValueError: the data distinguish classes of pixels, not objects.
     """
     every = dataset.classes
     things = [k for k, thing in enumerate(every.things) if thing and k != every.background]
@@ -55,41 +55,48 @@ def as_objects(dataset: Dataset) -> Dataset:
             "VOC with SegmentationObject, or panoptic data with things; for these data take a semantic method, such as "
             "unet"
         )
-    first = every.background
-    names = (nothing(every.names) if first is None else every.names[first], *(every.names[k] for k in things))
-    colors = ((0, 0, 0) if first is None else every.colors[first], *(every.colors[k] for k in things))
-    classes = Classes(names, colors, (False, *(True for _ in things)), 0)
+    classes = _background_and(things, every)
     labels = tuple(things.index(k) + 1 if k in things else -1 for k in range(len(every)))
-    stuff = [name for k, name in enumerate(every.names) if k not in things and k != first]
-    note = (f"no objects, and left out: {few(stuff)}",) if stuff else ()
-    return replace(
-        dataset, classes=classes, notes=(*dataset.notes, *note), truths=Things(dataset.truths, classes, labels)
-    )
+    stuff = [name for k, name in enumerate(every.names) if k not in things and k != every.background]
+    notes = dataset.notes
+    if stuff:
+        notes = (*notes, f"no objects, and left out: {few(stuff)}")
+    return replace(dataset, classes=classes, notes=notes, truths=ObjectReader(dataset.truths, classes, labels))
 
 
 def check_panoptic(dataset: Dataset) -> None:
-    """That every pixel has one meaning in the data, and that both objects and stuff are told of.
+    """Check that every pixel has one meaning in the data, and that they hold both objects and stuff.
 
     Raises:
-        ValueError: it is not so; says what to do.
+        ValueError: it is not so; the error says what to do.
     """
     classes = dataset.classes
-    things = [thing and k != classes.background for k, thing in enumerate(classes.things)]
-    for wrong, why in (
-        (not any(things), f"say nothing of things, which can be counted ({few(classes.names)})"),
-        (
-            not dataset.has_instances,
-            f"tell classes of pixels apart ({few(classes.names)}), not one object from the next",
-        ),
-        (all(map(_only_objects, (dataset.truth(i) for i in range(min(len(dataset), LOOKED_AT))))), "hold objects only"),
-    ):
-        if wrong:
-            raise ValueError(
-                f"the data {why}: panoptic methods take COCO panoptic or Cityscapes. pixelwise convert makes such data "
-                "of class masks and objects (--semantic MASKS --instances OBJECTS), or of either (--things NAMES)"
-            )
+    fault = ""
+    if not any(thing and k != classes.background for k, thing in enumerate(classes.things)):
+        fault = f"say nothing of things, which can be counted ({few(classes.names)})"
+    elif not dataset.has_instances:
+        fault = f"tell classes of pixels apart ({few(classes.names)}), not one object from the next"
+    elif all(_only_objects(dataset.truth(i)) for i in range(min(len(dataset), CHECKED_IMAGES))):
+        fault = "hold objects only"
+    if fault:
+        raise ValueError(
+            f"the data {fault}: panoptic methods take COCO panoptic or Cityscapes. pixelwise convert makes such data "
+            "of class masks and objects (--semantic MASKS --instances OBJECTS), or of either (--things NAMES)"
+        )
+
+
+def _background_and(things: list[int], every: Classes) -> Classes:
+    """The background of `every`, or a new one where it has none, and these things."""
+    if every.background is None:
+        name, color = background_name(every.names), (0, 0, 0)
+    else:
+        name, color = every.names[every.background], every.colors[every.background]
+    names = [every.names[k] for k in things]
+    colors = [every.colors[k] for k in things]
+    countable = [True] * len(things)
+    return Classes((name, *names), (color, *colors), (False, *countable), 0)
 
 
 def _only_objects(truth: Segmentation) -> bool:
-    """Whether segments may overlap, or none of them is stuff."""
+    """Tell whether segments may overlap, or none of them is stuff."""
     return truth.ids is None or all(truth.classes.things[label] for label in truth.labels.tolist())

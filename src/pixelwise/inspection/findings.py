@@ -9,7 +9,8 @@ from itertools import islice
 import numpy as np
 
 from ..classes import Classes
-from ..data.records import Dataset, counted, few
+from ..data.dataset import Dataset
+from ..ops.phrases import counted, few
 from .survey import Array, Look, areas, same_images
 
 Twins = Sequence[tuple[Look, Look, float]]

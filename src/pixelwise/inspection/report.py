@@ -13,11 +13,12 @@ import numpy as np
 
 from ..classes import Classes
 from ..data.augmentation.transforms import Augmentation, augmentation, resized
-from ..data.dataset import available_splits, read_dataset
-from ..data.records import Dataset, counted, few
+from ..data.dataset import Dataset
+from ..data.opening import available_splits, read_dataset
 from ..drawing.legend import Pixels
 from ..drawing.overlay import draw
 from ..drawing.pages import Page
+from ..ops.phrases import counted, few
 from ..ops.resize import Resizing
 from ..sample import Sample
 from .findings import Finding, broken, findings

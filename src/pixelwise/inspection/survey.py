@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..console import track
+from ..data.dataset import Dataset, Fault, Record
 from ..data.formats.mask_folder import without_masks
 from ..data.recognition.pairs import Pair, find_pairs
-from ..data.records import Dataset, Fault, Record, counted, few
 from ..images.decoding import read_image, read_mask
+from ..ops.phrases import counted, few
 from ..segmentation import Segmentation
 from ..types import Size
 

@@ -17,15 +17,16 @@ import numpy as np
 from .. import __version__
 from ..classes import Color
 from ..console import track
-from ..data.dataset import available_splits, read_dataset
+from ..data.dataset import Dataset, Record, short_names
 from ..data.formats.mask_folder import copy_image
 from ..data.formats.panoptic_annotations import PanopticAnnotations
-from ..data.records import Dataset, Record, counted, short_names
+from ..data.opening import available_splits, read_dataset
 from ..drawing.legend import Pixels, add_legend
 from ..drawing.overlay import draw, sheet
 from ..drawing.pages import Page
 from ..inspection.survey import FAILURES
 from ..ops.atomic_files import write_aside, write_bytes
+from ..ops.phrases import counted
 from ..sample import Sample
 from ..segmentation import Segmentation
 from .ground_truth import APPROXIMATE, RULE, Conflict, PanopticTruthBuilder

@@ -13,14 +13,17 @@ from torch.utils.data import DataLoader
 
 from ..classes import Classes
 from ..data.augmentation.transforms import augmentation
-from ..data.dataset import available_splits, open_dataset
+from ..data.batch_plan import Plan
+from ..data.class_balance import class_counts, rare_class_weights
+from ..data.dataset import Dataset
 from ..data.instance_truth import as_objects, check_panoptic
-from ..data.loader import Plan, class_counts, rare_class_weights, training_batches
-from ..data.records import Dataset, few
+from ..data.loader import training_batches
+from ..data.opening import available_splits, open_dataset
 from ..losses import criterion
 from ..losses.balance import class_weights
 from ..models import MODELS
 from ..models.base import Model, SemanticModel
+from ..ops.phrases import few
 from ..ops.resize import Resizing
 from ..sample import Batch
 from ..weights.checkpoint import load

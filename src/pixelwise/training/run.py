@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..data.records import Dataset
+from ..data.dataset import Dataset
 from ..metrics import METRICS
 from ..models import MODELS
 from .depthwise import keep_depthwise_float

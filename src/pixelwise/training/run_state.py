@@ -15,7 +15,7 @@ from ..ops.atomic_files import write_aside
 from .recipe import Recipe
 
 if TYPE_CHECKING:
-    from ..data.records import Dataset
+    from ..data.dataset import Dataset
 
 BEST, LAST, STATE, RECIPE, METRICS, LOG = (
     "best.safetensors",

@@ -9,7 +9,7 @@ from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Subset
 from torch.utils.data import Dataset as TorchDataset
 
-from ..data.records import Dataset
+from ..data.dataset import Dataset
 from ..metrics import METRICS
 from ..models.base import Model, prepare
 from ..ops.resize import Resizing

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from ..classes import Classes
 from ..data.recognition.known_classes import known_classes
-from ..data.records import few
 from ..layers.backbone import Backbone
 from ..layers.group import group_norms
 from ..layers.vgg import VGG16
 from ..models import MODELS
 from ..models.base import Model
 from ..ops.names import suggest
+from ..ops.phrases import few
 from .download import obtain
 from .imagenet import load_pretrained
 from .published import PRESETS

@@ -9,7 +9,7 @@ from ..classes import Classes
 from ..data.formats.annotations import Annotations
 from ..data.formats.panoptic_annotations import PanopticAnnotations
 from ..data.formats.yolo import Texts, write_names
-from ..data.records import counted
+from ..ops.phrases import counted
 from ..segmentation import Segmentation
 from . import objects_table as table
 

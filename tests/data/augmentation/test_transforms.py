@@ -9,9 +9,10 @@ import torch
 from PIL import Image, ImageEnhance
 
 from pixelwise import Classes, Sample, Segmentation
+from pixelwise.data.augmentation.color_jitter import Jitter
 from pixelwise.data.augmentation.copy_paste import paste
-from pixelwise.data.augmentation.geometry import Elastic, coordinates
-from pixelwise.data.augmentation.transforms import AUGMENTATIONS, Augmentation, Jitter, augmentation, resized
+from pixelwise.data.augmentation.transforms import AUGMENTATIONS, Augmentation, augmentation, resized
+from pixelwise.data.augmentation.warp import Elastic, coordinates
 from pixelwise.masks import Masks
 from pixelwise.ops.resize import Resizing
 from pixelwise.sample import collate

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pixelwise import Classes
-from pixelwise.data.dataset import open_dataset
 from pixelwise.data.formats import cityscapes, coco_panoptic
+from pixelwise.data.opening import open_dataset
 
 PLACES = (("train", "aachen"), ("train", "bochum"), ("val", "lindau"))
 

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from pixelwise import Classes
-from pixelwise.data.dataset import open_dataset
 from pixelwise.data.formats import coco_panoptic, label_map
+from pixelwise.data.opening import open_dataset
 
 CATEGORIES = [
     {"id": 9, "name": "sky", "isthing": 0, "color": [1, 2, 3]},

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from pixelwise import Classes, Segmentation
+from pixelwise.data.dataset import Dataset, Record
 from pixelwise.data.formats import label_map
-from pixelwise.data.records import Dataset, Record
 
 
 def test_the_bundled_nuclei(nuclei_sample):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pixelwise.data.dataset import open_dataset
 from pixelwise.data.formats import mask_folder
+from pixelwise.data.opening import open_dataset
 
 CAMVID = "sky,building,pole,road,pavement,tree,sign symbol,fence,car,pedestrian,bicyclist"
 

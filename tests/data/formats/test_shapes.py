@@ -9,9 +9,10 @@ import torch
 
 from pixelwise import open_dataset
 from pixelwise.data.augmentation.transforms import augmentation
+from pixelwise.data.batch_plan import Plan
 from pixelwise.data.formats import coco, shapes, voc, yolo
 from pixelwise.data.formats.shapes import NAMES
-from pixelwise.data.loader import Plan, training_batches
+from pixelwise.data.loader import training_batches
 from pixelwise.training.run_state import fingerprint
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pixelwise import Classes
-from pixelwise.data.recognition.class_names import stated
+from pixelwise.data.recognition.class_spec import read_class_spec
 from pixelwise.data.recognition.mask_values import recognise
 
 
@@ -16,7 +16,7 @@ def learn(save, tmp_path):
     def learn(*values, classes=None, void=None, colors=None, ending="png", **options):
         arrays = [np.asarray(v, np.uint8) for v in values]
         paths = [save(f"mask{k}.{ending}", a if a.ndim > 1 else a[None], **options) for k, a in enumerate(arrays)]
-        found, notes = recognise(paths, stated(tmp_path, classes, void, colors))
+        found, notes = recognise(paths, read_class_spec(tmp_path, classes, void, colors))
         return found, [np.asarray(found.class_map(path)).squeeze().tolist() for path in paths], " | ".join(notes)
 
     return learn
@@ -72,7 +72,7 @@ def test_class_numbers(learn):
 def test_camvid(trial_data, tmp_path):
     masks = sorted((trial_data("camvid") / "trainannot").iterdir())
     names = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
-    found, notes = recognise(masks, stated(tmp_path, names, 11))
+    found, notes = recognise(masks, read_class_spec(tmp_path, names, 11))
     assert notes[1] == "11 is void: not learnt, not counted"
     assert notes[2] == "what masks hold was learnt from 200 of the 367, evenly spaced"
     raw = np.asarray(Image.open(masks[0]))
@@ -137,13 +137,13 @@ def test_blurred_edges_of_two_classes(learn):
 
 def test_blurred_edges_of_real_masks(trial_data, tmp_path):
     masks = sorted(trial_data("magnetic-tile").rglob("*.png"))
-    found, notes = recognise(masks, stated(tmp_path, "defect"))
+    found, notes = recognise(masks, read_class_spec(tmp_path, "defect"))
     assert found.classes.names == ("background", "defect")
     assert "grey edges (0.3% of the pixels)" in notes[0]
     with pytest.raises(
         ValueError, match=r"3 names \(a, b, c\), but the masks hold 2 values \(0 and 255, and grey edges"
     ):
-        recognise(masks, stated(tmp_path, "a,b,c"))
+        recognise(masks, read_class_spec(tmp_path, "a,b,c"))
 
 
 def test_jpeg_masks_of_several_classes(learn):

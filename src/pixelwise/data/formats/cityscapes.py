@@ -18,12 +18,13 @@ from ...classes import Classes
 from ...images.decoding import read_mask
 from ...images.file_names import list_images
 from ...images.png import write_png
+from ...ops.phrases import few
 from ...segmentation import Segmentation
 from ...types import Array
-from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, subset
+from ..dataset import Dataset, Record, short_names
+from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, select_classes
 from ..recognition.known_classes import known_classes
 from ..recognition.splits import canonical, checked, drawn, ordered
-from ..records import Dataset, Record, few, short_names
 from .label_map import rank
 from .mask_folder import copy_image
 from .panoptic_annotations import flattened
@@ -166,7 +167,7 @@ def _chosen(wanted: GivenClasses, panoptic: bool, train_ids: bool) -> tuple[Clas
     every = known_classes("cityscapes")
     every = replace(every, things=tuple(panoptic and k >= FIRST_THING for k in range(len(every))))
     names = wanted.names if isinstance(wanted, Classes) else wanted or every.names
-    picked = subset(every, names, "Cityscapes has no class")
+    picked = select_classes(every, names, "Cityscapes has no class")
     at = tuple(map(every.index, picked.names))
     return wanted if isinstance(wanted, Classes) else picked, at if train_ids else tuple(LABELS[k] for k in at)
 

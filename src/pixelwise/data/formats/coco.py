@@ -16,11 +16,12 @@ import torch
 
 from ...classes import Classes
 from ...masks import Masks
+from ...ops.phrases import few
 from ...ops.rle import rasterise, runs_from_text
 from ...segmentation import Segmentation
+from ..dataset import Dataset, Record, short_names
 from ..recognition import class_names
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
-from ..records import Dataset, Record, few, short_names
 from .annotations import Annotations
 from .coco_json import KEYS, CocoJson, read_files, split_of, splits_of
 from .mask_folder import copy_image
@@ -114,7 +115,7 @@ class _Source(CocoJson):
         self.check(len(set(every)) == len(every), f"has categories of the same name: {few(every)}")
         if wanted is None and ours and [n for n in ours.names if n not in every] == [ours.names[ours.background or 0]]:
             return ours, []
-        chosen = class_names.of_objects(every, wanted, str(self.file))
+        chosen = class_names.object_classes(every, wanted, str(self.file))
         left = [name for name in every if name not in chosen.names]
         return chosen, [f"annotations of {few(left)} are left out: they are not among the classes"] * bool(left)
 

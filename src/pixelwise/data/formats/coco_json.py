@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from ...classes import Classes
 from ...images.header import MAX_PIXELS
+from ...ops.phrases import few
+from ..dataset import Record
 from ..recognition.class_names import GivenClasses
 from ..recognition.pairs import SPLITS
 from ..recognition.splits import checked, drawn, ordered
-from ..records import Record, few
 
 KEYS = (b'"images"', b'"annotations"', b'"categories"')
 

@@ -19,10 +19,11 @@ import torch
 from ...classes import Classes, Color
 from ...images.decoding import read_mask
 from ...images.header import read_header
+from ...ops.phrases import counted, few
 from ...segmentation import Segmentation
 from ...types import Array
-from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, subset
-from ..records import Dataset, Fault, Record, counted, few, short_names
+from ..dataset import Dataset, Fault, Record, short_names
+from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, select_classes
 from .coco_json import KEYS, CocoJson, check_below, read_files, split_of, splits_of
 from .mask_folder import copy_image
 from .panoptic_annotations import PanopticAnnotations
@@ -210,7 +211,9 @@ class _Source(CocoJson):
         notes = [f"approximate: {approximate}"] if isinstance(approximate, str) else []
         if wanted is None:
             return every, notes
-        chosen = wanted if isinstance(wanted, Classes) else subset(every, wanted, f"{self.file} has no category")
+        chosen = (
+            wanted if isinstance(wanted, Classes) else select_classes(every, wanted, f"{self.file} has no category")
+        )
         left = [name for name in names if name not in chosen.names]
         void = [f"segments of {few(left)} are void: they are not among the classes"] if left else []
         return chosen, notes + void

@@ -16,11 +16,11 @@ from ...images.png import write_png
 from ...ops.atomic_files import write_text
 from ...segmentation import Segmentation
 from ...types import Array
-from ..recognition import class_names
+from ..dataset import Dataset, Record, short_names
+from ..recognition import class_names, class_spec
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.pairs import find_pairs
 from ..recognition.splits import canonical, names
-from ..records import Dataset, Record, short_names
 from .mask_folder import copy_image, found_pairs, records_of, without_masks
 
 VOID_ID = 65535
@@ -91,7 +91,7 @@ def read(
         raise ValueError("label maps have numbers, no colours: leave --colors out, or state --format mask-folder")
     found = found_pairs(path)
     records, note = records_of(found, split)
-    known = class_names.stated(found.root, classes, void)
+    known = class_spec.read_class_spec(found.root, classes, void)
     if known.classes is None:
         named, said = class_names.two_classes("object", thing=True), "; name them with --classes"
     elif len(known.classes) == 1:
@@ -131,7 +131,7 @@ def write(dataset: Dataset, path: Path) -> None:
         write_map(dataset.truth(i), path / "masks" / f"{name}.png")
     if dataset.split:
         write_text(path / f"{dataset.split}.txt", "".join(f"{name}\n" for name in called))
-    class_names.write_classes(dataset.classes, (VOID_ID,), path / "classes.json")
+    class_spec.write_classes(dataset.classes, (VOID_ID,), path / "classes.json")
 
 
 def write_map(truth: Segmentation, path: Path) -> None:

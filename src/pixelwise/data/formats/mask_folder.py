@@ -12,10 +12,10 @@ from ...images.header import read_palette
 from ...images.png import write_png
 from ...ops.atomic_files import write_aside
 from ...segmentation import Segmentation
-from ..recognition import class_names, pairs, splits
+from ..dataset import Dataset, Record, short_names
+from ..recognition import class_spec, pairs, splits
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.mask_values import MaskValues, recognise
-from ..records import Dataset, Record, short_names
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def read(
     """
     found = found_pairs(path)
     records, note = records_of(found, split)
-    known = class_names.stated(found.root, classes, void, colors)
+    known = class_spec.read_class_spec(found.root, classes, void, colors)
     values, notes = recognise([pair.mask for pair in found.pairs], known)
     if not known.classes and not values.colors:
         values = _with_palette(values, read_palette(found.pairs[0].mask))
@@ -75,7 +75,7 @@ def write(dataset: Dataset, path: Path) -> None:
     for i, name in enumerate(short_names(dataset.records)):
         copy_image(dataset, i, path / "images" / below / name)
         write_png(path / "masks" / below / f"{name}.png", dataset.truth(i).class_map().numpy())
-    class_names.write_classes(dataset.classes, (VOID,), path / "classes.json")
+    class_spec.write_classes(dataset.classes, (VOID,), path / "classes.json")
 
 
 def found_pairs(path: Path) -> pairs.Pairs:

@@ -21,9 +21,9 @@ from ...classes import Classes
 from ...ops.names import suggest
 from ...segmentation import Segmentation
 from ...types import Array
+from ..dataset import Dataset, Record
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.splits import canonical, drawn
-from ..records import Dataset, Record
 
 NAMES = ("ground", "circle", "square", "triangle", "ring")
 TRUTHS = ("instance", "panoptic", "semantic")

@@ -17,15 +17,16 @@ from ...classes import VOID, Color
 from ...images.decoding import read_mask
 from ...images.file_names import list_images
 from ...ops.atomic_files import write_aside, write_text
+from ...ops.phrases import few
 from ...segmentation import Segmentation
 from ...types import Array
-from ..recognition import class_names
+from ..dataset import Dataset, Record, short_names
+from ..recognition import class_spec
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.known_classes import known_classes
 from ..recognition.mask_values import MaskValues, evenly, recognise, scan
 from ..recognition.pairs import read_lines
 from ..recognition.splits import canonical, checked, hashed, ordered
-from ..records import Dataset, Record, few, short_names
 from .label_map import rank, without_overlap
 from .mask_folder import copy_image
 
@@ -88,7 +89,7 @@ def read(
     lost = [name for name in names if name not in images or name not in masks]
     if lost:
         raise ValueError(f"{root}: these have no image in {_IMAGES} or no mask in {_CLASSES}: {few(lost)}")
-    known = class_names.stated(root, classes, void, colors)
+    known = class_spec.read_class_spec(root, classes, void, colors)
     objects = (root / _OBJECTS).is_dir()
     if known.classes is None and not known.colors and _from_the_challenge(list(masks.values())):
         why = "those of the challenge, because no file names others"
@@ -125,7 +126,7 @@ def write(dataset: Dataset, path: Path) -> None:
             _write_palette(path / _OBJECTS / f"{name}.png", _objects(name, truth))
     if dataset.split:
         write_text(path / _SETS / f"{dataset.split}.txt", "".join(f"{name}\n" for name in names))
-    class_names.write_classes(dataset.classes, (VOID,), path / "classes.json")
+    class_spec.write_classes(dataset.classes, (VOID,), path / "classes.json")
 
 
 def voc_palette() -> list[Color]:

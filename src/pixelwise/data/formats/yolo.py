@@ -22,14 +22,15 @@ from ...classes import Classes
 from ...images.header import read_header
 from ...masks import Masks
 from ...ops.atomic_files import write_aside, write_text
+from ...ops.phrases import counted, few
 from ...ops.polygons import joined, trace
 from ...ops.rle import rasterise
 from ...segmentation import Segmentation
-from ..recognition import class_names
+from ..dataset import Dataset, Record, short_names
+from ..recognition import class_spec
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.pairs import read_lines
 from ..recognition.splits import checked, drawn, ordered
-from ..records import Dataset, Record, counted, few, short_names
 from .mask_folder import copy_image
 from .yolo_source import NO_LABELS, Source, find_yaml, label_of
 
@@ -170,7 +171,7 @@ def write(dataset: Dataset, path: Path) -> None:
     }
     splits.pop("", None)
     write_names(dataset.classes, splits or {"train": "images"}, path)
-    class_names.write_classes(dataset.classes, (), path / "classes.json")
+    class_spec.write_classes(dataset.classes, (), path / "classes.json")
 
 
 def write_names(classes: Classes, splits: Mapping[str, str], path: Path) -> None:

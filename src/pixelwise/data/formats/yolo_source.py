@@ -11,10 +11,10 @@ import yaml
 
 from ...classes import Classes
 from ...images.file_names import list_images
-from ..recognition import class_names
+from ...ops.phrases import few
+from ..recognition import class_names, class_spec
 from ..recognition.class_names import GivenClasses
 from ..recognition.pairs import SPLITS, read_lines
-from ..records import few
 
 NO_LABELS = ("classes.txt", "notes.txt", "readme.txt")
 """Texts that may lie among the labels and are none."""
@@ -55,7 +55,7 @@ class Source:
     def classes(self, wanted: GivenClasses) -> tuple[list[str], Classes]:
         """The name of each number, and the classes of the ground truth."""
         every = self.names
-        known = class_names.stated(self.root, wanted if every is None else None).classes
+        known = class_spec.read_class_spec(self.root, wanted if every is None else None).classes
         own = [] if known is None else [name for k, name in enumerate(known.names) if k != known.background]
         if every is None:
             if known is None:
@@ -63,10 +63,10 @@ class Source:
                     f"{self.root} has labels, but no data.yaml that names the classes: write one with lines like "
                     "train: images/train, val: images/val and names: [cell, debris], or give --classes"
                 )
-            return own, class_names.of_objects(own, None if known.background is None else known, str(self.root))
+            return own, class_names.object_classes(own, None if known.background is None else known, str(self.root))
         if wanted is None and known is not None and own == every and (self.root / "classes.json").is_file():
             return every, known
-        return every, class_names.of_objects(every, wanted, str(self.file or self.root))
+        return every, class_names.object_classes(every, wanted, str(self.file or self.root))
 
     def _look(self) -> None:
         folder = self.root / "images"

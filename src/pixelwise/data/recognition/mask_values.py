@@ -15,9 +15,10 @@ from torch import Tensor
 from ...classes import MAX_CLASSES, VOID, Classes, Color
 from ...images.decoding import read_mask
 from ...images.header import read_header, read_palette
+from ...ops.phrases import few
 from ...types import Array
-from ..records import few
-from .class_names import ClassSpec, make_classes, two_classes
+from .class_names import make_classes, two_classes
+from .class_spec import ClassSpec
 
 SCANNED_MASKS = 200
 SCANNED_PIXELS = 60_000_000

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ...images.file_names import IMAGE_SUFFIXES, file_not_found
-from ..records import counted, few
+from ...ops.phrases import counted, few
 
 SPLITS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),

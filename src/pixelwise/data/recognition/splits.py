@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from ..records import Record, counted, few
+from ...ops.phrases import counted, few
+from ..dataset import Record
 from .pairs import SPLITS, Pair, Pairs, read_lines, text_files
 
 VALIDATION_SHARE = 0.2
