@@ -16,7 +16,6 @@ if TYPE_CHECKING:  # what `__getattr__` finds below, spelled out so that type ch
     from .evaluation import evaluate as evaluate
     from .images.decoding import read_image as read_image
     from .inference.folder import predict_files as predict_files
-    from .inference.folder import save as save
     from .inference.predictor import Predictor as Predictor
     from .inference.predictor import predict as predict
     from .inspection.report import inspect as inspect
@@ -39,6 +38,7 @@ if TYPE_CHECKING:  # what `__getattr__` finds below, spelled out so that type ch
     from .weights.creation import create as create
     from .weights.registration import register as register
     from .weights.rename import load_weights as load_weights
+    from .writers.saving import save as save
 
 __version__ = "0.1.0"
 
@@ -69,7 +69,7 @@ _PUBLIC = {
     "predict_files": "inference.folder",
     "read_image": "images.decoding",
     "register": "weights.registration",
-    "save": "inference.folder",
+    "save": "writers.saving",
     "summarize": "summary.model_summary",
     "train": "training.run",
     "tune": "tuning",

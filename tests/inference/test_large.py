@@ -50,7 +50,7 @@ def satellite(trial_data) -> Path:
 @pytest.fixture
 def large_images(monkeypatch):
     """Images of more than 10,000 pixels are large."""
-    monkeypatch.setattr(files, "LARGE", 10_000)
+    monkeypatch.setattr(files, "STREAMING_THRESHOLD", 10_000)
 
 
 def indices(path: Path) -> np.ndarray:

@@ -2,19 +2,18 @@ from __future__ import annotations
 
 import csv
 
-import numpy as np
 import pytest
 import torch
 
 from pixelwise.classes import Classes
 from pixelwise.masks import Masks
 from pixelwise.segmentation import Segmentation
-from pixelwise.writers.objects_table import HEADER, centroids, number_map, numbers, rows, write
+from pixelwise.writers.objects_table import HEADER, centroids, object_numbers, rows, write
 
 CELLS = Classes(("background", "cell", "debris, other"), background=0)
 
 
-def found(seed: int = 0) -> Segmentation:
+def noise(seed: int = 0) -> Segmentation:
     """Twenty masks of noise, the fifth empty."""
     masks = torch.rand(20, 30, 40, generator=torch.Generator().manual_seed(seed)) > 0.7
     masks[4] = False
@@ -22,7 +21,7 @@ def found(seed: int = 0) -> Segmentation:
 
 
 def test_centroids_are_the_means_of_the_pixels():
-    result = found()
+    result = noise()
     assert result.masks is not None
     for mask, centre in zip(result.masks, centroids(result.masks), strict=True):
         expected = mask.nonzero().double().mean(0).flip(0) + 0.5 if mask.any() else torch.zeros(2)
@@ -33,7 +32,7 @@ def test_centroids_are_the_means_of_the_pixels():
 
 
 def test_a_table_is_read_back(tmp_path):
-    table = rows("a, b.png", found())
+    table = rows("a, b.png", noise())
     write(table, tmp_path / "table.csv")
     with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as file:
         header, *back = csv.reader(file)
@@ -47,17 +46,5 @@ def test_a_table_is_read_back(tmp_path):
 def test_the_numbers_leave_the_background_out():
     ids = torch.tensor([[1, 2, 3, 0]], dtype=torch.int32)
     result = Segmentation(CELLS, torch.tensor([1, 0, 1]), ids=ids)
-    assert numbers(result).tolist() == [1, 0, 2]
+    assert object_numbers(result).tolist() == [1, 0, 2]
     assert [row[1] for row in rows("a", result)] == [1, 2]
-    called, names = number_map(result)
-    assert called.tolist() == [[1, 0, 2, 65535]]
-    assert names == {1: "cell", 2: "cell"}
-
-
-def test_crowds_are_void_in_a_label_map():
-    masks = torch.tensor([[[True, False, False]], [[False, True, False]]])
-    result = Segmentation(CELLS, torch.tensor([1, 1]), masks=masks, crowd=torch.tensor([False, True]))
-    called, names = number_map(result)
-    assert called.tolist() == [[1, 65535, 0]]
-    assert called.dtype == np.uint16
-    assert names == {1: "cell"}

@@ -1,99 +1,124 @@
-"""Which images the names of files, folders and patterns mean."""
+"""Finding the images that files, folders and patterns name."""
 
 from __future__ import annotations
 
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..images.file_names import IMAGE_SUFFIXES, file_not_found
 
 MASK_ENDING = re.compile(r"(?i)[_\-. ](masks?|labels?|gt|seg|segmentation)$")
-"""How the name of a mask ends that lies beside its image."""
+"""The endings of the names of masks that lie beside their images."""
+
+File = tuple[Path, Path]
+"""The folder that the name of an image is relative to, and the path of the image."""
 
 
 def find_images(
     sources: Iterable[str | os.PathLike[str]], out: Path, formats: Iterable[str] = ()
 ) -> tuple[dict[str, Path], tuple[Path, ...]]:
-    """The images that the sources name, by the names of their results; earlier results are left out.
+    """Find the images that the sources name, leaving out masks and earlier results.
 
-    These are what lies below `out`, or, of sources that lie there themselves, in the folders of the formats.
+    Args:
+        sources: files, folders (with everything below them), and patterns.
+        out: the folder of the results: what lies below it is an earlier result. Of a source that itself lies below
+            it, only the folders of the formats hold earlier results.
+        formats: the names of these folders.
 
     Returns:
-        The images, and the masks beside them that were left out of folders.
+        The images by the names of their results, and the masks beside images that were left out of folders.
 
     Raises:
         FileNotFoundError: a source does not exist.
-        ValueError: no images at all, or two with the same name.
+        ValueError: there are no images at all, or two with the same name.
     """
-    found: dict[str, Path] = {}
-    left_out: list[Path] = []
-    out = out.resolve()
-    for source in sources:
-        before = len(found)
-        within = out in (Path(source).resolve() / "any").parents
-        results = {out / format for format in formats} if within else {out}
-        expanded = list(_expanded(str(source)))
-        masks = _masks([path for _, path in expanded]) if Path(source).is_dir() else set()
-        for base, path in expanded:
-            if results.intersection(path.resolve().parents) and not Path(source).is_file():
-                continue
-            if path in masks:
-                left_out.append(path)
-                continue
+    images: dict[str, Path] = {}
+    masks: list[Path] = []
+    for source in map(Path, sources):
+        files = _without_results(list(_expanded(source)), source, out.resolve(), formats)
+        if source.is_dir():
+            files, masks_here = _without_masks(files)
+            masks += masks_here
+        number_before = len(images)
+        for base, path in files:
             name = path.relative_to(base).with_suffix("").as_posix()
-            if found.setdefault(name, path).resolve() != path.resolve():
-                beside = found[name].parent == path.parent
-                way = (
-                    f"name one kind only, '{path.parent}/*{found[name].suffix}'"
-                    if beside
-                    else "give the folder of both"
-                )
-                raise ValueError(
-                    f"{found[name]} and {path} would both be written as {name!r}: {way}, "
-                    "or predict them into two folders"
-                )
-        if Path(source).is_dir() and len(found) == before:
+            if images.setdefault(name, path).resolve() != path.resolve():
+                raise ValueError(_name_clash(name, images[name], path))
+        if source.is_dir() and len(images) == number_before:
             raise ValueError(f"{source} holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    if not found:
+    if not images:
         raise ValueError("there are no images to predict: name files, folders or patterns")
-    return found, tuple(left_out)
+    return images, tuple(masks)
 
 
-def _masks(paths: Sequence[Path]) -> set[Path]:
-    """The PNGs that have their image beside them: a.png with a.jpg, a_mask.png with a.png."""
-    beside: dict[Path, list[Path]] = {}
+def _name_clash(name: str, first: Path, second: Path) -> str:
+    """Describe two images whose results would have the same name, and how to tell them apart."""
+    advice = "give the folder of both"
+    if first.parent == second.parent:
+        advice = f"name one kind only, '{second.parent}/*{first.suffix}'"
+    return f"{first} and {second} would both be written as {name!r}: {advice}, or predict them into two folders"
+
+
+def _without_results(files: list[File], source: Path, out: Path, formats: Iterable[str]) -> list[File]:
+    """Leave out the results of earlier predictions, unless one of them is named itself."""
+    if source.is_file():
+        return files
+    source_is_below_out = out in (source.resolve() / "any").parents
+    folders = {out / format for format in formats} if source_is_below_out else {out}
+    return [(base, path) for base, path in files if not folders.intersection(path.resolve().parents)]
+
+
+def _without_masks(files: list[File]) -> tuple[list[File], list[Path]]:
+    """Leave out the masks of images beside them.
+
+    Returns:
+        The other files, and the masks.
+    """
+    masks = _masks([path for _, path in files])
+    images = [(base, path) for base, path in files if path not in masks]
+    return images, [path for _, path in files if path in masks]
+
+
+def _masks(paths: Iterable[Path]) -> set[Path]:
+    """Find the PNGs that are masks of an image beside them: a.png of a.jpg, a_mask.png of a.png."""
+    by_stem: dict[Path, list[Path]] = {}
     for path in paths:
-        beside.setdefault(path.with_suffix(""), []).append(path)
+        by_stem.setdefault(path.with_suffix(""), []).append(path)
     masks = set()
-    for stem, same in beside.items():
-        pngs = [path for path in same if path.suffix.lower() == ".png"]
-        plain = stem.with_name(MASK_ENDING.sub("", stem.name) or stem.name)
-        if (len(pngs) == 1 and len(same) == 2) or (plain != stem and plain in beside):
+    for stem, same_stem in by_stem.items():
+        pngs = [path for path in same_stem if path.suffix.lower() == ".png"]
+        beside_image = len(pngs) == 1 and len(same_stem) == 2
+        image_stem = stem.with_name(MASK_ENDING.sub("", stem.name) or stem.name)
+        if beside_image or (image_stem != stem and image_stem in by_stem):
             masks.update(pngs)
     return masks
 
 
-def _expanded(source: str) -> Iterator[tuple[Path, Path]]:
-    """Each image that a source names, after the folder that its name counts from."""
-    path = Path(source)
-    if path.is_dir():
-        yield from ((path, one) for one in sorted(path.rglob("*")) if _looks_like_a_image(one, path))
-    elif path.exists():
-        yield path.parent, path
-    elif glob.has_magic(source):
-        fixed = next(n for n, part in enumerate(path.parts) if glob.has_magic(part))
-        base = Path(*path.parts[:fixed])
-        matches = sorted(base.glob("/".join(path.parts[fixed:])))
+def _expanded(source: Path) -> Iterator[File]:
+    """Expand a file, folder or pattern into its images."""
+    if source.is_dir():
+        for path in sorted(source.rglob("*")):
+            if _looks_like_an_image(path, source):
+                yield source, path
+    elif source.exists():
+        yield source.parent, source
+    elif glob.has_magic(str(source)):
+        parts = source.parts
+        first_magic = next(n for n, part in enumerate(parts) if glob.has_magic(part))
+        base = Path(*parts[:first_magic])
+        matches = sorted(base.glob("/".join(parts[first_magic:])))
         if not matches:
             raise FileNotFoundError(f"no file fits the pattern {source}")
-        yield from ((base, one) for one in matches if _looks_like_a_image(one, base))
+        for path in matches:
+            if _looks_like_an_image(path, base):
+                yield base, path
     else:
-        raise file_not_found(path)
+        raise file_not_found(source)
 
 
-def _looks_like_a_image(path: Path, base: Path) -> bool:
+def _looks_like_an_image(path: Path, base: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
     return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()

@@ -1,5 +1,4 @@
-"""Class maps that are written row by row, so that they need not be whole in memory: PNG, and TIFF that keeps its place
-on earth."""
+"""Class maps that are written row by row, never whole in memory: palette PNG, and georeferenced TIFF."""
 
 from __future__ import annotations
 
@@ -18,17 +17,17 @@ from ..ops.atomic_files import write_aside
 from ..types import Array, Size
 
 VOID_COLOR: Color = (224, 224, 192)
-"""What viewers show for void in a class map, as in the masks of PASCAL VOC."""
+"""The palette colour of void in a class map, as in the masks of PASCAL VOC."""
 
 TILE = 256
-"""Side of the tiles of a TIFF, pixels; write multiples of so many rows at once, so that each tile is written once."""
+"""Side of the tiles of a TIFF, pixels. Write multiples of this many rows at once, so that each tile is written once."""
 
 Write = Callable[[Array], None]
-"""Takes the next rows, (n, W) uint8."""
+"""A function that writes the next rows, (n, W) uint8."""
 
 
 def palette(classes: Classes) -> Array:
-    """(256, 3) uint8: the colour of each class, and of void."""
+    """Return the colour of each class, and of void, as a palette: (256, 3) uint8."""
     colors = np.zeros((VOID + 1, 3), np.uint8)
     colors[: len(classes)] = classes.colors
     colors[VOID] = VOID_COLOR
@@ -37,15 +36,15 @@ def palette(classes: Classes) -> Array:
 
 @contextmanager
 def png_rows(path: Path, size: Size, classes: Classes) -> Iterator[Write]:
-    """A palette PNG of class indices, whole when the block ends, else not there.
+    """Open a palette PNG of class indices for writing; complete after the block, absent on errors.
 
     Args:
         path: the file.
-        size: height and width, pixels.
-        classes: for the palette.
+        size: the height and width, pixels.
+        classes: the classes, for the palette.
 
     Raises:
-        OSError: names the file when it cannot be written.
+        OSError: names the file if it cannot be written.
     """
     packer = zlib.compressobj(6)
     with write_aside(path) as aside, aside.open("wb") as file:
@@ -68,17 +67,17 @@ def png_rows(path: Path, size: Size, classes: Classes) -> Iterator[Write]:
 
 @contextmanager
 def tiff_rows(path: Path, size: Size, classes: Classes, like: Path) -> Iterator[Write]:
-    """A tiled TIFF of class indices with a palette and void as "no data", whole when the block ends, else not there.
+    """Open a tiled TIFF of class indices with a palette, void as "no data"; complete after the block, absent on errors.
 
     Args:
         path: the file.
-        size: height and width, pixels.
-        classes: for the palette.
-        like: the image, a TIFF: its coordinate system, transform and control points are kept.
+        size: the height and width, pixels.
+        classes: the classes, for the palette.
+        like: the predicted image, a TIFF, whose coordinate system, transform and control points are copied.
 
     Raises:
         ImportError: rasterio is not installed.
-        OSError: names the file when it cannot be written.
+        OSError: names the file if it cannot be written.
     """
     with write_aside(path) as aside, gdal():
         import rasterio
@@ -90,7 +89,7 @@ def tiff_rows(path: Path, size: Size, classes: Classes, like: Path) -> Iterator[
                 kept |= {"gcps": source.gcps[0], "crs": source.gcps[1], "transform": None}
         kept |= {"height": size[0], "width": size[1], "count": 1, "dtype": "uint8", "nodata": VOID}
         tiles = {"tiled": True, "blockxsize": TILE, "blockysize": TILE, "compress": "deflate", "bigtiff": "if_safer"}
-        parts: list[tuple[Window, int]] = []  # what was written, and its checksum
+        parts: list[tuple[Window, int]] = []  # each written window, and its checksum
 
         def write(rows: Array) -> None:
             top = parts[-1][0].row_off + parts[-1][0].height if parts else 0
@@ -101,7 +100,8 @@ def tiff_rows(path: Path, size: Size, classes: Classes, like: Path) -> Iterator[
             with rasterio.open(aside, "w", driver="GTiff", **kept, **tiles) as file:
                 file.write_colormap(1, dict(enumerate(map(tuple, palette(classes).tolist()))))
                 yield write
-            with rasterio.open(aside, driver="GTiff") as file:  # what fails while it closes a file GDAL does not tell
+            # GDAL does not report a failure while it closes a file, such as a full disk: read everything back.
+            with rasterio.open(aside, driver="GTiff") as file:
                 whole = all(zlib.crc32(file.read(1, window=part)) == checksum for part, checksum in parts)
         except rasterio.errors.RasterioError:
             whole = False
