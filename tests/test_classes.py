@@ -40,7 +40,7 @@ def test_immutable():
     ("arguments", "message"),
     [
         ({"names": ()}, "at least one name"),
-        ({"names": ("a", "b", "a")}, "'a' stand more than once"),
+        ({"names": ("a", "b", "a")}, "these are repeated: 'a'"),
         ({"names": ("a", "b"), "colors": ((0, 0, 0),)}, "1 colors for 2 classes"),
         ({"names": ("a", "b"), "things": (True,)}, "1 things for 2 classes"),
         ({"names": ("a",), "colors": ((0, 0, 256),)}, "not RGB from 0 to 255"),

@@ -1,7 +1,8 @@
-"""Sample: one image with its ground truth. Batch: several, padded to one size, as a model takes them."""
+"""Sample: one image with its ground truth. Batch: several images of one size, padded, as a model takes them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,19 +10,21 @@ import torch
 from torch import Tensor
 
 from .segmentation import Segmentation
+from .types import Size
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One image, and what is where in it.
+    """One image with its ground truth.
 
     Attributes:
         image: (3, H, W) uint8 RGB; usually a view of rows of pixels (channels last in memory).
-        truth: of the same size, or None where nobody knows it.
-        name: what to call it in tables and file names: its path below the data set's folder, without the suffix.
+        truth: ground truth of the same size, or None where there is none.
+        name: the name in tables and file names: the path below the data set's folder, without the suffix.
 
     Raises:
-        TypeError, ValueError: for another dtype or shape, for a ground truth of another size.
+        TypeError: the image has another dtype.
+        ValueError: the image has another shape, or the ground truth another size.
     """
 
     image: Tensor
@@ -29,34 +32,41 @@ class Sample:
     name: str = ""
 
     def __post_init__(self) -> None:
+        what = self.name or "the image"
         if self.image.dtype != torch.uint8:
-            raise TypeError(f"{self.name or 'the image'}: an image must be uint8 from 0 to 255, not {self.image.dtype}")
+            raise TypeError(f"{what}: an image must be uint8 from 0 to 255, not {self.image.dtype}")
         if self.image.ndim != 3 or self.image.shape[0] != 3 or not self.image.numel():
-            raise ValueError(f"{self.name or 'the image'}: an image must be (3, H, W), not {tuple(self.image.shape)}")
+            raise ValueError(f"{what}: an image must be (3, H, W), not {tuple(self.image.shape)}")
         if self.truth is not None and self.truth.size != self.size:
-            (h, w), (th, tw) = self.size, self.truth.size
-            raise ValueError(f"{self.name or 'the image'} is {w}x{h}, but its mask is {tw}x{th}: they must agree")
+            height, width = self.size
+            mask_height, mask_width = self.truth.size
+            raise ValueError(
+                f"{what} is {width}x{height}, but its mask is {mask_width}x{mask_height}: they must have the same size"
+            )
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width, pixels."""
+    def size(self) -> Size:
+        """Height and width of the image, pixels."""
         return self.image.shape[1], self.image.shape[2]
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What a model takes.
+    """Images of one size, padded on the right and below, with their ground truths: the input of a model.
 
     Attributes:
-        images: (B, 3, H, W) float32 RGB in [0, 1], channels last in memory, zero right of and below the smaller ones.
-        truths: one an image, padded with void (or with nothing, in masks) to (H, W); empty where nobody knows them.
+        images: (B, 3, H, W) float32 RGB in [0, 1], channels last in memory, zero in the padding.
+        truths: one for each image, (H, W), void in the padding (empty in masks); an empty tuple where there are none.
         sizes: height and width of each image before padding.
-        names: of the samples.
+        names: the name of each sample.
+
+    Raises:
+        ValueError: the images have another shape or dtype, or the lengths differ.
     """
 
     images: Tensor
     truths: tuple[Segmentation, ...]
-    sizes: tuple[tuple[int, int], ...]
+    sizes: tuple[Size, ...]
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -64,15 +74,18 @@ class Batch:
             raise ValueError(
                 f"images must be (B, 3, H, W) float32, not {tuple(self.images.shape)} of {self.images.dtype}"
             )
-        for name, given in (("truths", self.truths or self.sizes), ("sizes", self.sizes), ("names", self.names)):
-            if len(given) != len(self.images):
-                raise ValueError(f"{len(given)} {name} for {len(self.images)} images")
+        lengths = {"sizes": len(self.sizes), "names": len(self.names)}
+        if self.truths:
+            lengths["truths"] = len(self.truths)
+        for name, length in lengths.items():
+            if length != len(self.images):
+                raise ValueError(f"{length} {name} for {len(self.images)} images")
 
     def __len__(self) -> int:
         return len(self.images)
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same on another device."""
+        """The batch on another device."""
         return Batch(
             self.images.to(device, non_blocking=True, memory_format=torch.channels_last),
             tuple(truth.to(device) for truth in self.truths),
@@ -82,32 +95,44 @@ class Batch:
 
 
 def collate(samples: Sequence[Sample], multiple: int = 1) -> Batch:
-    """One batch of samples, padded on the right and below to the largest, and to a multiple of `multiple` pixels.
+    """Make a batch of samples, padded on the right and below to the largest height and width.
+
+    Args:
+        samples: one or more, all with ground truth or all without.
+        multiple: height and width are rounded up to a multiple of this, pixels.
 
     Raises:
-        ValueError: for no samples at all, or for a mix of samples with and without ground truth.
+        ValueError: there are no samples, or only some have ground truth.
     """
     if not samples:
         raise ValueError("a batch needs at least one sample")
-    truths = [sample.truth for sample in samples if sample.truth is not None]
-    if len(truths) not in (0, len(samples)):
-        without = next(sample.name for sample in samples if sample.truth is None)
-        raise ValueError(f"{without or 'a sample'} has no ground truth, while others of the batch have")
-    height, width = (-(-max(sizes) // multiple) * multiple for sizes in zip(*(s.size for s in samples), strict=True))
+    height = _round_up(max(sample.size[0] for sample in samples), multiple)
+    width = _round_up(max(sample.size[1] for sample in samples), multiple)
+    truths = [pad(truth, height, width) for truth in _truths(samples)]
     images = torch.zeros(len(samples), height, width, 3).permute(0, 3, 1, 2)
     for image, sample in zip(images, samples, strict=True):
         h, w = sample.size
         torch.div(sample.image, 255, out=image[:, :h, :w])
-    return Batch(
-        images,
-        tuple(pad(truth, height, width) for truth in truths),
-        tuple(sample.size for sample in samples),
-        tuple(sample.name for sample in samples),
-    )
+    sizes = tuple(sample.size for sample in samples)
+    names = tuple(sample.name for sample in samples)
+    return Batch(images, tuple(truths), sizes, names)
+
+
+def _round_up(number: int, multiple: int) -> int:
+    return math.ceil(number / multiple) * multiple
+
+
+def _truths(samples: Sequence[Sample]) -> list[Segmentation]:
+    """The ground truths of all samples, or none."""
+    truths = [sample.truth for sample in samples if sample.truth is not None]
+    if len(truths) not in (0, len(samples)):
+        without = next(sample.name for sample in samples if sample.truth is None)
+        raise ValueError(f"{without or 'a sample'} has no ground truth, while others of the batch have")
+    return truths
 
 
 def pad(truth: Segmentation, height: int, width: int) -> Segmentation:
-    """The ground truth on a larger canvas, nothing known right of it and below."""
+    """Enlarge a ground truth to (height, width); the padding, on the right and below, is void (empty in masks)."""
     h, w = truth.size
     if (h, w) == (height, width):
         return truth

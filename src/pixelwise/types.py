@@ -1,4 +1,4 @@
-"""Names for types that many modules use."""
+"""Type aliases that many modules share."""
 
 from __future__ import annotations
 

@@ -152,26 +152,24 @@ def _tiff_header(path: Path, tags: TiffTags) -> Header:
     samples = tags.samples
     if samples > 4 or (samples == 2 and not tags.has_extra_samples):
         raise ValueError(f"{path}: the TIFF has {samples} bands: choose one, or three for red, green and blue")
-    if tags.photometric == tiff_tags.PALETTE:
-        mode = "P"
-    else:
-        mode = "L" if samples == 1 else "RGB"
     value = _SAMPLE_FORMAT_LETTERS.get(tags.sample_formats[0], "") + str(tags.bits[0] // 8)
-    is_plain = (
-        tags.photometric in (tiff_tags.BLACK_IS_ZERO, tiff_tags.RGB)
-        and len(set(tags.bits)) == 1
-        and samples in (1, 3, 4)
-    )
-    opencv_flags = None
-    if is_plain and _has_deep_planes(tags, value):
-        mode = value  # OpenCV mixes up such planes, and Pillow cannot read them: decoding refuses this mode
-    elif is_plain and value in _OPENCV_TIFF_VALUES:
-        opencv_flags = int(cv2.IMREAD_UNCHANGED)
-        if value != "u1":
-            mode = value
+    mode, opencv_flags = _tiff_mode(tags), None
+    if _has_plain_pixels(tags):
+        if samples > 1 and tags.planar == tiff_tags.SEPARATE_PLANES and value != "u1":
+            mode = value  # OpenCV mixes up such planes, and Pillow cannot read them: decoding refuses this mode
+        elif value in _OPENCV_TIFF_VALUES:
+            opencv_flags = int(cv2.IMREAD_UNCHANGED)
+            mode = mode if value == "u1" else value
     return Header("TIFF", (tags.height, tags.width), _valid_orientation(tags.orientation), mode, opencv_flags)
 
 
-def _has_deep_planes(tags: TiffTags, value: str) -> bool:
-    """Whether the bands lie in separate planes and have other values than bytes."""
-    return tags.samples > 1 and tags.planar == tiff_tags.SEPARATE_PLANES and value != "u1"
+def _tiff_mode(tags: TiffTags) -> str:
+    if tags.photometric == tiff_tags.PALETTE:
+        return "P"
+    return "L" if tags.samples == 1 else "RGB"
+
+
+def _has_plain_pixels(tags: TiffTags) -> bool:
+    """True for grey, RGB and RGBA pixels whose values all have the same number of bits."""
+    has_plain_colors = tags.photometric in (tiff_tags.BLACK_IS_ZERO, tiff_tags.RGB)
+    return has_plain_colors and len(set(tags.bits)) == 1 and tags.samples in (1, 3, 4)

@@ -1,5 +1,5 @@
-"""Images that are asked for one window of rows and columns after the other, from top to bottom: large ones are read
-from their files in that order, so that a few hundred rows are in memory at a time."""
+"""Images that are read in windows from top to bottom, so that a few hundred rows of a large file are in memory at a time.
+"""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from .header import read_header
 from .scaling import scaled, scaled_rows
 
 MAX_WIDTH = 200_000
-"""Images that claim longer rows than this are not read in rows: memory grows with them."""
+"""Images with longer rows are refused: the memory that is needed grows with the width."""
 
 MAX_PIXELS_IN_ROWS = 40_000_000_000
-"""Images that claim more pixels than this are not even read in rows: it would take days and fill the disk."""
+"""Images with more pixels are refused even in rows: predicting them would take days and fill the disk."""
 
 MAX_BLOCK = 1 << 28
-"""The most bytes that a file may make a decoder hold at once: a row of its tiles, or a strip."""
+"""Maximum number of bytes that a decoder must hold at once: one row of tiles, or one strip."""
 
-CACHE = 1 << 26
+GDAL_CACHE = 1 << 26
 """Bytes of decoded pixels that GDAL may keep."""
 
-ROWS = 64
-"""At least so many rows are read at once."""
+MIN_ROWS = 64
+"""Minimum number of rows that are read at once."""
 
-TYPES = ("uint8", "uint16", "uint32", "int16", "int32", "float32", "float64")
-KINDS = {"TIFF": "GTiff", "PNG": "PNG", "JPEG": "JPEG"}  # the names that GDAL has for them
+DTYPES = ("uint8", "uint16", "uint32", "int16", "int32", "float32", "float64")
+GDAL_DRIVERS = {"TIFF": "GTiff", "PNG": "PNG", "JPEG": "JPEG"}
 
 Window = Callable[[slice, slice], Tensor]
-"""(rows, columns) → (3, h, w) uint8 RGB of an image; no window starts above the one before it."""
+"""A function (rows, columns) → (3, h, w) uint8 RGB; its windows must be asked for from top to bottom."""
 
 
 class Rows(Protocol):
-    """An image of which nobody says where its pixels are."""
+    """An image that is read in windows, whether it is in memory or on disk."""
 
     @property
     def size(self) -> Size:
@@ -53,13 +53,13 @@ class Rows(Protocol):
         ...
 
     def at(self, size: Size) -> Window:
-        """The windows of the image scaled to this size, from its top on."""
+        """Start reading the image, resized to `size`, from the top."""
         ...
 
 
 @dataclass(frozen=True)
 class InMemory:
-    """An image that is in memory as a whole.
+    """An image in memory.
 
     Attributes:
         pixels: (3, H, W) uint8.
@@ -72,18 +72,18 @@ class InMemory:
         return self.pixels.shape[1], self.pixels.shape[2]
 
     def at(self, size: Size) -> Window:
-        rows = scaled(self.pixels.permute(1, 2, 0).cpu().numpy(), size)
-        image = torch.from_numpy(rows).permute(2, 0, 1)
+        resized = scaled(self.pixels.permute(1, 2, 0).cpu().numpy(), size)
+        image = torch.from_numpy(resized).permute(2, 0, 1)
         return lambda rows, columns: image[:, rows, columns]
 
 
 class OnDisk:
-    """An image in a file, TIFF, PNG or JPEG, of which only the rows that are wanted are in memory.
+    """A TIFF, PNG or JPEG file, of which only the rows of the current window are in memory.
 
-    Its pixels are those of `read_image`, but that GDAL interpolates the colours of a JPEG differently where they have
-    less resolution than its brightness: by half a grey level or so.
+    Its pixels are those of `read_image`, except that GDAL interpolates the colours of a JPEG differently where they
+    have less resolution than its brightness: by about half a grey level.
 
-    A context manager: the file is open between `with` and the end of its block.
+    A context manager: the file can be read inside a `with` block.
 
     Args:
         path: the file.
@@ -96,30 +96,33 @@ class OnDisk:
 
     Raises:
         ImportError: rasterio is not installed.
-        FileNotFoundError: names the file of the most similar name.
-        ValueError: the file cannot be read, or not in rows: it lies turned, has a palette, is interlaced, is stored in
-            one piece, has rows longer than `MAX_WIDTH`; the message says what to do.
+        FileNotFoundError: the file does not exist; the error suggests the most similar name.
+        ValueError: the file cannot be read, or not row by row: it has an EXIF orientation or a palette, is interlaced,
+            is stored in one piece, or has rows longer than `MAX_WIDTH`; the message says what to do.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS_IN_ROWS) -> None:
         self.path = Path(path)
         header = read_header(path, max_pixels=max_pixels)
         self.kind, self.size, self._scale = header.kind, header.size, 255.0
-        if header.kind not in KINDS:
+        if header.kind not in GDAL_DRIVERS:
             raise ValueError(self._refusal(f"is {header.kind}", "save it as a tiled TIFF"))
         if header.orientation != 1:
             raise ValueError(self._refusal("lies turned (EXIF orientation)", "save it upright"))
         if self.size[1] > MAX_WIDTH:
             raise ValueError(self._refusal(f"has rows of more than {MAX_WIDTH:,} pixels", "cut it into pieces"))
+        # Files that OpenCV cannot decode as they are: GDAL would read something else than `read_image`.
         if header.kind != "TIFF" and header.opencv_flags is None:
             what = "has a palette or a transparent colour, or is cut short"
             raise ValueError(self._refusal(what, "save it with 8 bits a colour"))
         self._open = ExitStack()
         with self:
             file = self._dataset()
-            self._check(file)
+            self._check_pixels(file)
+            self._check_layout(file)
             if file.dtypes[0] != "uint8":
-                high = max(max_value(self.path, rows) for rows in self._stored())
+                # The full scale depends on the largest value, so that all rows must be read once before the first.
+                high = max(max_value(self.path, rows) for rows in self._stored_rows())
                 self._scale = full_scale_of(self.path, np.dtype(file.dtypes[0]), high)
 
     def __enter__(self) -> OnDisk:
@@ -130,32 +133,33 @@ class OnDisk:
         self._open.close()
 
     def at(self, size: Size) -> Window:
-        rows = (as_rgb(stored, self._scale) for stored in self._stored())
+        rows = (as_rgb(stored, self._scale) for stored in self._stored_rows())
         return _window(scaled_rows(rows, self.size, size), size[1])
 
     def reduced(self, size: Size) -> Tensor:
-        """(3, h, w) uint8: the whole image at a size that memory holds; the file is opened and closed."""
+        """(3, h, w) uint8: the whole image, resized to `size`; can be called outside of a `with` block."""
         with self:
             return self.at(size)(slice(0, size[0]), slice(0, size[1]))
 
     def _dataset(self) -> Any:
         import rasterio
 
-        # The absolute path is a file's and no address; no other driver than that of its first bytes may open it.
+        # GDAL takes URLs and names of virtual files too: only an absolute path is certainly a file. It would also open
+        # what is disguised as an image: only the driver that belongs to the first bytes may.
         path = str(self.path.resolve())
         try:
-            return self._open.enter_context(rasterio.open(path, driver=KINDS[self.kind], sharing=False))
+            return self._open.enter_context(rasterio.open(path, driver=GDAL_DRIVERS[self.kind], sharing=False))
         except rasterio.errors.RasterioError as error:
             raise ValueError(f"{self.path}: the {self.kind} file is broken ({error}): save it anew") from error
 
-    def _stored(self) -> Iterator[Array]:
-        """(n, W, D): the next rows as they are in the file, whole rows of its tiles."""
+    def _stored_rows(self) -> Iterator[Array]:
+        """(n, W, D): the next rows as they are stored, in whole rows of tiles."""
         from rasterio.errors import RasterioError
         from rasterio.windows import Window as Part
 
         file = self._dataset()
-        tall = max(height for height, _ in file.block_shapes)
-        rows = math.ceil(ROWS / tall) * tall
+        tile_height = max(height for height, _ in file.block_shapes)
+        rows = math.ceil(MIN_ROWS / tile_height) * tile_height
         for top in range(0, file.height, rows):
             part = Part(0, top, file.width, min(rows, file.height - top))
             try:
@@ -168,24 +172,42 @@ class OnDisk:
                 ) from error
         file.close()
 
-    def _check(self, file: Any) -> None:
-        kinds, details = [kind.name for kind in file.colorinterp], file.tags(ns="IMAGE_STRUCTURE")
-        bits = int(file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
-        odd = bits < 8 or "palette" in kinds or "MINISWHITE" in details or details.get("SOURCE_COLOR_SPACE") == "CIELAB"
+    def _check_pixels(self, file: Any) -> None:
+        """Refuse pixels that GDAL reads otherwise than `read_image`."""
         if (file.height, file.width) != self.size:
             raise ValueError(f"{self.path}: GDAL finds {file.width}x{file.height} pixels in it, and the header others")
-        if file.count not in (1, 3, 4) or odd:
-            what = f"is neither grey nor in plain colours (it holds {', '.join(kinds)})"
+        bands = [band.name for band in file.colorinterp]
+        structure = file.tags(ns="IMAGE_STRUCTURE")
+        bits = int(file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
+        is_plain = (
+            file.count in (1, 3, 4)
+            and bits >= 8
+            and "palette" not in bands
+            and "MINISWHITE" not in structure
+            and structure.get("SOURCE_COLOR_SPACE") != "CIELAB"
+        )
+        if not is_plain:
+            what = f"is neither grey nor in plain colours (it holds {', '.join(bands)})"
             raise ValueError(self._refusal(what, "save it as grey, RGB or RGBA of 8 bits or more"))
-        if any(kind not in TYPES for kind in file.dtypes):
-            raise ValueError(self._refusal(f"holds {file.dtypes[0]}", f"save it as one of {', '.join(TYPES)}"))
-        with open_file(self.path) as raw:
-            interlaced = self.kind == "PNG" and raw.read(29)[28:] == b"\1"
-        tall, wide = (max(sides) for sides in zip(*file.block_shapes, strict=True))
-        pixel = np.dtype(file.dtypes[0]).itemsize * file.count
-        if interlaced or tall * max(wide, file.width) * pixel > MAX_BLOCK:
-            what = "is interlaced" if interlaced else f"is stored in pieces of {tall} rows"
-            raise ValueError(self._refusal(what, "save it in tiles (rio convert --co tiled=yes OLD NEW.tif)"))
+        if any(dtype not in DTYPES for dtype in file.dtypes):
+            raise ValueError(self._refusal(f"holds {file.dtypes[0]}", f"save it as one of {', '.join(DTYPES)}"))
+
+    def _check_layout(self, file: Any) -> None:
+        """Refuse files of which many rows must be decoded to get at one."""
+        tile_height = max(height for height, _ in file.block_shapes)
+        tile_width = max(width for _, width in file.block_shapes)
+        pixel_bytes = np.dtype(file.dtypes[0]).itemsize * file.count
+        if self._is_interlaced():
+            what = "is interlaced"
+        elif tile_height * max(tile_width, file.width) * pixel_bytes > MAX_BLOCK:
+            what = f"is stored in pieces of {tile_height} rows"
+        else:
+            return
+        raise ValueError(self._refusal(what, "save it in tiles (rio convert --co tiled=yes OLD NEW.tif)"))
+
+    def _is_interlaced(self) -> bool:
+        with open_file(self.path) as file:
+            return self.kind == "PNG" and file.read(29)[28:] == b"\1"  # the interlace method in the chunk IHDR
 
     def _refusal(self, what: str, remedy: str) -> str:
         return f"{self.path} {what}, and is not read row by row: {remedy}"
@@ -193,7 +215,7 @@ class OnDisk:
 
 @contextmanager
 def gdal() -> Iterator[None]:
-    """GDAL with little memory, whose warnings are errors where pixels are lost, and which reads no files beside.
+    """Run GDAL with a small cache, and with errors instead of warnings where pixels of a JPEG are lost.
 
     Raises:
         ImportError: rasterio is not installed.
@@ -202,25 +224,30 @@ def gdal() -> Iterator[None]:
         import rasterio
     except ImportError as error:
         raise ImportError("reading images row by row takes rasterio: pip install 'pixelwise[large]'") from error
-    options = {"GDAL_CACHEMAX": CACHE, "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
+    options = {"GDAL_CACHEMAX": GDAL_CACHE, "GDAL_ERROR_ON_LIBJPEG_WARNING": True}
     with warnings.catch_warnings(), rasterio.Env(**options):
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         yield
 
 
 def _window(rows: Iterator[Array], width: int) -> Window:
-    """The windows of an image whose rows come one after the other."""
-    kept, first = np.empty((0, width, 3), np.uint8), 0
+    """The windows of an image whose rows are given from top to bottom.
+
+    Args:
+        rows: (n, width, 3) uint8, the next n rows.
+        width: pixels.
+    """
+    kept, first = np.empty((0, width, 3), np.uint8), 0  # the rows in memory, and the number of the first of them
 
     def window(wanted: slice, columns: slice) -> Tensor:
         nonlocal kept, first
         assert wanted.start >= first, "windows go from top to bottom"
         if wanted.stop > first + len(kept):
-            more = [kept[wanted.start - first :]]
-            first += len(kept) - len(more[0])
-            while wanted.stop > first + sum(map(len, more)):
-                more.append(next(rows))
-            kept = np.concatenate(more)
+            parts = [kept[wanted.start - first :]]  # rows above the window will not be asked for again
+            first += len(kept) - len(parts[0])
+            while wanted.stop > first + sum(map(len, parts)):
+                parts.append(next(rows))
+            kept = np.concatenate(parts)
         part = kept[wanted.start - first : wanted.stop - first, columns]
         return torch.from_numpy(part).permute(2, 0, 1)
 
