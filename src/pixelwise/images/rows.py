@@ -1,5 +1,4 @@
-"""Images that are read in windows from top to bottom, so that a few hundred rows of a large file are in memory at a time."""
-
+"""Images that are read in windows from top to bottom: of a large file, a few hundred rows are in memory at a time."""
 from __future__ import annotations
 
 import math
