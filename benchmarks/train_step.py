@@ -27,7 +27,7 @@ from pixelwise.demo import bundled
 from pixelwise.losses import criterion
 from pixelwise.training.average import Average
 from pixelwise.training.depthwise import keep_depthwise_float
-from pixelwise.training.preparation import cpu_multiplies_bf16
+from pixelwise.training.machine_check import cpu_multiplies_bf16
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.weights.checkpoint import save
 from quiet import compare

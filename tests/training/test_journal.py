@@ -18,7 +18,7 @@ def test_rows_are_written_once(tmp_path):
     journal = Journal(tmp_path, total=15, start=0, show=False)
     for number in (1, 2, 2, 3):
         journal.write(ROWS[:number])
-    journal.say("a note")
+    journal.note("a note")
     journal.close()
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import pixelwise
-from pixelwise.training.norms import over_all_gpus, settled_norms
+from pixelwise.training.norms import frozen_norms, synchronize_norms
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.run import train
 
@@ -21,7 +21,7 @@ def test_what_was_learnt_before_is_settled():
     backbone = [layer for name, layer in norms.items() if ".backbone." in name]
 
     def settled(**said: object) -> list[nn.Module]:
-        return list(settled_norms(model, Recipe("d", **said)))
+        return list(frozen_norms(model, Recipe("d", **said)))
 
     assert settled() == []
     assert settled(norm="frozen") == backbone != list(norms.values())
@@ -46,8 +46,8 @@ def test_frozen_norms_stay_while_the_rest_learns(start, cells, tmp_path):
 
 def test_frozen_norms_compute_as_in_evaluation(start, cells):
     from pixelwise.training.module import TrainingModule
-    from pixelwise.training.preparation import RunLength
     from pixelwise.training.run_state import State
+    from pixelwise.training.schedule import RunLength
 
     recipe = Recipe(str(cells), model="noisy", weights=str(start), norm="frozen")
     trainee = TrainingModule(pixelwise.load(start), recipe, RunLength(1, 1, 1, 1), State(), lambda *_: None)
@@ -65,13 +65,13 @@ def test_frozen_norms_compute_as_in_evaluation(start, cells):
 
 
 @pytest.mark.slow
-def test_statistics_over_all_gpus_change_nothing_else():
+def test_synchronised_norms_change_nothing_else():
     """EfficientNet's activations are part of its normalisation layers; a plain conversion loses them."""
     model = pixelwise.create("unet", num_classes=2, backbone="tf_efficientnet_lite0", width=8).eval()
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         before = model(images).logits
-        after = over_all_gpus(model)
+        after = synchronize_norms(model)
         assert all(isinstance(layer, nn.SyncBatchNorm) for layer in after.modules() if isinstance(layer, _BatchNorm))
         torch.testing.assert_close(after(images).logits, before)
     assert after.classes == model.classes

@@ -17,7 +17,7 @@ import torch
 import pixelwise
 from pixelwise.data.opening import open_dataset
 from pixelwise.training.recipe import Machine, Recipe
-from pixelwise.training.run import Training, train
+from pixelwise.training.run import TrainingResult, train
 from pixelwise.training.validation import Validation
 
 MACHINE = Machine(device="cpu", precision="fp32", workers=0, loggers=())
@@ -29,7 +29,7 @@ def recipe(plain, cells) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def run(recipe, tmp_path_factory) -> Training:
+def run(recipe, tmp_path_factory) -> TrainingResult:
     machine = replace(MACHINE, loggers=("csv", "tensorboard"))
     return train(recipe, machine=machine, out=tmp_path_factory.mktemp("runs") / "train", progress=False)
 
@@ -203,7 +203,7 @@ def test_what_cannot_be_is_said_before_anything_is_written(recipe, changes, mach
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_no_gpu_when_one_is_asked_for(recipe, tmp_path):
-    with pytest.raises(ValueError, match=r"device is cuda, but there is none here .*there is: cpu"):
+    with pytest.raises(ValueError, match=r"device is 'cuda', but PyTorch .*there is: cpu"):
         train(recipe, machine=replace(MACHINE, device="cuda"), out=tmp_path)
 
 

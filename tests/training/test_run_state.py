@@ -1,4 +1,4 @@
-"""The run's folder and its state."""
+"""The state of a run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from pixelwise.data.opening import open_dataset
-from pixelwise.training.recipe import Recipe
-from pixelwise.training.run_state import State, best_row, check_recipe, claim_folder, fingerprint
+from pixelwise.training.run_state import State, best_row, fingerprint
 
 
 def test_a_state_comes_back(tmp_path):
@@ -60,30 +59,8 @@ class Unwritable:
         raise OSError(28, "No space left on device")
 
 
-def test_folders(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    first = claim_folder(None, False)
-    assert claim_folder(None, False) == first, "an empty folder holds no run"
-    Recipe("d").to_yaml(first / "recipe.yaml")
-    assert claim_folder(None, False).name == "train2"
-    assert claim_folder(first, True) == first
-    with pytest.raises(FileExistsError, match="holds a run already"):
-        claim_folder(first, False)
-    with pytest.raises(FileNotFoundError, match="holds no run to resume"):
-        claim_folder(tmp_path / "nowhere", True)
-
-
-def test_a_recipe_may_change_nothing_but_the_place_of_the_data(tmp_path):
-    recipe = Recipe("here", lr=0.1)
-    recipe.to_yaml(tmp_path / "recipe.yaml")
-    check_recipe(replace(recipe, data="there"), tmp_path / "recipe.yaml")
-    with pytest.raises(ValueError, match=r"epochs was 60 and is 9; lr was 0.1 and is 0.2\. .*--weights"):
-        check_recipe(replace(recipe, lr=0.2, epochs=9), tmp_path / "recipe.yaml")
-
-
 def test_the_fingerprint_sees_names_and_sizes(cells):
-    train, val = (open_dataset(cells, split=split) for split in ("train", "val"))
+    train, val = open_dataset(cells, split="train"), open_dataset(cells, split="val")
     assert fingerprint(train) == fingerprint(replace(train, records=train.records[::-1]))
     assert len({fingerprint(train), fingerprint(val), fingerprint(replace(train, records=train.records[1:]))}) == 3
 

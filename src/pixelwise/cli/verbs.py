@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..training.options import Misfit, mapping
+from ..training.options import OptionError, mapping
 from ..training.recipe import Machine, Recipe
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def recipes(options: Namespace) -> int:
 def train(options: Namespace) -> int:
     """`pixelwise train`."""
     from ..training.run import train
-    from ..training.run_state import RECIPE, claim_folder
+    from ..training.run_folder import RECIPE, claim_folder
 
     given = {key: value for key, value in vars(options).items() if value is not None}
     changes = {f.name: given[f.name] for f in dataclasses.fields(Recipe) if f.name in given}
@@ -145,7 +145,7 @@ def train(options: Namespace) -> int:
     try:
         machine = Machine(**{f.name: given[f.name] for f in dataclasses.fields(Machine) if f.name in given})
         recipe = Recipe.from_yaml(file, changes) if file else Recipe.from_dict(changes)
-    except Misfit as error:
+    except OptionError as error:
         raise ValueError(f"--{error.name.replace('_', '-')} {error.text}") from None
     done = train(recipe, machine=machine, out=options.out, resume=options.resume)
     print(f"best weights: {done.best}\nnext: pixelwise evaluate --model {done.folder} --data {recipe.data}")

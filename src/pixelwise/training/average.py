@@ -1,4 +1,4 @@
-"""The running average of the weights, which scores better than the weights of any one step."""
+"""The running average of the weights, which scores better than the weights of any single step."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from .schedule import average_decay
 
 
 class Average:
-    """An exponential moving average of everything that a model has learnt, batch statistics included.
+    """An exponential moving average of the weights and of the batch statistics of a model.
 
     Args:
-        model: what is averaged.
+        model: the model in training.
         decay: of the average, in [0, 1); 0 keeps the model of the last step.
 
     Attributes:
-        model: the averaged model, in `eval()` and without the heads that only training needs; what is validated and
-            saved.
+        model: the averaged model, in `eval()` and without auxiliary heads; what is validated and saved.
     """
 
     def __init__(self, model: Model, decay: float) -> None:
@@ -30,14 +29,18 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: Model, step: int) -> None:
-        """Move towards the model after optimiser step `step`, counted from 0."""
-        pairs = list(zip(self.model.state_dict().values(), model.state_dict().values(), strict=True))
-        real = [(kept, new) for kept, new in pairs if kept.is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in real], [b for _, b in real], 1 - average_decay(self.decay, step))
-        for kept, new in pairs:
-            if not kept.is_floating_point():
-                kept.copy_(new)
+        """Move the average towards the model after optimiser step `step`, counted from 0."""
+        averages: list[Tensor] = []
+        values: list[Tensor] = []
+        for average, value in zip(self.model.state_dict().values(), model.state_dict().values(), strict=True):
+            if average.is_floating_point():
+                averages.append(average)
+                values.append(value)
+            else:
+                average.copy_(value)  # counters, as that of the batches that a normalisation has seen
+        # One call for all tensors: a loop over them takes longer than the arithmetic.
+        torch._foreach_lerp_(averages, values, 1 - average_decay(self.decay, step))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The averaged tensors."""
+        """Return the averaged tensors."""
         return self.model.state_dict()

@@ -1,4 +1,4 @@
-"""Batch normalisation when batches are too small for statistics of their own, or lie on several GPUs."""
+"""Batch normalisation in training: frozen where batches are too small, synchronised over several GPUs."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from .optimizer import in_backbone
 from .recipe import Recipe
 
 
-def over_all_gpus(model: Model) -> Model:
-    """The model with batch statistics over all processes; those of timm keep the activation that is part of them.
+def synchronize_norms(model: Model) -> Model:
+    """Replace the batch normalisations of a model by synchronised ones, with statistics over all processes.
 
-    PyTorch's own `convert_sync_batchnorm`, and so Lightning's, would lose that.
+    Uses timm's conversion: PyTorch's own `convert_sync_batchnorm`, and so Lightning's, would lose the activations that
+    are part of timm's normalisation layers.
     """
     from timm.layers import convert_sync_batchnorm
 
-    made: Model = convert_sync_batchnorm(model)
-    return made
+    synchronized: Model = convert_sync_batchnorm(model)
+    return synchronized
 
 
-def settled_norms(model: Model, recipe: Recipe) -> Iterator[nn.Module]:
-    """The batch normalisations that stay as they are, statistics, weights and biases.
+def frozen_norms(model: Model, recipe: Recipe) -> Iterator[nn.Module]:
+    """Yield the batch normalisations that stay as they are: statistics, weights and biases.
 
-    None with `norm: train`. Else those that were learnt before: all that the starting weights brought, or those of a
-    backbone with ImageNet weights; what begins anew has no statistics yet that could be kept.
+    None with `norm: train`. Otherwise those that were trained before: all of them with starting weights, those of the
+    backbone with ImageNet weights. New layers have no statistics yet that could be kept.
     """
-    if recipe.norm != "train":
-        for name, layer in model.named_modules():
-            learnt = recipe.weights is not None or (recipe.pretrained is not None and in_backbone(name))
-            if learnt and isinstance(layer, _BatchNorm):
-                yield layer
+    if recipe.norm == "train":
+        return
+    for name, layer in model.named_modules():
+        trained = recipe.weights is not None or (recipe.pretrained is not None and in_backbone(name))
+        if trained and isinstance(layer, _BatchNorm):
+            yield layer

@@ -1,4 +1,4 @@
-"""Fields of a dataclass that are YAML keys and flags at once: their help, their types, and what they may be."""
+"""Dataclass fields that are YAML keys and command-line flags at once: their help, types and allowed values."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+TYPE_NAMES = {int: "a whole number", float: "a number", str: "text"}
 
-class Misfit(ValueError):
-    """A field has a value that it cannot have.
+
+class OptionError(ValueError):
+    """A field has a value that is not allowed.
 
     Attributes:
         name: of the field.
-        text: what it is and what it must be, to be said after the name.
+        text: what the value is and what it must be; a sentence when it follows the name.
     """
 
     def __init__(self, name: str, text: str) -> None:
@@ -26,35 +28,62 @@ class Misfit(ValueError):
 
 
 def option(default: Any, help: str) -> Any:
-    """A field with its meaning."""
+    """Make a dataclass field with a default and a help text."""
     return field(default=default, metadata={"help": help})
 
 
 def coerce(options: object) -> None:
-    """Turn each value into its field's type, in place.
+    """Convert each value to its field's type, in place.
 
     "8" → 8, "0.5,2" → (0.5, 2.0), 256 → (256,), "none" → None, "stride=8,heads=[1, 2]" → {"stride": 8, "heads": [1, 2]}
 
     Raises:
-        Misfit: for a value that cannot be turned into it.
+        OptionError: a value cannot be converted.
     """
     for name, kind in get_type_hints(type(options)).items():
+        # The dataclasses are frozen for everybody else.
         object.__setattr__(options, name, _convert(name, getattr(options, name), kind))
 
 
-def choose(options: object, name: str, choices: Sequence[str]) -> None:
-    """Raise a Misfit, with the nearest choice, where the field is none of them."""
+def require_choice(options: object, name: str, choices: Sequence[str]) -> None:
+    """Check that a field is one of the choices.
+
+    Raises:
+        OptionError: it is not; lists the choices and suggests the nearest one.
+    """
     value = getattr(options, name)
     if value not in choices:
         near = get_close_matches(value, choices, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise Misfit(name, f"is {value!r}: it must be one of {', '.join(choices)}{hint}")
+        raise OptionError(name, f"is {value!r}: it must be one of {', '.join(choices)}{hint}")
 
 
-def demand(options: object, name: str, holds: bool, wanted: str) -> None:
-    """Raise a Misfit that says what is wanted, unless it holds."""
-    if not holds:
-        raise Misfit(name, f"is {getattr(options, name)!r}: it must be {wanted}")
+def require(options: object, name: str, condition: bool, expected: str) -> None:
+    """Check a condition on a field.
+
+    Raises:
+        OptionError: the condition is False; says what is expected.
+    """
+    if not condition:
+        raise OptionError(name, f"is {getattr(options, name)!r}: it must be {expected}")
+
+
+def mapping(name: str, value: Any) -> dict[str, Any]:
+    """Convert a mapping, or text like `stride=8,heads=[1, 2],deep=true,width=none`, to names and plain values.
+
+    Args:
+        name: of the field, for the error.
+        value: the mapping or the text; None for an empty mapping.
+
+    Raises:
+        OptionError: it is anything else.
+    """
+    values = _parse_mapping(value) if isinstance(value, str) else value
+    if value is None:
+        values = {}
+    if not isinstance(values, Mapping) or not _is_plain_mapping(values):
+        raise OptionError(name, f"is {value!r}: it must be names and values, like output_stride=8,auxiliary=true")
+    return {key: _plain_value(value) for key, value in values.items()}
 
 
 def _convert(name: str, value: Any, kind: Any) -> Any:
@@ -65,38 +94,51 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
     if get_origin(kind) is dict:
         return mapping(name, value)
     if get_origin(kind) is tuple:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
-        parts = value if isinstance(value, (list, tuple)) else () if value is None else (value,)
-        return tuple(_convert(name, part, get_args(kind)[0]) for part in parts)
+        return tuple(_convert_number_or_text(name, part, get_args(kind)[0]) for part in _parts(value))
+    return _convert_number_or_text(name, value, kind)
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    """The parts of a list: of text between commas, none of None, a single value by itself."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, (list, tuple)):
+        return value
+    return () if value is None else (value,)
+
+
+def _convert_number_or_text(name: str, value: Any, kind: type) -> Any:
     try:
+        # Python would convert these without complaint: True to 1, 2.5 to 2, a list to its text.
         if isinstance(value, bool) or (kind is int and isinstance(value, float) and value != int(value)):
             raise ValueError
         if kind is str and not isinstance(value, (str, Path, int)):
             raise ValueError
         return kind(value)
     except (TypeError, ValueError, OverflowError):
-        want = {int: "a whole number", float: "a number", str: "text"}[kind]
-        raise Misfit(name, f"is {value!r}: it must be {want}") from None
+        raise OptionError(name, f"is {value!r}: it must be {TYPE_NAMES[kind]}") from None
 
 
-def mapping(name: str, value: Any) -> dict[str, Any]:
-    """Names and plain values, of a mapping or of text like `stride=8,heads=[1, 2],deep=true,width=none`.
+def _parse_mapping(text: str) -> Any:
+    """The mapping that `a=1,b=[2, 3]` says, by way of YAML; None if it is no mapping."""
+    try:
+        values = yaml.safe_load("{" + text.replace("=", ": ") + "}")
+    except yaml.YAMLError:
+        return None
+    # YAML reads a name without a value as a key with None.
+    if values and None in values.values():
+        return None
+    return values
 
-    Raises:
-        Misfit: for anything else.
-    """
-    found = {} if value is None else value
-    if isinstance(value, str):
-        try:
-            found = yaml.safe_load("{" + value.replace("=", ": ") + "}")
-        except yaml.YAMLError:
-            found = None
-        if found and None in found.values():  # a name alone
-            found = None
-    if not isinstance(found, Mapping) or not all(isinstance(k, str) and _is_plain(v) for k, v in found.items()):
-        raise Misfit(name, f"is {value!r}: it must be names and values, like output_stride=8,auxiliary=true")
-    return {key: None if v == "none" else list(v) if isinstance(v, tuple) else v for key, v in found.items()}
+
+def _plain_value(value: Any) -> Any:
+    if value == "none":
+        return None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _is_plain_mapping(values: Mapping[Any, Any]) -> bool:
+    return all(isinstance(key, str) and _is_plain(value) for key, value in values.items())
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,62 +1,49 @@
-"""From a recipe to a trained model."""
+"""Training: from a recipe to a trained model."""
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
+from ..data.class_balance import class_counts
 from ..data.dataset import Dataset
 from ..metrics import METRICS
 from ..models import MODELS
+from ..models.base import Model
 from .depthwise import keep_depthwise_float
 from .journal import Journal
-from .norms import over_all_gpus
-from .preparation import (
-    Batches,
-    balance,
-    bf16,
-    check_machine,
-    course_of,
-    device_of,
-    make_model,
-    open_splits,
-    resolve,
-    workers_of,
-)
+from .lightning_trainer import make_trainer
+from .machine_check import check_machine, is_distributed, machine_device, uses_bf16, worker_count
+from .norms import synchronize_norms
+from .prepare_data import ProcessBatches, image_weights, open_splits, run_length
+from .prepare_model import make_model, resolve, set_criterion
 from .recipe import Machine, Recipe
-from .run_state import (
-    BEST,
-    FOLDER_VARIABLE,
-    LAST,
-    RECIPE,
-    STATE,
-    State,
-    best_row,
-    check_recipe,
-    claim_folder,
-    fingerprint,
-)
+from .run_folder import BEST, FOLDER_VARIABLE, LAST, RECIPE, STATE, check_recipe, claim_folder, remove_if_empty
+from .run_state import State, best_row, fingerprint
+from .schedule import RunLength
 from .validation import Validation
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Trainer
+    from .callback.run_callback import RunCallback
+    from .module import TrainingModule
 
 
 @dataclass(frozen=True)
-class Training:
-    """What a training has left behind.
+class TrainingResult:
+    """The result of a training.
 
     Attributes:
-        best, last: checkpoints of the best and of the last weights.
-        scores: of the best, on the validation images.
+        best, last: checkpoints of the best weights and of the last ones.
+        scores: of the best weights, on the validation images.
         folder: of the run.
     """
 
@@ -73,23 +60,25 @@ def train(
     out: str | Path | None = None,
     resume: bool = False,
     progress: bool = True,
-) -> Training:
+) -> TrainingResult:
     """Train a model.
 
-    The weights that come out follow from the recipe, the data and the versions of the libraries; on the CPU to the last
-    bit, however often the run was interrupted and resumed.
+    The trained weights follow from the recipe, the data and the versions of the libraries; on the CPU to the last bit,
+    however often the run was interrupted and resumed.
 
     Args:
         recipe: what to train and how.
-        machine: on what; one GPU where there is one, else the CPU, when not given.
-        out: folder of the run; `runs/train`, or the next free of `runs/train2`, …, when not given.
+        machine: what to train on; when not given, one GPU if there is one, else the CPU.
+        out: folder of the run; when not given, `runs/train`, or the next free one of `runs/train2`, ….
         resume: continue the run in `out`, or the newest one; its recipe must be this one.
-        progress: whether to draw a progress bar and print a line an epoch.
+        progress: draw a progress bar, and print a line for each epoch.
 
     Raises:
-        ValueError: for a recipe that does not fit the data, the machine or the run that is resumed.
-        FileExistsError: when `out` holds a run already and `resume` is False.
-        FloatingPointError: when the loss is no longer a finite number; the last good weights are kept.
+        ValueError: the recipe does not fit the data, the machine or the run that is resumed.
+        ImportError: the package of a logger is not installed.
+        FileExistsError: `out` holds a run already, and `resume` is False.
+        FileNotFoundError: there is no run to resume.
+        FloatingPointError: the loss or a weight is no longer finite; the last good weights are kept.
         KeyboardInterrupt: after Ctrl-C, once the state is saved.
     """
     machine = machine or Machine()
@@ -101,120 +90,123 @@ def train(
     state = State.load(folder / STATE) if resume and (folder / STATE).exists() else State()
     if not state.finished:
         try:
-            fit(recipe, machine, folder, state, progress)
+            run_training(recipe, machine, folder, state, progress)
         finally:
-            leave_nothing(folder)
+            remove_if_empty(folder)
     elif progress:
         print(f"{folder} is finished after {state.step} steps: nothing is left to do")
     metric = METRICS[MODELS[recipe.model].task]
     best = best_row(state.rows, metric.MAIN_SCORE) or {}
-    return Training(folder / BEST, folder / LAST, {k: v for k, v in best.items() if k in metric.DEFINITIONS}, folder)
+    scores = {name: value for name, value in best.items() if name in metric.DEFINITIONS}
+    return TrainingResult(folder / BEST, folder / LAST, scores, folder)
 
 
-def leave_nothing(folder: Path) -> None:
-    """Take away the folder of a run that failed before there was anything to resume or to use."""
-    if folder.is_dir() and not any((folder / name).exists() for name in (BEST, LAST, STATE)):
-        for name in (RECIPE, "metrics.csv", "curves.svg", "log.txt"):
-            (folder / name).unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+def run_training(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: bool) -> None:
+    """Train from `state` on, which moves along, to the end.
 
-
-def fit(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: bool) -> None:
-    """Train from `state` on, which moves along, to the end."""
-    images, validated, notes = open_splits(recipe)
-    seen = fingerprint(images)
-    if state.step and state.fingerprint != seen:
-        raise ValueError(f"{recipe.data} is not what {folder} was begun with: images or masks were changed since")
-    state.fingerprint = seen
+    Raises:
+        ValueError: the recipe does not fit the data, or the data are not those that the run was started with.
+        SystemExit: after SIGTERM, once the state is saved.
+        KeyboardInterrupt: after Ctrl-C, once the state is saved.
+    """
+    images, validation_images, notes = open_splits(recipe)
+    check_data(recipe, images, folder, state)
     model, remarks = make_model(recipe, images.classes)
-    course, draws = course_of(recipe, machine, images, validated), balance(model, recipe, images)
-    from .module import (  # Lightning takes seconds to load: after everything that a user may get wrong
-        RunCallback,
-        TrainingModule,
-    )
+    length = run_length(recipe, machine, images, validation_images)
+    counts = class_counts(images) if recipe.balance != "none" else None
+    set_criterion(model, recipe, counts)
+    batches = ProcessBatches(images, recipe, machine, length, model.stride, image_weights(recipe, counts))
 
-    first = int(os.environ.get("LOCAL_RANK", 0)) == 0 and int(os.environ.get("NODE_RANK", 0)) == 0
-    journal = Journal(folder, course.steps, state.step, progress) if first else None
+    # Lightning takes seconds to load: only after everything that a user may get wrong.
+    from .callback.run_callback import RunCallback
+
+    journal = Journal(folder, length.steps, state.step, progress) if _is_first_process() else None
     if journal:
         recipe.to_yaml(folder / RECIPE)
         journal.write(state.rows)
-        told = [] if state.step else [*notes, *remarks]
-        for note in [*told, described(machine, state, images, validated)]:
-            journal.say(note)
-    batches = Batches(images, recipe, machine, course, model.stride, draws)
-    if device_of(machine) == "cuda" and machine.devices * machine.nodes > 1:
-        model = over_all_gpus(model)
-    trainee = TrainingModule(model.to(memory_format=torch.channels_last), recipe, course, state, batches)
-    if device_of(machine) == "cpu" and bf16(machine):
-        keep_depthwise_float(trainee.model)
-    record = {"recipe": recipe.to_dict(), "data": {"fingerprint": seen, "images": len(images)}}
-    keeper = RunCallback(trainee, Validation(validated, model, workers_of(machine)), folder, record, journal)
-    os.environ[FOLDER_VARIABLE] = str(folder)
+        about_start = [] if state.step else [*notes, *remarks]
+        for note in [*about_start, describe_run(machine, state, images, validation_images)]:
+            journal.note(note)
+    module = make_module(model, recipe, machine, length, state, batches)
+    record = {"recipe": recipe.to_dict(), "data": {"fingerprint": state.fingerprint, "images": len(images)}}
+    validation = Validation(validation_images, module.model, worker_count(machine))
+    callback = RunCallback(module, validation, folder, record, journal)
     try:
-        trainer = make_trainer(machine, folder, course.steps, state.step, keeper)
-        with warnings.catch_warnings():
+        with _shared_folder(folder), warnings.catch_warnings():
+            trainer = make_trainer(machine, folder, length, state.step, callback)
             warnings.filterwarnings("ignore", module="lightning")
-            trainer.fit(trainee)
+            trainer.fit(module)
     finally:
-        os.environ.pop(FOLDER_VARIABLE)
         if journal:
             journal.close()
-    if keeper.stopped_by is not None and not state.finished:
-        if journal:
-            journal.say(f"stopped after step {state.step} of {course.steps}; --resume continues")
-        if keeper.stopped_by == signal.SIGTERM:
-            sys.exit(128 + signal.SIGTERM)
-        raise KeyboardInterrupt
+    end_after_signal(callback, length)
 
 
-def described(machine: Machine, state: State, images: Dataset, validated: Dataset) -> str:
-    """One line about what is about to happen."""
+def check_data(recipe: Recipe, images: Dataset, folder: Path, state: State) -> None:
+    """Note the fingerprint of the data in the state, and check that a resumed run has the data that it started with.
+
+    Raises:
+        ValueError: images or masks were changed.
+    """
+    found = fingerprint(images)
+    if state.step and state.fingerprint != found:
+        raise ValueError(f"{recipe.data} is not what {folder} was begun with: images or masks were changed since")
+    state.fingerprint = found
+
+
+def make_module(
+    model: Model, recipe: Recipe, machine: Machine, length: RunLength, state: State, batches: ProcessBatches
+) -> TrainingModule:
+    """Make the module that Lightning trains, with the model adapted to the machine."""
+    from .module import TrainingModule
+
+    device = machine_device(machine)
+    if device.type == "cuda" and is_distributed(machine):
+        model = synchronize_norms(model)
+    module = TrainingModule(model.to(memory_format=torch.channels_last), recipe, length, state, batches)
+    # After the module has copied the model for its average, which is validated in float32 and needs no hooks.
+    if device.type == "cpu" and uses_bf16(machine):
+        keep_depthwise_float(module.model)
+    return module
+
+
+def describe_run(machine: Machine, state: State, images: Dataset, validation_images: Dataset) -> str:
+    """Return one line about the run that begins."""
     resumed = f"resumed after step {state.step}: " if state.step else ""
-    precision = "bf16" if bf16(machine) else "fp32"
-    processes = f"{machine.nodes * machine.devices} x " if machine.nodes * machine.devices > 1 else ""
+    processes = f"{machine.nodes * machine.devices} x " if is_distributed(machine) else ""
     return (
-        f"{resumed}{len(images)} images to train on, {len(validated)} to validate on, "
-        f"{len(images.classes)} classes, {processes}{device_of(machine)}, {precision}"
+        f"{resumed}{len(images)} images to train on, {len(validation_images)} to validate on, "
+        f"{len(images.classes)} classes, {processes}{machine_device(machine)}, "
+        f"{'bf16' if uses_bf16(machine) else 'fp32'}"
     )
 
 
-def make_trainer(machine: Machine, folder: Path, steps: int, start: int, keeper: Any) -> Trainer:
-    """Lightning's Trainer, which moves tensors and processes; all else is the keeper's."""
-    from lightning.pytorch import Trainer
+def end_after_signal(callback: RunCallback, length: RunLength) -> None:
+    """End the process as the signal asked that stopped the run, if one did: the state is saved by now.
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    several = machine.devices * machine.nodes > 1
-    device = device_of(machine)
-    return Trainer(
-        accelerator={"cuda": "gpu"}.get(device, device),
-        devices=machine.devices,
-        num_nodes=machine.nodes,
-        strategy="ddp" if several else "auto",
-        precision="bf16-mixed" if bf16(machine) else "32-true",
-        max_epochs=1,
-        max_steps=steps - start,
-        accumulate_grad_batches=machine.accumulate,
-        logger=loggers(machine, folder, start),
-        callbacks=[keeper],
-        default_root_dir=folder,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
+    Raises:
+        SystemExit: after SIGTERM, with the code that a shell gives it.
+        KeyboardInterrupt: after Ctrl-C.
+    """
+    state, number = callback.state, callback.signals.received
+    if number is None or state.finished:
+        return
+    if callback.journal:
+        callback.journal.note(f"stopped after step {state.step} of {length.steps}; --resume continues")
+    if number == signal.SIGTERM:
+        sys.exit(128 + signal.SIGTERM)
+    raise KeyboardInterrupt
 
 
-def loggers(machine: Machine, folder: Path, start: int) -> list[Any]:
-    """Those of Lightning's loggers that the machine names; metrics.csv is written in any case."""
-    from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger, WandbLogger
+def _is_first_process() -> bool:
+    return all(int(os.environ.get(name, 0)) == 0 for name in ("LOCAL_RANK", "NODE_RANK"))
 
-    made: list[Any] = []
-    if "tensorboard" in machine.loggers:
-        made.append(TensorBoardLogger(folder, name="", version="tensorboard", purge_step=start + 1 if start else None))
-    if "wandb" in machine.loggers:
-        made.append(WandbLogger(name=folder.name, save_dir=folder, project="pixelwise"))
-    if "mlflow" in machine.loggers:
-        place = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder.resolve() / 'mlflow.db'}")
-        made.append(MLFlowLogger("pixelwise", run_name=folder.name, tracking_uri=place))
-    return made
+
+@contextmanager
+def _shared_folder(folder: Path) -> Iterator[None]:
+    """Tell the folder to the processes that Lightning starts."""
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop(FOLDER_VARIABLE)

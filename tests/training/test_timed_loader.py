@@ -1,4 +1,4 @@
-"""What Lightning is given: batches in parts."""
+"""Waiting for images, and batches in parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from pixelwise.classes import Classes
 from pixelwise.sample import Batch
 from pixelwise.segmentation import Segmentation
-from pixelwise.training.module import TimedLoader
+from pixelwise.training.timed_loader import EpochTimer, TimedLoader
 
 
 def test_waiting_divides_and_measures():
@@ -35,3 +35,14 @@ def test_waiting_divides_and_measures():
     assert [part.names for part in parts[:2]] == [("a", "b"), ("c", "d")]
     assert torch.equal(torch.cat([parts[4].images, parts[5].images]), batches[2].images)
     assert waiting.seconds >= 0.06
+
+
+def test_the_share_of_an_epoch_that_was_waited(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    timer = EpochTimer()
+    timer.restart(waited=7.0)
+    now[0] = 110.0
+    assert timer.seconds == 10
+    assert timer.waiting_share(9.5) == 0.25
+    assert timer.waiting_share(99) == 1, "clocks differ a little"

@@ -1,4 +1,4 @@
-"""What a recipe and a machine mean here."""
+"""The model of a recipe before its first step."""
 
 from __future__ import annotations
 
@@ -8,39 +8,11 @@ import pytest
 import torch
 
 import pixelwise
-from pixelwise.data.opening import open_dataset
+from pixelwise.losses.pixel import CrossEntropy
 from pixelwise.ops.resize import Resizing
-from pixelwise.training.preparation import (
-    bf16,
-    course_of,
-    cpu_multiplies_bf16,
-    make_model,
-    resizing_of,
-    resolve,
-    workers_of,
-)
-from pixelwise.training.recipe import Machine, Recipe
+from pixelwise.training.prepare_model import make_model, resizing_of, resolve, set_criterion
+from pixelwise.training.recipe import Recipe
 from pixelwise.weights.checkpoint import save
-
-
-def test_the_course_follows_from_the_images(cells):
-    train, val = (open_dataset(cells, split=split) for split in ("train", "val"))
-    course = course_of(Recipe("d", batch=3, epochs=40, imgsz=(32,)), Machine(accumulate=3), train, val)
-    assert (course.epoch_steps, course.steps, course.accumulate) == (3, 120, 3)
-    # 4 images of 64² are looked at and 8 of 32² trained on: 2 · ⅓ of an epoch's time, a tenth of it is wanted.
-    assert course.validate_every == 4, "limited to ten times a run"
-    assert course_of(Recipe("d", batch=3, epochs=400, imgsz=(32,)), Machine(), train, val).validate_every == 7
-
-
-def test_precision():
-    assert bf16(Machine(device="cpu", precision="bf16"))
-    assert not bf16(Machine(device="cpu", precision="fp32"))
-    assert bf16(Machine(device="cpu")) == cpu_multiplies_bf16()
-
-
-def test_workers():
-    assert workers_of(Machine(device="cpu", workers=5)) == 5
-    assert 0 <= workers_of(Machine(device="cpu")) <= 2
 
 
 def test_a_method_without_backbones_gets_none(plain):
@@ -116,7 +88,22 @@ def test_the_seed_makes_the_model():
 
 
 @pytest.mark.parametrize(
-    ("resize", "wanted"), [(None, Resizing()), (520, Resizing(520)), ("550,550", Resizing(square=550))]
+    ("resize", "expected"), [(None, Resizing()), (520, Resizing(520)), ("550,550", Resizing(square=550))]
 )
-def test_what_resize_says(resize, wanted):
-    assert resizing_of(Recipe("d", resize=resize)) == wanted
+def test_resizing(resize, expected):
+    assert resizing_of(Recipe("d", resize=resize)) == expected
+
+
+def test_classes_are_balanced_in_the_criterion():
+    model = pixelwise.create("unet_padded", num_classes=2, width=2)
+    counts = torch.tensor([[90, 10], [90, 10]])
+    # Class 0 is predicted everywhere, which is wrong in one of two pixels.
+    logits, target = torch.tensor([[[[1.0, 1.0]], [[0.0, 0.0]]]]), torch.tensor([[[0, 1]]])
+
+    def loss(**keys: object) -> float:
+        set_criterion(model, Recipe("d", loss="ce", **keys), None if "balance" not in keys else counts)
+        return sum(map(float, model.criterion(logits, target).values()))
+
+    assert loss(balance="rare") == loss(), "rare changes which images are drawn, not the loss"
+    assert loss(balance="median") > loss(), "the rare class is the one that is wrong"
+    assert isinstance(model.criterion, CrossEntropy)
