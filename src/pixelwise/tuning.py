@@ -6,7 +6,6 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -186,8 +185,7 @@ class _Store:
 
     def fill(self, predictor: Predictor, chosen: Sequence[int], progress: bool) -> list[int]:
         """Computes and keeps the probabilities; the images that there was room for."""
-        plain, room = copy(predictor), STORE
-        plain.postprocess = Chain()
+        plain, room = predictor.without_postprocess(), STORE
         for n, i in enumerate(track(chosen, "predict", len(chosen), show=progress)):
             image = self.dataset.image(i)
             check_crf_size(len(self.classes), image.shape[1], image.shape[2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,16 +12,20 @@ import cv2
 import pytest
 import torch
 
+from pixelwise.models import MODELS
 
-@pytest.fixture(scope="session")
-def plain() -> ModuleType:
-    """The file plain.py, whose methods then stand in MODELS."""
+
+@pytest.fixture(scope="package")
+def plain() -> Iterator[ModuleType]:
+    """The file plain.py, whose methods stand in MODELS as long as these tests run."""
     spec = importlib.util.spec_from_file_location("plain", Path(__file__).with_name("plain.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules["plain"] = module  # where a checkpoint looks for the file of the class
     spec.loader.exec_module(module)
-    return module
+    yield module
+    del sys.modules["plain"], MODELS["plain"], MODELS["noisy"]
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +35,8 @@ def cells(nuclei_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     for split, number in (("train", 8), ("val", 4)):
         for line in (nuclei_sample / f"{split}.txt").read_text().split()[:number]:
             name = Path(line).stem
-            image, mask = (cv2.imread(str(nuclei_sample / d / f"{name}.png"), -1) for d in ("images", "masks"))
+            image = cv2.imread(str(nuclei_sample / "images" / f"{name}.png"), -1)
+            mask = cv2.imread(str(nuclei_sample / "masks" / f"{name}.png"), -1)
             for kind, pixels in (("images", image), ("masks", (mask > 0).astype("uint8") * 255)):
                 (folder / kind / split).mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(folder / kind / split / f"{name}.png"), pixels[:64, :64])

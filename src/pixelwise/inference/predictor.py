@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any, overload
 
 import torch
@@ -94,6 +96,14 @@ class Predictor:
         method = MergedPredictor if isinstance(model, MergedModel) else METHODS[model.task]
         self._method = method(model, options, self.predict_whole, self.outputs)
         self.postprocess = self._method.postprocess
+
+    def without_postprocess(self) -> Predictor:
+        """This predictor without post-processing, also without that of the model; they share the model."""
+        plain = copy(self)
+        options = replace(self._method.options, postprocess=Chain())
+        plain._method = type(self._method)(self.model, options, plain.predict_whole, plain.outputs)
+        plain.postprocess = plain._method.postprocess
+        return plain
 
     @torch.inference_mode()
     def __call__(self, source: ImageSource, *, score_threshold: float = DEFAULT_SCORE_THRESHOLD) -> Segmentation:

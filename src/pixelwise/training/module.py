@@ -92,7 +92,7 @@ class TrainingModule(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the sum of the model's losses: forward in the machine's precision, losses in float32."""
-        # Dropout depends on the step and the process alone, so that a resumed run draws what an uninterrupted one draws.
+        # Dropout depends on the step and the process alone: a resumed run draws what an uninterrupted one draws.
         part = self.first_step * self.length.accumulate + index
         torch.manual_seed(step_seed(self.recipe.seed, part, self.global_rank))
         outputs = self.model(batch.images)

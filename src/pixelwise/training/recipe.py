@@ -164,8 +164,8 @@ class Recipe:
             record = yaml.safe_load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise FileNotFoundError(
-                f"there is no recipe {path}: give a YAML file with lines like `epochs: 60`, or the name of a shipped "
-                f"recipe: {suggest(path.name, recipes())}"
+                f"the recipe {path} is not there: give a YAML file with lines like `epochs: 60`, or the name of a "
+                f"shipped recipe: {suggest(path.name, recipes())}"
             ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is not a YAML file: {error}") from None
