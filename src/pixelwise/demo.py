@@ -1,4 +1,4 @@
-"""The whole way on the bundled images: train, evaluate on images not seen, draw, report."""
+"""A demonstration on bundled images: train a model, evaluate it on other images, draw its predictions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from .training.recipe import Machine, Recipe
 
 WRITTEN = ("overlay", "class-map")
-"""The formats of the results; each is a folder."""
+"""Formats of the predictions that are written, each into a folder of its name."""
 
 
 def bundled() -> Path:
-    """The folder of the bundled sample: 40 training and 12 test images of nuclei (BBBC038, CC0)."""
+    """Find the folder of the bundled sample: 40 training and 12 validation images of nuclei (BBBC038, CC0)."""
     return Path(str(files("pixelwise") / "data" / "nuclei"))
 
 
-def show(out: str | Path, epochs: int = 36) -> None:
+def run_demo(out: str | Path, epochs: int = 36) -> None:
     """Train a U-Net on the bundled nuclei, score it, and write overlays and a report page.
 
     Args:
-        out: the folder; what an earlier demo left in it is replaced.
+        out: the folder to write to; files of an earlier demonstration are replaced.
         epochs: passes over the 40 training images.
     """
     from .data.opening import open_dataset
@@ -31,7 +31,8 @@ def show(out: str | Path, epochs: int = 36) -> None:
     from .training.run import train
     from .weights.checkpoint import load
 
-    out, start = Path(out), time.monotonic()
+    out = Path(out)
+    start = time.monotonic()
     for old in ("train", *WRITTEN):
         shutil.rmtree(out / old, ignore_errors=True)
     recipe = Recipe(data=str(bundled()), classes=("background", "nucleus"), epochs=epochs)
@@ -40,9 +41,10 @@ def show(out: str | Path, epochs: int = 36) -> None:
 
     data = open_dataset(bundled(), split="val", classes=recipe.classes)
     model = load(training.last)
-    result = evaluate(model, data)
-    page = result.write(out)
+    evaluation = evaluate(model, data)
+    page = evaluation.write(out)
     predict_files(model, [record.image for record in data.records], out, formats=WRITTEN)
-    print(f"\n{result.table()}\n\nOn {len(data)} images it has not seen, after {time.monotonic() - start:.0f} s.")
+    seconds = time.monotonic() - start
+    print(f"\n{evaluation.table()}\n\nOn {len(data)} images that it was not trained on, after {seconds:.0f} s.")
     print(f"report page  {page}\noverlays     {out / 'overlay'}\nmodel        {training.last}")
     print("\nYour own images:  pixelwise train --data FOLDER")

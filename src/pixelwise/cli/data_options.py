@@ -1,0 +1,77 @@
+"""Flags that name data and say how their masks are read."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace, _ActionsContainer
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import values
+from .known_names import DATA_FORMATS
+
+if TYPE_CHECKING:
+    from ..data.dataset import Dataset
+
+EVERYTHING = "all"
+"""The value of --split that takes the images of all splits."""
+
+
+def add_data(parser: ArgumentParser, split: str) -> None:
+    """Add --data, --split and the flags that say how masks are read.
+
+    Args:
+        parser: of a command.
+        split: the default of --split.
+    """
+    parser.add_argument("--data", required=True, metavar="FOLDER", help="folder or list file of the images and masks")
+    text = f"split to use; {EVERYTHING}: every image (default: %(default)s)"
+    parser.add_argument("--split", default=split, metavar="NAME", help=text)
+    group = parser.add_argument_group("reading the data", "recognised from the files where a flag is not given")
+    names = "names of the classes, in the order of their values: background,cell (default: as the model was trained)"
+    group.add_argument("--classes", metavar="A,B,…", help=names)
+    add_masks(group)
+
+
+def add_masks(group: _ActionsContainer) -> None:
+    """Add the flags that say how masks are read."""
+    formats = f"format of the data: {', '.join(DATA_FORMATS)} (default: recognised)"
+    group.add_argument("--format", type=values.one_of(DATA_FORMATS), metavar="NAME", help=formats)
+    void = "mask values that are ignored, beside 255: 254,255 (default: recognised)"
+    group.add_argument("--void", type=values.mask_values, metavar="A,B,…", help=void)
+    colors = "colours of RGB masks: 'sky=0,0,255;road=128,64,128' (default: read from a file beside the masks)"
+    group.add_argument("--colors", metavar="NAME=R,G,B;…", help=colors)
+
+
+def split_of(options: Namespace) -> str | None:
+    """The split that --split names; None for all images."""
+    return None if options.split == EVERYTHING else options.split
+
+
+def reading_of(options: Namespace) -> dict[str, Any]:
+    """The arguments of `open_dataset` that say how masks are read; None where a flag is not given."""
+    return {name: getattr(options, name) for name in ("format", "classes", "void", "colors")}
+
+
+def open_as_trained(options: Namespace, record: Mapping[str, Any]) -> Dataset:
+    """Open the data of the flags; without flags, masks are read as they were for the training of the model.
+
+    Args:
+        options: of a command with the flags of `add_data`; left unchanged.
+        record: of the model's checkpoint.
+
+    Raises:
+        FileNotFoundError, ValueError: as `open_dataset`.
+    """
+    from ..data.opening import open_dataset
+
+    reading = reading_of(options)
+    trained = record.get("recipe", {})
+    for name in ("classes", "void", "colors"):
+        # Recipes have empty lists where nothing is stated; `open_dataset` has None.
+        if reading[name] is None and trained.get(name):
+            reading[name] = trained[name]
+    data = open_dataset(options.data, split=split_of(options), **reading)
+    for note in data.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return data
