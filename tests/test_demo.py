@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from pixelwise import load, open_dataset
-from pixelwise.demo import WRITTEN, bundled, show
+from pixelwise.demo import WRITTEN, bundled, run_demo
 
 
 def test_the_bundled_sample_is_small_and_divided():
@@ -22,7 +22,7 @@ def test_from_images_to_a_report(tmp_path, capsys):
     out = tmp_path / "demo"
     (out / "overlay").mkdir(parents=True)
     (out / "overlay" / "old.jpg").touch()
-    show(out, epochs=2)
+    run_demo(out, epochs=2)
     said = capsys.readouterr().out
     assert "nucleus" in said
     assert "95 % interval" in said

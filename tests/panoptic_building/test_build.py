@@ -58,7 +58,7 @@ def polygons(tmp_path, masks):
 
 def test_masks_and_polygons(masks, polygons, tmp_path, capsys):
     flags = ["--semantic", str(masks), "--instances", str(polygons), "--classes", "background,road,car"]
-    assert main(["convert", *flags, "--out", str(tmp_path / "out")]) == 1, "images were left out"
+    assert main(["build-panoptic", *flags, "--out", str(tmp_path / "out")]) == 1, "images were left out"
     text = capsys.readouterr().out
     assert "1 conflict: the mask says another class than the object: 5 pixels in 1 image" in text
     assert "1 conflict: the mask says a thing, and no object is there: 5 pixels in 1 image" in text
@@ -161,14 +161,13 @@ def test_broken_files_and_other_sizes_are_left_out(masks, polygons, tmp_path):
         build_panoptic(tmp_path / "none", semantic=masks, instances=polygons, reading=reading)
 
 
-def test_one_verb_for_two_things(masks, tmp_path, capsys):
+def test_the_command_says_what_is_missing(masks, tmp_path, capsys):
     for flags, what in (
-        (["--out", "x"], "panoptic data are made with --semantic MASKS"),
-        (["theirs.pth", "--semantic", str(masks), "--out", "x"], "give one kind"),
+        (["--out", "x"], "nothing to build from: give --semantic MASKS"),
         (["--semantic", str(masks), "--out", "x"], "which classes are countable"),
         (["--semantic", str(masks / "no"), "--out", "x"], "there is no"),
     ):
-        assert main(["convert", *flags]) == WRONG_INPUT
+        assert main(["build-panoptic", *flags]) == WRONG_INPUT
         assert what in capsys.readouterr().err
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -66,12 +67,16 @@ def _refuse(command: str, error: Exception) -> int:
 def _reader_is_gone() -> bool:
     """Tell whether the reader of a pipe has stopped (`pixelwise models | head`); then the rest is thrown away."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes once more at exit, and would print a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        output = sys.stdout.fileno()
+    except OSError:  # not a file at all
+        return False
+    poll = select.poll()
+    poll.register(output, 0)  # errors are reported without being asked for
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+        return False
+    # Python flushes once more at exit, and would print a traceback.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 def _parse(words: Sequence[str]) -> Namespace:

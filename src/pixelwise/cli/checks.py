@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..images.file_names import IMAGE_SUFFIXES, file_not_found
 from ..ops.names import suggest
 from ..training.options import OptionError
 from ..training.recipe import Recipe
@@ -147,15 +148,13 @@ def _check_paths(recipe: Recipe) -> None:
 
 def _has_one_image(folder: Path) -> bool:
     """Tell whether a folder holds a single image, perhaps with its mask, and no file that could name others."""
-    from ..images.image_file import SUFFIXES
-
     if not folder.is_dir():
         return False
     images: list[Path] = []
     for path in folder.rglob("*"):
         if path.suffix.lower() in ANNOTATIONS:
             return False
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
             images.append(path)
         if len(images) > 2:
             return False
@@ -171,9 +170,7 @@ def _why_missing(path: str | Path) -> str:
     """The reason why a path cannot be used, with the most similar name in its folder; empty where it exists."""
     if Path(path).exists():
         return ""
-    from ..images.image_file import missing  # imports OpenCV, but not PyTorch
-
-    return str(missing(Path(path)))
+    return str(file_not_found(Path(path)))
 
 
 def check_out(out: Path | None, *, resume: bool) -> None:

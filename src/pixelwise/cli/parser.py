@@ -68,7 +68,10 @@ def unknown_flags(parser: ArgumentParser, unknown: Sequence[str]) -> str:
     for word in unknown:
         if not word.startswith("-"):
             continue
-        nearest = get_close_matches(word.partition("=")[0], known, 1)
+        flag = word.partition("=")[0]
+        # The beginning of a flag means that flag, whatever else is spelled alike.
+        beginnings = [name for name in known if name.startswith(flag)]
+        nearest = beginnings or get_close_matches(flag, known, 1)
         hints.append(f"{word} (did you mean {nearest[0]}?)" if nearest else word)
     # Without a flag among them the unknown words are arguments too many.
     return f"there is no flag {', '.join(hints)}" if hints else f"one argument too many: {' '.join(unknown)}"

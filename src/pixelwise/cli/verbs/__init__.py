@@ -13,7 +13,7 @@ class Verb(Protocol):
 
     @property
     def SUMMARY(self) -> str:
-        """What the command does: a line without a full stop."""
+        """The purpose of the command: a line without a full stop."""
 
     @property
     def USAGE(self) -> str:

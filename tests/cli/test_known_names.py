@@ -1,0 +1,40 @@
+"""The names that are known without PyTorch are those of the library."""
+
+from __future__ import annotations
+
+import pytest
+
+from pixelwise.cli import known_names
+
+
+@pytest.mark.parametrize(
+    ("names", "module", "table"),
+    [
+        ("METHODS", "models", "MODELS"),
+        ("LOSSES", "losses", "LOSSES"),
+        ("AUGMENTATIONS", "data.augmentation.transforms", "AUGMENTATIONS"),
+        ("DATA_FORMATS", "data.dataset", "FORMATS"),
+        ("RESULT_FORMATS", "inference.folder", "FORMATS"),
+        ("CRFS", "postprocess.crf", "PARAMETERS"),
+        ("LAYOUTS", "weights.rename", "LAYOUTS"),
+        ("PUBLISHED", "weights.published", "PRESETS"),
+        ("PRECISIONS", "inference.predictor", "PRECISIONS"),
+    ],
+)
+def test_names_are_those_of_the_library(names, module, table):
+    from importlib import import_module
+
+    known = vars(import_module(f"pixelwise.{module}"))[table]
+    # Other tests register model classes of their own.
+    built_in = [name for name in known if getattr(known, "get", dict)(name) is not None]
+    if names == "METHODS":
+        built_in = [name for name in known if known[name].__module__.startswith("pixelwise.")]
+    assert list(getattr(known_names, names)) == built_in
+
+
+def test_texts_are_those_of_the_library():
+    from pixelwise.data.formats import shapes
+    from pixelwise.training import run_state
+
+    assert shapes.PREFIX == known_names.SHAPES
+    assert run_state.RECIPE == known_names.RUN_RECIPE
