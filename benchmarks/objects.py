@@ -9,9 +9,9 @@ its paper's schedule, so this says how they compare at this budget and not what 
 weights on whole images, at their own size. `torchvision` is its `MaskRCNN`, own heads and losses, on that encoder in
 the recipe of our Mask R-CNN: pyramid as wide, anchors of the same sides, as many regions learnt from in an image.
 
-CamVid is approximately panoptic after `pixelwise convert --semantic PATH/camvid --classes "sky,building,pole,road,
-pavement,tree,sign symbol,fence,car,pedestrian,bicyclist" --void 11 --things "pole,sign symbol,car,pedestrian,bicyclist"
---smallest 16 --out NEW/camvid`: connected parts of a class are its objects.
+CamVid is approximately panoptic after `pixelwise build-panoptic --semantic PATH/camvid --classes "sky,building,pole,
+road,pavement,tree,sign symbol,fence,car,pedestrian,bicyclist" --void 11 --things "pole,sign symbol,car,pedestrian,
+bicyclist" --smallest 16 --out NEW/camvid`: connected parts of a class are its objects.
 """
 
 from __future__ import annotations

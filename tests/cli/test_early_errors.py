@@ -70,7 +70,10 @@ EVALUATE = ("evaluate", "--model", "run", "--data")
         (["train"], ["nothing to train on: give --data FOLDER"]),
         ([*EVALUATE, "celsl"], ["--data", "did you mean 'cells'?"]),
         (["tune", "--model", "runn", "--data", "cells"], ["--model", "did you mean 'run'?"]),
-        (["predict", "--model", "run", "--source", "neu.jpg"], ["--source: there is no neu.jpg; did you mean 'new.jpg'"]),
+        (
+            ["predict", "--model", "run", "--source", "neu.jpg"],
+            ["--source: there is no neu.jpg; did you mean 'new.jpg'"],
+        ),
         (["predict", "--model", "run", "--source", "new/*.jpg"], ["no file fits the pattern new/*.jpg"]),
         (["predict", "--model", "unet", "--source", "new.jpg"], ["--model is 'unet', a method without weights"]),
         (

@@ -13,7 +13,7 @@ from pixelwise.cli import known_names
         ("METHODS", "models", "MODELS"),
         ("LOSSES", "losses", "LOSSES"),
         ("AUGMENTATIONS", "data.augmentation.transforms", "AUGMENTATIONS"),
-        ("DATA_FORMATS", "data.dataset", "FORMATS"),
+        ("DATA_FORMATS", "data.opening", "FORMATS"),
         ("RESULT_FORMATS", "inference.folder", "FORMATS"),
         ("CRFS", "postprocess.crf", "PARAMETERS"),
         ("LAYOUTS", "weights.rename", "LAYOUTS"),

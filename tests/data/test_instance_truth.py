@@ -111,7 +111,7 @@ def test_panoptic_methods_take_data_that_tell_of_objects_and_of_stuff(nuclei_sam
     stuff = replace(shapes(3, 48, truth="panoptic"), classes=Classes(("a", "b")))
     for data, message in (
         (shapes(3, 48, truth="instance"), "the data hold objects only: panoptic methods take COCO panoptic"),
-        (shapes(3, 48, truth="semantic"), "tell classes of pixels apart .*pixelwise convert makes such data"),
+        (shapes(3, 48, truth="semantic"), "tell classes of pixels apart .*pixelwise build-panoptic makes"),
         (stuff, r"say nothing of things, which can be counted \(a, b\)"),
     ):
         with pytest.raises(ValueError, match=message):

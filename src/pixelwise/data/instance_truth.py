@@ -80,8 +80,8 @@ def check_panoptic(dataset: Dataset) -> None:
         fault = "hold objects only"
     if fault:
         raise ValueError(
-            f"the data {fault}: panoptic methods take COCO panoptic or Cityscapes. pixelwise convert makes such data "
-            "of class masks and objects (--semantic MASKS --instances OBJECTS), or of either (--things NAMES)"
+            f"the data {fault}: panoptic methods take COCO panoptic or Cityscapes. pixelwise build-panoptic makes such "
+            "data of class masks and objects (--semantic MASKS --instances OBJECTS), or of either (--things NAMES)"
         )
 
 
