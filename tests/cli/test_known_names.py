@@ -14,7 +14,7 @@ from pixelwise.cli import known_names
         ("LOSSES", "losses", "LOSSES"),
         ("AUGMENTATIONS", "data.augmentation.transforms", "AUGMENTATIONS"),
         ("DATA_FORMATS", "data.opening", "FORMATS"),
-        ("RESULT_FORMATS", "inference.folder", "FORMATS"),
+        ("RESULT_FORMATS", "writers.formats", "WRITERS"),
         ("CRFS", "postprocess.crf", "PARAMETERS"),
         ("LAYOUTS", "weights.rename", "LAYOUTS"),
         ("PUBLISHED", "weights.published", "PRESETS"),
@@ -32,9 +32,7 @@ def test_names_are_those_of_the_library(names, module, table):
     assert list(getattr(known_names, names)) == built_in
 
 
-def test_texts_are_those_of_the_library():
+def test_the_prefix_of_synthetic_data_is_that_of_the_library():
     from pixelwise.data.formats import shapes
-    from pixelwise.training import run_state
 
     assert shapes.PREFIX == known_names.SHAPES
-    assert run_state.RECIPE == known_names.RUN_RECIPE

@@ -16,7 +16,8 @@ from ..images.file_names import IMAGE_SUFFIXES, file_not_found
 from ..ops.names import suggest
 from ..training.options import OptionError
 from ..training.recipe import Recipe
-from .known_names import AUGMENTATIONS, DATA_FORMATS, LOSSES, METHODS, OWN_LOSS, PUBLISHED, RUN_RECIPE, SHAPES
+from ..training.run_folder import RECIPE
+from .known_names import AUGMENTATIONS, DATA_FORMATS, LOSSES, METHODS, OWN_LOSS, PUBLISHED, SHAPES
 from .parser import UsageError
 from .values import refusal
 
@@ -143,7 +144,9 @@ def _check_paths(recipe: Recipe) -> None:
         if reason := _why_missing(path):
             raise OptionError(key, f"is {path!r}: {reason}")
     if _has_one_image(Path(recipe.data)):
-        raise OptionError("data", f"is {recipe.data!r}, which has 1 image: training needs 2 or more, one to validate on")
+        raise OptionError(
+            "data", f"is {recipe.data!r}, which has 1 image: training needs 2 or more, one to validate on"
+        )
 
 
 def _has_one_image(folder: Path) -> bool:
@@ -182,7 +185,7 @@ def check_out(out: Path | None, *, resume: bool) -> None:
     # The processes that Lightning starts for further GPUs find the run that the first process has begun.
     if out is None or "LOCAL_RANK" in os.environ:
         return
-    holds_run = (out / RUN_RECIPE).exists()
+    holds_run = (out / RECIPE).exists()
     if resume and not holds_run:
         raise FileNotFoundError(f"{out} holds no run to resume: leave out --resume to start one")
     if holds_run and not resume:

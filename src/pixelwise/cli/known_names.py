@@ -53,7 +53,7 @@ SHAPES = "shapes:"
 """`data.formats.shapes.PREFIX`: synthetic data, for which there is no folder."""
 
 RESULT_FORMATS = ("overlay", "class-map", "label-map", "coco", "coco-panoptic", "yolo", "table")
-"""Keys of `inference.folder.FORMATS`."""
+"""Keys of `writers.formats.WRITERS`."""
 
 CRFS = (
     "deeplabv1-voc",
@@ -87,9 +87,6 @@ LAYOUTS = (
 
 PRECISIONS = ("fp32", "bf16")
 """Keys of `inference.predictor.PRECISIONS`."""
-
-RUN_RECIPE = "recipe.yaml"
-"""The file in the folder of every run that holds its recipe: `training.run_folder.RECIPE`."""
 
 PUBLISHED = (
     "fcn32s.wkentaro-voc",

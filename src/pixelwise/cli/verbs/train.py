@@ -11,9 +11,9 @@ from typing import Any
 
 from ...training.options import OptionError
 from ...training.recipe import Machine, Recipe
+from ...training.run_folder import RECIPE, claim_folder
 from .. import exit_codes
 from ..checks import check_class_files, check_out, check_recipe
-from ..known_names import RUN_RECIPE
 from ..model_options import add_register, register_classes
 from ..parser import UsageError
 
@@ -178,6 +178,4 @@ def _recipe_file(options: Namespace) -> str | Path | None:
         return str(options.recipe)
     if not options.resume:
         return None
-    from ...training.run_folder import claim_folder
-
-    return claim_folder(options.out, resume=True) / RUN_RECIPE
+    return claim_folder(options.out, resume=True) / RECIPE
