@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as coco
 
 from pixelwise.masks import Masks
-from pixelwise.ops.polygons import joined, trace
-from pixelwise.ops.rle import rasterise
+from pixelwise.ops.polygons import join_rings, rasterise, trace
+from pixelwise.ops.rle import runs_from_text
 
 
 def even_odd(rings, height, width):
@@ -48,7 +49,7 @@ def test_any_mask_comes_back(density):
             assert (steps[::2, 1] == 0).all()
         if rings:
             shares = [
-                (float(f"{x / width:.6g}") * width, float(f"{y / height:.6g}") * height) for x, y in joined(rings)
+                (float(f"{x / width:.6g}") * width, float(f"{y / height:.6g}") * height) for x, y in join_rings(rings)
             ]
             lengths = rasterise([[value for corner in shares for value in corner]], height, width)
             assert torch.equal(Masks.from_lengths([lengths], (height, width))[0], mask)
@@ -59,7 +60,7 @@ def test_one_polygon_of_parts_and_holes_for_opencv():
     y, x = np.mgrid[:90, :200]
     middle = np.hypot(x - 50, y - 45)
     mask = (abs(middle - 30) < 12) | (np.hypot(x - 150, y - 40) < 25)
-    whole = joined(trace(torch.from_numpy(mask)))
+    whole = join_rings(trace(torch.from_numpy(mask)))
     seen = cv2.fillPoly(np.zeros((90, 200), np.uint8), [np.array(whole)], 1) > 0
     assert (seen & mask).sum() / (seen | mask).sum() > 0.93
     assert not seen[40:50, 47:49].any()
@@ -69,5 +70,86 @@ def test_a_large_mask_takes_its_corners_only():
     mask = torch.zeros(2000, 3000, dtype=torch.bool)
     mask[100:1900, 50:2900] = True
     assert trace(mask) == [[(50, 100), (2900, 100), (2900, 1900), (50, 1900)]]
-    assert joined(trace(mask)) == trace(mask)[0]
-    assert joined([]) == []
+    assert join_rings(trace(mask)) == trace(mask)[0]
+    assert join_rings([]) == []
+
+
+def test_polygons_unite():
+    square, far = [1.0, 1, 4, 1, 4, 4, 1, 4], [6.0, 6, 8, 6, 8, 8, 6, 8]
+    inner = [2.0, 2, 3, 2, 3, 3, 2, 3]
+    found = Masks.from_lengths([rasterise([square, far, inner], 10, 12)], (10, 12))[0]
+    assert found.shape == (10, 12)
+    assert found[1:4, 1:4].all()
+    assert found[6:8, 6:8].all()
+    assert found.sum() == 9 + 4
+
+
+@pytest.mark.parametrize(
+    ("polygon", "what"),
+    [
+        ([1, 1, 4, 1], "4 numbers"),
+        ([1, 1, 4, 1, 4, 4, 1], "7 numbers"),
+        ([1, 1, 4, 1, float("nan"), 4], "nan"),
+        ([1, 1, 4, 1, 1e9, 4], "far outside"),
+        ([1, 1, 4, 1, "4", 4], "list of numbers"),
+        ("abcdef", "list of numbers"),
+    ],
+)
+def test_polygons_that_are_none(polygon, what):
+    with pytest.raises(ValueError, match=what):
+        rasterise([polygon], 10, 10)
+
+
+def random_polygon(rng, kind, height, width):
+    """Corners (x, y), most of which lie in the image of this size."""
+    number = int(rng.integers(3, 40))
+    extent = np.array([width, height])
+    anywhere = rng.random((number, 2))
+    if kind == "self-intersecting":
+        corners = anywhere * extent
+    elif kind == "partly outside":
+        corners = (anywhere * 3 - 1) * extent
+    elif kind == "outside":
+        corners = (anywhere * 0.9 + 1.05) * extent
+    elif kind == "a point":
+        corners = np.repeat(anywhere[:1] * extent, number, axis=0)
+    elif kind == "within a pixel":
+        corners = anywhere[:1] * extent + anywhere * 0.9
+    elif kind == "whole numbers":
+        corners = rng.integers(0, max(height, width) + 1, (number, 2)).clip(max=extent)
+    elif kind == "halves":
+        corners = np.round(anywhere * extent * 2) / 2
+    elif kind == "a slanted line":
+        corners = anywhere[:, :1] * extent
+    elif kind == "an upright line":
+        corners = np.stack([np.full(number, anywhere[0, 0] * width), anywhere[:, 1] * height], 1)
+    else:  # star-shaped
+        angles = np.sort(anywhere[:, 0]) * 2 * np.pi
+        corners = extent / 2 * (1 + np.stack([np.cos(angles), np.sin(angles)], 1) * (0.2 + 0.8 * anywhere[:, 1:]))
+    return corners.astype(float).ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "self-intersecting",
+        "partly outside",
+        "outside",
+        "a point",
+        "within a pixel",
+        "whole numbers",
+        "halves",
+        "a slanted line",
+        "an upright line",
+        "star-shaped",
+    ],
+)
+def test_pixels_of_polygons_are_those_of_pycocotools(kind):
+    """Polygons of every kind, alone and several to an object, in images of one pixel to some hundred thousand."""
+    rng = np.random.default_rng(11)
+    for parts in (1, 1, 2, 5):
+        for height in (1, 2, 3, 7, 20, 64, 137, 480):
+            width = int(rng.choice([1, 2, 3, 7, 20, 64, 137, 480]))
+            polygons = [random_polygon(rng, kind, height, width) for _ in range(parts)]
+            merged = coco.merge(coco.frPyObjects(polygons, height, width))
+            assert rasterise(polygons, height, width) == runs_from_text(merged["counts"].decode())

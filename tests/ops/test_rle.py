@@ -8,7 +8,7 @@ import torch
 from pycocotools import mask as coco
 
 from pixelwise.masks import Masks
-from pixelwise.ops.rle import masks_to_texts, rasterise, runs_from_text, runs_to_text
+from pixelwise.ops.rle import masks_to_texts, runs_from_text, runs_to_text
 
 MASKS = {
     "noise": np.random.default_rng(0).random((37, 23)) < 0.5,
@@ -33,32 +33,6 @@ def test_text_is_that_of_coco(mask):
 def test_text_that_is_no_run_lengths(text):
     with pytest.raises(ValueError, match="run-length"):
         runs_from_text(text)
-
-
-def test_polygons_unite():
-    square, far = [1.0, 1, 4, 1, 4, 4, 1, 4], [6.0, 6, 8, 6, 8, 8, 6, 8]
-    inner = [2.0, 2, 3, 2, 3, 3, 2, 3]
-    found = Masks.from_lengths([rasterise([square, far, inner], 10, 12)], (10, 12))[0]
-    assert found.shape == (10, 12)
-    assert found[1:4, 1:4].all()
-    assert found[6:8, 6:8].all()
-    assert found.sum() == 9 + 4
-
-
-@pytest.mark.parametrize(
-    ("polygon", "what"),
-    [
-        ([1, 1, 4, 1], "4 numbers"),
-        ([1, 1, 4, 1, 4, 4, 1], "7 numbers"),
-        ([1, 1, 4, 1, float("nan"), 4], "nan"),
-        ([1, 1, 4, 1, 1e9, 4], "far outside"),
-        ([1, 1, 4, 1, "4", 4], "list of numbers"),
-        ("abcdef", "list of numbers"),
-    ],
-)
-def test_polygons_that_are_none(polygon, what):
-    with pytest.raises(ValueError, match=what):
-        rasterise([polygon], 10, 10)
 
 
 def test_all_masks_at_once_as_one_after_the_other():

@@ -17,7 +17,8 @@ import torch
 from ...classes import Classes
 from ...masks import Masks
 from ...ops.phrases import few
-from ...ops.rle import rasterise, runs_from_text
+from ...ops.polygons import rasterise
+from ...ops.rle import runs_from_text
 from ...segmentation import Segmentation
 from ..dataset import Dataset, Record, short_names
 from ..recognition import class_names

@@ -23,8 +23,7 @@ from ...images.header import read_header
 from ...masks import Masks
 from ...ops.atomic_files import write_aside, write_text
 from ...ops.phrases import counted, few
-from ...ops.polygons import joined, trace
-from ...ops.rle import rasterise
+from ...ops.polygons import join_rings, rasterise, trace
 from ...segmentation import Segmentation
 from ..dataset import Dataset, Record, short_names
 from ..recognition import class_spec
@@ -204,7 +203,7 @@ class Texts:
                 self._joined += [path] * (len(rings) > 1)
                 if rings:
                     number = label - (background is not None and label > background)
-                    shares = (f"{(x + left) / width:.6g} {(y + top) / height:.6g}" for x, y in joined(rings))
+                    shares = (f"{(x + left) / width:.6g} {(y + top) / height:.6g}" for x, y in join_rings(rings))
                     file.write(" ".join([str(number), *shares]) + "\n")
 
     def notes(self) -> list[str]:
