@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..classes import Classes
-from ..data.augmentation.transforms import Augmentation, augmentation, resized
+from ..data.augmentation.transforms import Augmentation, augmentation, resize_sample
 from ..data.dataset import Dataset
 from ..data.opening import available_splits, read_dataset
 from ..drawing.legend import Pixels
@@ -221,9 +221,9 @@ def _shown(looks: list[Look]) -> list[Look]:
 def _drawn(parts: Mapping[str, Dataset], one: Look) -> Pixels:
     data = parts[one.split]
     if one.pixels is None:
-        image = resized(Sample(data.image(one.index)), Resizing(long_side=SIDE)).image
+        image = resize_sample(Sample(data.image(one.index)), Resizing(long_side=SIDE)).image
         return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    small = resized(data[one.index], Resizing(long_side=SIDE))
+    small = resize_sample(data[one.index], Resizing(long_side=SIDE))
     assert small.truth is not None
     return draw(small.image, small.truth)
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 from pixelwise import Classes, Sample, Segmentation
 from pixelwise.data.augmentation.color_jitter import Jitter
 from pixelwise.data.augmentation.copy_paste import paste
-from pixelwise.data.augmentation.transforms import AUGMENTATIONS, Augmentation, augmentation, resized
+from pixelwise.data.augmentation.transforms import AUGMENTATIONS, Augmentation, augmentation, resize_sample
 from pixelwise.data.augmentation.warp import Elastic, coordinates
 from pixelwise.masks import Masks
 from pixelwise.ops.resize import Resizing
@@ -229,7 +229,7 @@ def test_memory_layout_does_not_matter():
 def test_resizing_belongs_to_the_mapping():
     sample = coordinates_sample(200, 300, 60, 60)
     augment = Augmentation((100, 150), resizing=Resizing(short_side=100), flip=0)
-    found, plain = augment(sample, np.random.default_rng(0)), resized(sample, Resizing(short_side=100))
+    found, plain = augment(sample, np.random.default_rng(0)), resize_sample(sample, Resizing(short_side=100))
     assert torch.equal(found.image, plain.image)
     assert found.truth == plain.truth
 
@@ -237,10 +237,10 @@ def test_resizing_belongs_to_the_mapping():
 @pytest.mark.parametrize("size", [(90, 120), (33, 44), (300, 400), (150, 200)])
 def test_resized_moves_image_and_truth_alike(size):
     sample = coordinates_sample(150, 200, 70, 60)
-    found = resized(sample, Resizing(short_side=size[0]))
+    found = resize_sample(sample, Resizing(short_side=size[0]))
     assert found.size == size
     assert misplaced(sample, found, 70, 60).max() <= 0.25
-    assert resized(sample, Resizing()) is sample
+    assert resize_sample(sample, Resizing()) is sample
 
 
 def test_elastic_displacements_have_the_stated_size():
@@ -332,7 +332,9 @@ def test_large_scale_jitter_counts_from_the_size_that_fits(height, width):
     sample = Sample(torch.full((3, height, width), 90, dtype=torch.uint8))
     fit = min(64 / height, 96 / width)
     for factor in (0.1, 0.5, 1.0):
-        found = Augmentation((64, 96), (factor, factor), Resizing(7), fitted=True)(sample, np.random.default_rng(1))
+        found = Augmentation((64, 96), (factor, factor), Resizing(7), scale_to_fit=True)(
+            sample, np.random.default_rng(1)
+        )
         covered = (found.image[0] == 90).numpy()
         assert abs(covered.any(1).sum() - height * fit * factor) <= 0.5
         assert abs(covered.any(0).sum() - width * fit * factor) <= 0.5

@@ -11,7 +11,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import roi_align
 
 from pixelwise.classes import Classes
-from pixelwise.data.augmentation.transforms import resized
+from pixelwise.data.augmentation.transforms import resize_sample
 from pixelwise.masks import Masks
 from pixelwise.models.mask_rcnn.paste import paste, paste_masks
 from pixelwise.ops.resize import Resizing
@@ -137,7 +137,7 @@ def test_there_and_back_through_a_batch(short_side):
     """
     dense = torch.from_numpy(np.stack([ellipse.rendered(*SIZE) for ellipse in ELLIPSES]))
     truth = Segmentation(Classes(("thing",)), torch.zeros(len(dense), dtype=torch.int64), masks=dense)
-    sample = resized(Sample(torch.zeros(3, *SIZE, dtype=torch.uint8), truth), Resizing(short_side))
+    sample = resize_sample(Sample(torch.zeros(3, *SIZE, dtype=torch.uint8), truth), Resizing(short_side))
     batch = collate([sample], multiple=64)
     (seen,), ((height, width),) = batch.truths, batch.sizes
     assert seen.masks is not None

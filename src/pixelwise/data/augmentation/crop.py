@@ -15,7 +15,10 @@ from ...types import Array, Size
 
 
 class Span(NamedTuple):
-    """One axis: `length` pixels of the image from `start` on become `extent` pixels of the result from `into` on."""
+    """One axis of a crop: `length` pixels of the image from `start` on become `extent` pixels of the result at `into`.
+
+    Pixels of the result outside these are padding.
+    """
 
     start: int
     length: int
@@ -24,9 +27,10 @@ class Span(NamedTuple):
 
     @classmethod
     def draw(cls, length: int, scale: float, size: int, rng: np.random.Generator) -> Span:
-        """A random window of `size` pixels into `length` pixels times `scale`; a shorter image lies anywhere in it.
+        """Draw a random window of `size` pixels from an image of `length` pixels times `scale`.
 
-        Both ends lie on whole pixels of image and result, so the scale is kept to half a pixel over the window.
+        An image that is shorter than the window lies anywhere in it. Both ends lie on whole pixels of image and result,
+        so the scale is kept to half a pixel over the window.
         """
         if length * scale > size:
             kept = min(length, max(1, round(size / scale)))
@@ -36,50 +40,74 @@ class Span(NamedTuple):
 
     @property
     def step(self) -> float:
-        """Pixels of the image a pixel of the result."""
+        """Pixels of the image per pixel of the result."""
         return self.length / self.extent
 
-    def taken(self, size: int) -> Array:
-        """(size,) int32: the nearest pixel of the image for each of the result, −1 where there is none."""
+    @property
+    def source(self) -> slice:
+        """Pixels of the image that are used."""
+        return slice(self.start, self.start + self.length)
+
+    @property
+    def target(self) -> slice:
+        """Pixels of the result that they fill."""
+        return slice(self.into, self.into + self.extent)
+
+    def nearest(self, size: int) -> Array:
+        """(size,) int32: the nearest pixel of the image for each pixel of the result, −1 in the padding."""
         places = np.full(size, -1, np.int32)
         window = np.arange(self.start, self.start + self.length, dtype=np.int32)
-        places[self.into : self.into + self.extent] = resize_nearest(window[:, None], (self.extent, 1))[:, 0]
+        places[self.target] = resize_nearest(window[:, None], (self.extent, 1))[:, 0]
         return places
 
 
 @dataclass(frozen=True)
 class CropView:
-    """Scale, crop and flips: rectangles of whole pixels on both sides, so that a resize does it."""
+    """View of a sample by scaling, cropping and flipping: a rectangle of whole pixels, resized.
+
+    Attributes:
+        rows, columns: the crop and the scale along each axis.
+        size: height and width of the result.
+        upside_down, mirrored: whether top and bottom, left and right are swapped, after cropping.
+    """
 
     rows: Span
     columns: Span
     size: Size
-    upside: bool = False
+    upside_down: bool = False
     mirrored: bool = False
 
-    def image(self, pixels: Array, colored: Callable[[Array], Array]) -> Array:
-        """(H, W, 3) uint8 to (*size, 3): the window, scaled, colours changed by `colored`, black around it."""
-        return self._placed(colored(scaled(self._window(pixels), (self.rows.extent, self.columns.extent))))
+    def image(self, pixels: Array, recolor: Callable[[Array], Array]) -> Array:
+        """View an image: (H, W, 3) uint8 to (*size, 3), black in the padding; `recolor` maps the scaled window."""
+        return self._place(recolor(scaled(self._window(pixels), (self.rows.extent, self.columns.extent))))
 
     def plane(self, plane: Array) -> Array:
-        """(H, W) to `size` by the nearest pixel, zero around it."""
-        return self._placed(resize_nearest(self._window(plane), (self.rows.extent, self.columns.extent)))
+        """View a map of labels or ids: (H, W) to `size` by the nearest pixel, zero in the padding."""
+        return self._place(resize_nearest(self._window(plane), (self.rows.extent, self.columns.extent)))
 
     def masks(self, masks: Masks) -> Masks:
-        """Masks as `plane` would move each."""
-        rows, columns = (span.taken(size) for span, size in zip((self.rows, self.columns), self.size, strict=True))
-        return masks.sampled(rows[::-1] if self.upside else rows, columns[::-1] if self.mirrored else columns)
+        """View masks, each as `plane` does."""
+        rows = self.rows.nearest(self.size[0])
+        columns = self.columns.nearest(self.size[1])
+        if self.upside_down:
+            rows = rows[::-1]
+        if self.mirrored:
+            columns = columns[::-1]
+        return masks.sampled(rows, columns)
 
     def _window(self, plane: Array) -> Array:
-        (y, h, _, _), (x, w, _, _) = self.rows, self.columns
-        return plane[y : y + h, x : x + w]
+        return plane[self.rows.source, self.columns.source]
 
-    def _placed(self, plane: Array) -> Array:
-        if plane.shape[:2] != self.size:
-            (_, _, y, h), (_, _, x, w) = self.rows, self.columns
-            canvas = np.zeros((*self.size, *plane.shape[2:]), plane.dtype)
-            canvas[y : y + h, x : x + w] = plane
-            plane = canvas
-        if self.upside or self.mirrored:
-            return np.asarray(cv2.flip(plane, -1 if self.upside and self.mirrored else int(self.mirrored)))
+    def _place(self, window: Array) -> Array:
+        """Pad a scaled window to the size of the result, and flip it."""
+        plane = window
+        if window.shape[:2] != self.size:
+            plane = np.zeros((*self.size, *window.shape[2:]), window.dtype)
+            plane[self.rows.target, self.columns.target] = window
+        if self.upside_down and self.mirrored:
+            return np.asarray(cv2.flip(plane, -1))
+        if self.upside_down:
+            return np.asarray(cv2.flip(plane, 0))
+        if self.mirrored:
+            return np.asarray(cv2.flip(plane, 1))
         return np.ascontiguousarray(plane)
