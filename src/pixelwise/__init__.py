@@ -81,7 +81,9 @@ if not TYPE_CHECKING:  # to a type checker it would make every misspelled name v
     def __getattr__(name: str) -> Any:
         if name not in _PUBLIC:
             raise AttributeError(f"pixelwise has no {name!r}; it has: {', '.join(__all__)}")
-        return getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+        value = getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+        globals()[name] = value  # found at once from now on
+        return value
 
 
 def __dir__() -> list[str]:
