@@ -26,7 +26,7 @@ import torch
 
 import pixelwise
 from pixelwise.demo import bundled
-from pixelwise.images.decoding import read_image
+from pixelwise.images.reading import read_image
 from pixelwise.images.rows import gdal
 from pixelwise.inference.folder import predict_files
 from pixelwise.inference.method import TILE

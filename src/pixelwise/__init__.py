@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # what `__getattr__` finds below, spelled out so that type ch
     from .data.opening import open_dataset as open_dataset
     from .drawing.overlay import draw as draw
     from .evaluation import evaluate as evaluate
-    from .images.decoding import read_image as read_image
+    from .images.reading import read_image as read_image
     from .inference.folder import predict_files as predict_files
     from .inference.predictor import Predictor as Predictor
     from .inference.predictor import predict as predict
@@ -67,7 +67,7 @@ _PUBLIC = {
     "open_dataset": "data.opening",
     "predict": "inference.predictor",
     "predict_files": "inference.folder",
-    "read_image": "images.decoding",
+    "read_image": "images.reading",
     "register": "weights.registration",
     "save": "writers.saving",
     "summarize": "summary.model_summary",

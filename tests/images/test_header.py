@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.images.decoding import read_mask
 from pixelwise.images.header import read_header, read_palette
+from pixelwise.images.reading import read_mask
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pixelwise.images.image_source import load_image
+from pixelwise.images.reading import load_image
 
 
 def test_arrays_of_all_shapes():

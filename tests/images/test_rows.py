@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from pixelwise.images import rows as module
-from pixelwise.images.decoding import read_image
+from pixelwise.images.reading import read_image
 from pixelwise.images.rows import InMemory, OnDisk
 
 rasterio = pytest.importorskip("rasterio")

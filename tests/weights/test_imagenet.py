@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import pixelwise
-from pixelwise.images.decoding import read_image
+from pixelwise.images.reading import read_image
 from pixelwise.layers.backbone import Backbone
 from pixelwise.ops.resize import resize
 from pixelwise.weights.imagenet import _from_package, load_pretrained

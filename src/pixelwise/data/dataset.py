@@ -11,8 +11,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..classes import Classes
-from ..images.decoding import read_image
 from ..images.header import read_header
+from ..images.reading import read_image
 from ..ops.phrases import counted
 from ..sample import Sample
 from ..segmentation import Segmentation

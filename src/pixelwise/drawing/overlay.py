@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from ..classes import VOID, Color
-from ..images.image_source import ImageSource, load_image
+from ..images.reading import ImageSource, load_image
 from ..segmentation import Segmentation
 from .legend import PAPER, Label, Pixels, add_caption, add_labels, add_legend, stack
 

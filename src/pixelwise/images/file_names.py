@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
 
 from ..ops.names import suggest
 
@@ -29,18 +28,3 @@ def file_not_found(path: Path) -> FileNotFoundError:
     if len(names) > MAX_LISTED_NAMES and suggestion.startswith("there are"):
         suggestion = f"{suggest(path.name, names[:MAX_LISTED_NAMES])}, … ({len(names)} in all)"
     return FileNotFoundError(f"there is no {path}; {suggestion}")
-
-
-def open_file(path: Path) -> BinaryIO:
-    """Open a file for reading bytes.
-
-    Raises:
-        FileNotFoundError: the file does not exist; the error suggests the most similar name.
-        ValueError: the path is a folder.
-    """
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        raise file_not_found(path) from None
-    except IsADirectoryError:
-        raise ValueError(f"{path} is a folder: name an image in it") from None

@@ -10,8 +10,7 @@ from typing import BinaryIO
 import cv2
 
 from . import tiff_tags
-from .file_names import open_file
-from .pillow_formats import BROKEN_FILE_ERRORS, open_with_pillow
+from .image_file import BROKEN_FILE_ERRORS, open_file, open_with_pillow
 from .tiff_tags import TiffTags, read_tiff_tags
 
 MAX_PIXELS = 500_000_000

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..types import Array, Size
 from .conversion import as_rgb, full_scale_of, max_value
-from .file_names import open_file
 from .header import read_header
+from .image_file import open_file
 from .scaling import scaled, scaled_rows
 
 MAX_WIDTH = 200_000

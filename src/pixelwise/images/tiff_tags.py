@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import TiffImagePlugin
 
-from .pillow_formats import BROKEN_FILE_ERRORS
+from .image_file import BROKEN_FILE_ERRORS
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """The first four bytes of TIFF files: byte order (II is little endian), then * for TIFF and + for BigTIFF."""

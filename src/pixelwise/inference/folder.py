@@ -11,9 +11,9 @@ from pathlib import Path
 from torch import Tensor
 
 from ..console import print_above, track
-from ..images.decoding import read_image
 from ..images.header import MAX_PIXELS, read_header
 from ..images.read_ahead import read_ahead
+from ..images.reading import read_image
 from ..images.rows import MAX_PIXELS_IN_ROWS, OnDisk
 from ..models.base import Model
 from ..writers.formats import DEFAULT_FORMATS, WRITERS, writer_of

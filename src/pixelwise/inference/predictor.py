@@ -11,7 +11,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from ..images.image_source import ImageSource, load_image
+from ..images.reading import ImageSource, load_image
 from ..images.rows import Rows
 from ..models.base import Model, prepare
 from ..models.merged import MergedModel

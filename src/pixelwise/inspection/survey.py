@@ -13,7 +13,7 @@ from ..console import track
 from ..data.dataset import Dataset, Fault, Record
 from ..data.formats.mask_folder import without_masks
 from ..data.recognition.pairs import Pair, find_pairs
-from ..images.decoding import read_image, read_mask
+from ..images.reading import read_image, read_mask
 from ..types import Array, Size
 from .fingerprints import pixel_digest, thumbnail
 from .segments import object_areas, segment_faults

@@ -8,7 +8,7 @@ from typing import ClassVar
 from PIL import Image
 
 from ..classes import MAX_CLASSES, Classes
-from ..images.image_source import ImageSource
+from ..images.reading import ImageSource
 from ..segmentation import Segmentation
 from .class_map_rows import palette
 from .image_encoding import write_image

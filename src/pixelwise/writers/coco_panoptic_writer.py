@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..classes import Classes
 from ..data.formats.panoptic_annotations import PanopticAnnotations
-from ..images.image_source import ImageSource
+from ..images.reading import ImageSource
 from ..segmentation import Segmentation
 from .writer import SharedFile
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ..classes import Classes
 from ..data.formats.annotations import Annotations
-from ..images.image_source import ImageSource
+from ..images.reading import ImageSource
 from ..segmentation import Segmentation
 from .writer import SharedFile
 

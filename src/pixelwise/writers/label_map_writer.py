@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..classes import Classes
 from ..data.formats.label_map import VOID_ID
-from ..images.image_source import ImageSource
 from ..images.png import write_png
+from ..images.reading import ImageSource
 from ..ops.atomic_files import write_text
 from ..ops.phrases import counted
 from ..segmentation import Segmentation

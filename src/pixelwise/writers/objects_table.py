@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..classes import Classes
-from ..images.image_source import ImageSource
+from ..images.reading import ImageSource
 from ..masks import Masks
 from ..ops.atomic_files import write_aside
 from ..segmentation import Segmentation

@@ -8,7 +8,7 @@ from typing import ClassVar
 from PIL import Image
 
 from ..drawing.overlay import draw
-from ..images.image_source import ImageSource
+from ..images.reading import ImageSource
 from ..segmentation import Segmentation
 from .image_encoding import write_image
 from .writer import FilePerImage

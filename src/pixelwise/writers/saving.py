@@ -6,7 +6,7 @@ import os
 import warnings
 from pathlib import Path
 
-from ..images.image_source import ImageSource
+from ..images.reading import ImageSource
 from ..models.base import Model
 from ..segmentation import Segmentation
 from ..weights import checkpoint

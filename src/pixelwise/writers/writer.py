@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
 from ..classes import Classes
-from ..images.image_source import ImageSource
+from ..images.reading import ImageSource
 from ..segmentation import Segmentation
 
 

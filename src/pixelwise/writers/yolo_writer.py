@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from ..classes import Classes
 from ..data.formats.yolo import Texts, write_names
-from ..images.image_source import ImageSource
+from ..images.reading import ImageSource
 from ..segmentation import Segmentation
 from .writer import FilePerImage
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from ...classes import Classes
-from ...images.decoding import read_mask
 from ...images.file_names import list_images
 from ...images.png import write_png
+from ...images.reading import read_mask
 from ...ops.phrases import few
 from ...segmentation import Segmentation
 from ...types import Array

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from ...classes import Classes, Color
-from ...images.decoding import read_mask
 from ...images.header import read_header
+from ...images.reading import read_mask
 from ...ops.phrases import counted, few
 from ...segmentation import Segmentation
 from ...types import Array

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from ...classes import Classes
-from ...images.decoding import read_mask
 from ...images.header import HIGH_BIT_MODES, read_header
 from ...images.png import write_png
+from ...images.reading import read_mask
 from ...ops.atomic_files import write_text
 from ...segmentation import Segmentation
 from ...types import Array

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from ...classes import VOID, Color
-from ...images.decoding import read_mask
 from ...images.file_names import list_images
+from ...images.reading import read_mask
 from ...ops.atomic_files import write_aside, write_text
 from ...ops.phrases import few
 from ...segmentation import Segmentation

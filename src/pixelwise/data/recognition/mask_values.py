@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ...classes import MAX_CLASSES, VOID, Classes, Color
-from ...images.decoding import read_mask
 from ...images.header import read_header, read_palette
+from ...images.reading import read_mask
 from ...ops.phrases import few
 from ...types import Array
 from .class_names import make_classes, two_classes

@@ -1,4 +1,4 @@
-"""Opening image files with Pillow, by the format that their first bytes tell."""
+"""Opening image files: their bytes, and with Pillow by the format that the first bytes tell."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from PIL import (
     TiffImagePlugin,
     WebPImagePlugin,
 )
+
+from .file_names import file_not_found
 
 # First bytes, name of the format, and the class that decodes it. The classes are called directly: Pillow's registry
 # would import all its plugins, and would open formats that nobody has tested here.
@@ -49,6 +51,21 @@ BROKEN_FILE_ERRORS = (
     OverflowError,
 )
 """Exceptions that decoders raise for files whose contents are damaged."""
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading bytes.
+
+    Raises:
+        FileNotFoundError: the file does not exist; the error suggests the most similar name.
+        ValueError: the path is a folder.
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise file_not_found(path) from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder: name an image in it") from None
 
 
 def open_with_pillow(path: Path, file: BinaryIO) -> ImageFile.ImageFile:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pixelwise.images.decoding import read_image, read_mask
+from pixelwise.images.reading import read_image, read_mask
 
 
 def rows(path, **options):
