@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 import pixelwise
 from pixelwise.layers.normalize import Normalize
-from pixelwise.weights.rename import recognised
+from pixelwise.weights.rename import recognise
 
 RECORDS = sorted((Path(__file__).parents[1] / "golden").glob("parity_*.json"))
 MILESIAL = next(path for path in RECORDS if path.stem == "parity_milesial_transposed")
@@ -51,7 +51,7 @@ def test_the_outputs_are_those_of_the_library(path):
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem.removeprefix("parity_"))
 def test_whose_weights_these_are(path):
     record = json.loads(path.read_text("utf-8"))
-    layout, table = recognised(state_dict(record["shapes"])) or ("", None)
+    layout, table = recognise(state_dict(record["shapes"])) or ("", None)
     assert (layout, table and table.architecture) == (record["layout"], record["create"]["name"])
 
 

@@ -24,8 +24,8 @@ from .creation import create, published
 from .programs import backbone_norms, set_backbone_eps
 from .published import PRESETS
 from .registration import check_registered, code_of
-from .rename import recognised
-from .tensor_files import KEY, existing, read_safetensors
+from .rename import recognise
+from .tensor_files import KEY, read_safetensors, require_file
 
 FORMAT_VERSION = 1
 """Raised when an older pixelwise can no longer read what a newer one writes."""
@@ -74,7 +74,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     if os.fspath(path) in PRESETS:
         return published(os.fspath(path))
     best = Path(path) / BEST
-    path = best if best.is_file() else existing(path)
+    path = best if best.is_file() else require_file(path)
     tensors, metadata = read_safetensors(path)
     record = _read_record(metadata)
     if record is None:
@@ -126,7 +126,7 @@ def _read_record(metadata: Mapping[str, str]) -> dict[str, Any] | None:
 def _foreign_file(path: Path, tensors: Mapping[str, Tensor]) -> str:
     """The error for a safetensors file without our record: whose it seems to be, and how to use it."""
     layout, method, holds = "LAYOUT", "METHOD", ""
-    if known := recognised(tensors):
+    if known := recognise(tensors):
         layout, method = known[0], known[1].architecture
         holds = f", but {method} of {layout}"
     return (

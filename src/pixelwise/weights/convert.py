@@ -15,7 +15,7 @@ from ..models import MODELS
 from ..ops.resize import Resizing
 from .checkpoint import save
 from .creation import create
-from .rename import LoadedWeights, fitting, load_weights, naming_file
+from .rename import LoadedWeights, find_table, load_weights, naming_file
 from .tensor_files import read_state_dict
 
 
@@ -97,7 +97,7 @@ def count_classes(theirs: Mapping[str, Any], layout: str, model: str, arguments:
     with torch.device("meta"):
         two = create(model, num_classes=2, **arguments)
         three = create(model, num_classes=3, **arguments)
-    table = fitting(two, layout)
+    table = find_table(two, layout)
     shapes_of_two = {name: value.shape for name, value in two.state_dict().items()}
     shapes_of_three = {name: value.shape for name, value in three.state_dict().items()}
     for key, tensor in theirs.items():
