@@ -227,7 +227,7 @@ def test_things_come_from_the_classes(small):
     assert named.classes.things == (False, False, True)
     with pytest.raises(ValueError, match="none of the classes .*class 0.* is a thing"):
         pixelwise.create("panoptic_fpn", num_classes=3, **SMALL)
-    with pytest.raises(ValueError, match=r"things are \[0\], but of the classes given \[1, 3\] are"):
+    with pytest.raises(ValueError, match=r"things is \[0\], but those of the given classes are \[1, 3\]"):
         pixelwise.create("panoptic_fpn", classes=FIVE, things=[0], **SMALL)
     for things in ([3], [1, 1], [-1], []):
         with pytest.raises(ValueError, match="things"):
@@ -246,7 +246,7 @@ def test_a_background_that_is_stuff_is_found_like_any_other():
 
 def test_weights_of_others_want_classes_with_things(tmp_path):
     torch.save({"x": torch.zeros(1)}, tmp_path / "theirs.pth")
-    with pytest.raises(ValueError, match="tells things from stuff, and its weights do not say"):
+    with pytest.raises(ValueError, match="distinguishes things from stuff, which its weights do not tell"):
         convert(tmp_path / "theirs.pth", "detectron2", "panoptic_fpn", tmp_path / "ours.safetensors")
 
 

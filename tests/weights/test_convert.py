@@ -59,7 +59,7 @@ def test_weights_of_one_output_or_that_are_no_numbers_are_refused(file, tmp_path
     torch.save(one, tmp_path / "one.pth")
     tensors["inc.double_conv.0.weight"][0, 0, 0, 0] = torch.nan
     torch.save(tensors, tmp_path / "nan.pth")
-    for name, message in (("one.pth", "one output, the sigmoid"), ("nan.pth", "numbers that are not finite")):
+    for name, message in (("one.pth", "a single output, the sigmoid"), ("nan.pth", "numbers that are not finite")):
         with pytest.raises(ValueError, match=message):
             convert(
                 tmp_path / name, "milesial", "unet_padded", tmp_path / "x.safetensors", arguments={"bilinear": True}

@@ -57,15 +57,13 @@ def test_whose_weights_these_are(path):
 
 def test_weights_of_another_method_are_named(padded, tmp_path):
     smp = theirs(next(path for path in RECORDS if path.stem == "parity_smp_resnet18"))
-    with pytest.raises(
-        ValueError, match="holds unet in the layout 'smp', but unet_padded .* from the layout 'milesial'"
-    ):
+    with pytest.raises(ValueError, match="holds unet in the layout 'smp', not unet_padded in the layout 'milesial'"):
         pixelwise.load_weights(padded, smp, "milesial")
     save_file(smp, tmp_path / "smp.safetensors")
     with pytest.raises(ValueError, match=r"convert \S+smp\.safetensors --layout smp --model unet --out"):
         pixelwise.load(tmp_path / "smp.safetensors")
     pixelwise.save(padded, tmp_path / "ours.safetensors")
-    with pytest.raises(ValueError, match=r"ours\.safetensors is a checkpoint of pixelwise"):
+    with pytest.raises(ValueError, match=r"ours\.safetensors is already a checkpoint of pixelwise"):
         pixelwise.load_weights(padded, tmp_path / "ours.safetensors", "milesial")
 
 
@@ -105,9 +103,9 @@ def test_older_files_have_no_counters(padded):
 def test_the_wrong_model_layout_and_file(padded, tmp_path):
     with pytest.raises(ValueError, match="did you mean 'milesial'"):
         pixelwise.load_weights(padded, theirs(MILESIAL), "milesal")
-    with pytest.raises(ValueError, match="holds unet_padded in the layout 'milesial', .* from the layout 'smp'"):
+    with pytest.raises(ValueError, match="holds unet_padded in the layout 'milesial', not"):
         pixelwise.load_weights(padded, theirs(MILESIAL), "smp")
-    with pytest.raises(ValueError, match=r"not that of unet_padded.*create\('unet', backbone"):
+    with pytest.raises(ValueError, match=r"has no unet_padded.*create\('unet', backbone"):
         pixelwise.load_weights(padded, {"nobody's": torch.zeros(1)}, "smp")
     with pytest.raises(ValueError, match="holds no tensors"):
         pixelwise.load_weights(padded, {"epoch": 3}, "milesial")

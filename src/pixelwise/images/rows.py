@@ -1,4 +1,5 @@
 """Images that are read in windows from top to bottom: of a large file, a few hundred rows are in memory at a time."""
+
 from __future__ import annotations
 
 import math

@@ -124,8 +124,8 @@ def naming_file(theirs: Mapping[str, Any], name: str, method: str, layout: str) 
         if table is None or layout not in LAYOUTS or any(one.likeness(theirs) for one in of_method):
             raise ValueError(f"{name}: {error}") from None
         raise ValueError(
-            f"{name} holds {table.architecture} in the layout {known!r}, but {method} was to be filled from the layout "
-            f"{layout!r}. These weights fit {table.made_by}"
+            f"{name} holds {table.architecture} in the layout {known!r}, not {method} in the layout {layout!r}. "
+            f"These weights fit {table.made_by}"
         ) from None
 
 
@@ -141,7 +141,7 @@ def find_table(model: Model, layout: str) -> Table:
     tables = [table for table in LAYOUTS[layout] if table.architecture == model.architecture]
     if not tables:
         known = "; or ".join(table.made_by for table in LAYOUTS[layout])
-        raise ValueError(f"the layout {layout!r} is not that of {model.method}. These weights fit {known}")
+        raise ValueError(f"the layout {layout!r} has no {model.method}. These weights fit {known}")
     demanded = []
     for table in tables:
         unmet = _unmet_demands(model, table)
@@ -149,7 +149,7 @@ def find_table(model: Model, layout: str) -> Table:
             return table
         demanded.append(", ".join(f"{key}={value!r}" for key, value in unmet.items()))
     raise ValueError(
-        f"the layout {layout!r} wants a model made with {' or '.join(demanded)}. These weights fit {tables[0].made_by}"
+        f"the layout {layout!r} needs a model made with {' or '.join(demanded)}. These weights fit {tables[0].made_by}"
     )
 
 

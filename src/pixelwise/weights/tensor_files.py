@@ -108,8 +108,8 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
         tensors, metadata = read_safetensors(path)
         if KEY in metadata:
             raise ValueError(
-                f"{path} is a checkpoint of pixelwise and no other library's: it is used as it is (--model), and a "
-                "training begins from it (--weights)"
+                f"{path} is already a checkpoint of pixelwise: use it as it is (--model), or start a training from it "
+                "(--weights)"
             )
         return unwrap(tensors, str(path))
     try:
