@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from pixelwise import Classes, Segmentation
-from pixelwise.panoptic_building.ground_truth import UNNAMED, PanopticTruthBuilder
+from pixelwise.panoptic_building.class_mapping import UNNAMED_OBJECTS
+from pixelwise.panoptic_building.ground_truth import PanopticTruthBuilder
 
 STREET = Classes(("nothing", "road", "sky", "car", "tree"), background=0)
 OBJECTS = Classes(("background", "car", "dog"), things=(False, True, True), background=0)
@@ -38,128 +39,132 @@ def objects(*boxes, labels=None, crowd=None, classes=OBJECTS):
     )
 
 
-def names(found):
-    return [found.classes.names[k] for k in found.labels.tolist()]
+def names(truth):
+    return [truth.classes.names[k] for k in truth.labels.tolist()]
 
 
-def told(conflicts):
+def described(conflicts):
     return [(one.kind, one.text, one.pixels) for one in conflicts]
 
 
 def test_where_both_agree_there_is_no_conflict():
-    merger = PanopticTruthBuilder.plan(STREET, OBJECTS)
-    found, conflicts = merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 7, 3)))
+    builder = PanopticTruthBuilder.from_classes(STREET, OBJECTS)
+    truth, conflicts = builder.build(street(), objects((1, 1, 4, 3), (6, 1, 7, 3)))
     assert conflicts == []
-    assert found.ids.tolist() == [
+    assert truth.ids.tolist() == [
         [5, 5, 5, 5, 5, 5, 5, 5],
         [4, 1, 1, 1, 4, 4, 2, 3],
         [4, 1, 1, 1, 4, 4, 2, 3],
         [4, 4, 4, 4, 6, 0, 4, 4],
     ]
-    assert names(found) == ["car", "car", "nothing", "road", "sky", "tree"]
-    assert merger.classes.names == ("nothing", "road", "sky", "car", "tree", "dog")
-    assert merger.classes.things == (False, False, False, True, False, True)
-    assert merger.classes.background == 0
-    assert len(set(merger.classes.colors)) == 6
+    assert names(truth) == ["car", "car", "nothing", "road", "sky", "tree"]
+    assert builder.classes.names == ("nothing", "road", "sky", "car", "tree", "dog")
+    assert builder.classes.things == (False, False, False, True, False, True)
+    assert builder.classes.background == 0
+    assert len(set(builder.classes.colors)) == 6
 
 
 def test_the_background_can_be_void():
-    merger = PanopticTruthBuilder.plan(STREET, OBJECTS, rest="void")
-    found, conflicts = merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 8, 3)))
-    assert merger.classes.names == ("road", "sky", "car", "tree", "dog")
-    assert merger.classes.background is None
+    builder = PanopticTruthBuilder.from_classes(STREET, OBJECTS, rest="void")
+    truth, conflicts = builder.build(street(), objects((1, 1, 4, 3), (6, 1, 8, 3)))
+    assert builder.classes.names == ("road", "sky", "car", "tree", "dog")
+    assert builder.classes.background is None
     assert conflicts == [], "the mask says nothing where it is void"
-    assert found.ids[1].tolist() == [3, 1, 1, 1, 3, 3, 2, 2]
-    assert merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 7, 3)))[0].ids[1, 7] == 0
+    assert truth.ids[1].tolist() == [3, 1, 1, 1, 3, 3, 2, 2]
+    assert builder.build(street(), objects((1, 1, 4, 3), (6, 1, 7, 3)))[0].ids[1, 7] == 0
 
 
-def test_each_conflict_is_told_and_settled_by_the_rule():
-    merger = PanopticTruthBuilder.plan(STREET, OBJECTS)
-    found, conflicts = merger.merge(street(), objects((0, 1, 4, 4), (0, 1, 2, 3)))
-    assert told(conflicts) == [
+def test_each_conflict_is_reported_and_settled_by_the_rule():
+    builder = PanopticTruthBuilder.from_classes(STREET, OBJECTS)
+    truth, conflicts = builder.build(street(), objects((0, 1, 4, 4), (0, 1, 2, 3)))
+    assert described(conflicts) == [
         ("overlap", "other objects cover 4 of 12 pixels of car (object 1)", 4),
         ("class", "of 8 pixels of car (object 1) the mask says: road 4", 4),
         ("class", "of 4 pixels of car (object 2) the mask says: road 2", 2),
         ("uncovered", "2 pixels of car in the mask have no object", 2),
     ]
-    assert found.ids[1:].tolist() == [[2, 2, 1, 1, 4, 4, 0, 3], [2, 2, 1, 1, 4, 4, 0, 3], [1, 1, 1, 1, 6, 0, 4, 4]]
+    assert truth.ids[1:].tolist() == [[2, 2, 1, 1, 4, 4, 0, 3], [2, 2, 1, 1, 4, 4, 0, 3], [1, 1, 1, 1, 6, 0, 4, 4]]
     assert conflicts[-1].where.nonzero()[0].tolist() == [1, 2]
     assert conflicts[-1].where.nonzero()[1].tolist() == [6, 6]
 
 
 def test_objects_of_a_kind_that_the_mask_does_not_know_do_not_contradict_it():
-    merger = PanopticTruthBuilder.plan(STREET, OBJECTS)
-    found, conflicts = merger.merge(street(), objects((1, 1, 4, 3), (6, 1, 7, 3), (4, 3, 8, 4), labels=[1, 1, 2]))
+    builder = PanopticTruthBuilder.from_classes(STREET, OBJECTS)
+    truth, conflicts = builder.build(street(), objects((1, 1, 4, 3), (6, 1, 7, 3), (4, 3, 8, 4), labels=[1, 1, 2]))
     assert conflicts == []
-    assert names(found)[:3] == ["car", "car", "dog"]
+    assert names(truth)[:3] == ["car", "car", "dog"]
 
 
-def test_an_object_wholly_under_others_is_told_and_left_out():
+def test_an_object_wholly_under_others_is_reported_and_left_out():
     left = objects((0, 1, 2, 2), (2, 1, 4, 2), (0, 1, 4, 2), (7, 3, 7, 3))
-    found, conflicts = PanopticTruthBuilder.plan(None, OBJECTS).merge(None, left)
-    assert told(conflicts) == [
+    truth, conflicts = PanopticTruthBuilder.from_classes(None, OBJECTS).build(None, left)
+    assert described(conflicts) == [
         ("overlap", "other objects cover 4 of 4 pixels of car (object 3): nothing is left of it", 4)
     ]
-    assert names(found) == ["car", "car", "background"]
-    assert found.ids[1].tolist() == [1, 1, 2, 2, 3, 3, 3, 3]
+    assert names(truth) == ["car", "car", "background"]
+    assert truth.ids[1].tolist() == [1, 1, 2, 2, 3, 3, 3, 3]
 
 
 def test_crowds_lie_below_and_stay_crowds():
-    merger = PanopticTruthBuilder.plan(None, OBJECTS, rest="void")
-    found, conflicts = merger.merge(None, objects((0, 0, 2, 2), (1, 1, 6, 3), crowd=[True, False]))
+    builder = PanopticTruthBuilder.from_classes(None, OBJECTS, rest="void")
+    truth, conflicts = builder.build(None, objects((0, 0, 2, 2), (1, 1, 6, 3), crowd=[True, False]))
     assert conflicts == []
-    assert found.ids.tolist() == [
+    assert truth.ids.tolist() == [
         [1, 1, 0, 0, 0, 0, 0, 0],
         [1, 2, 2, 2, 2, 2, 0, 0],
         [0, 2, 2, 2, 2, 2, 0, 0],
         [0, 0, 0, 0, 0, 0, 0, 0],
     ]
-    assert found.crowd.tolist() == [True, False]
-    assert merger.classes.names == ("car", "dog")
+    assert truth.crowd.tolist() == [True, False]
+    assert builder.classes.names == ("car", "dog")
 
 
 def test_connected_parts_of_masks_alone():
-    merger = PanopticTruthBuilder.plan(STREET, None, ["car"], smallest=3)
-    found, conflicts = merger.merge(street(), None)
+    builder = PanopticTruthBuilder.from_classes(STREET, None, ["car"], smallest=3)
+    truth, conflicts = builder.build(street(), None)
     assert conflicts == []
-    assert names(found) == ["car", "nothing", "road", "sky", "tree"]
-    assert found.ids[1].tolist() == [3, 1, 1, 1, 3, 3, 0, 2]
-    found, _ = PanopticTruthBuilder.plan(STREET, None, ["car"]).merge(street(), None)
-    assert found.areas().tolist()[:2] == [6, 2]
+    assert names(truth) == ["car", "nothing", "road", "sky", "tree"]
+    assert truth.ids[1].tolist() == [3, 1, 1, 1, 3, 3, 0, 2]
+    truth, _ = PanopticTruthBuilder.from_classes(STREET, None, ["car"]).build(street(), None)
+    assert truth.areas().tolist()[:2] == [6, 2]
     corner = torch.eye(4, 8, dtype=torch.uint8) * 3
-    assert len(PanopticTruthBuilder.plan(STREET, None, ["car"]).merge(street(corner), None)[0]) == 2, "corners join"
+    assert len(PanopticTruthBuilder.from_classes(STREET, None, ["car"]).build(street(corner), None)[0]) == 2, (
+        "corners join"
+    )
 
 
 def test_objects_without_a_class_get_that_of_the_mask():
-    merger = PanopticTruthBuilder.plan(STREET, UNNAMED, ["car", "tree"])
-    found, conflicts = merger.merge(street(), objects((1, 1, 5, 3), (4, 3, 5, 4), (0, 0, 8, 1), classes=UNNAMED))
-    assert merger.classes.names == STREET.names
-    assert names(found) == ["car", "tree", "nothing", "road", "sky"]
-    assert [one[:2] for one in told(conflicts)] == [
+    builder = PanopticTruthBuilder.from_classes(STREET, UNNAMED_OBJECTS, ["car", "tree"])
+    truth, conflicts = builder.build(
+        street(), objects((1, 1, 5, 3), (4, 3, 5, 4), (0, 0, 8, 1), classes=UNNAMED_OBJECTS)
+    )
+    assert builder.classes.names == STREET.names
+    assert names(truth) == ["car", "tree", "nothing", "road", "sky"]
+    assert [one[:2] for one in described(conflicts)] == [
         ("classless", "object 3 is no thing in the mask: left out"),
         ("class", "of 8 pixels of car (object 1) the mask says: road 2"),
         ("uncovered", "2 pixels of car in the mask have no object"),
     ]
 
 
-def test_what_cannot_be_planned():
+def test_impossible_classes():
     with pytest.raises(ValueError, match="there is nothing to build from"):
-        PanopticTruthBuilder.plan(None, None)
+        PanopticTruthBuilder.from_classes(None, None)
     with pytest.raises(
         ValueError, match="which classes are countable\\? name some with --things, of: road, sky, car, tree"
     ):
-        PanopticTruthBuilder.plan(STREET, None)
+        PanopticTruthBuilder.from_classes(STREET, None)
     with pytest.raises(ValueError, match="no class is called 'cars', which should be a thing; did you mean 'car'"):
-        PanopticTruthBuilder.plan(STREET, None, ["cars"])
+        PanopticTruthBuilder.from_classes(STREET, None, ["cars"])
     for things in ((), ("nucleus",)):
         with pytest.raises(
             ValueError, match="the objects have no name: .*--things NAME, of: road, sky, car, tree; .*classes.txt"
         ):
-            PanopticTruthBuilder.plan(STREET, UNNAMED, things)
+            PanopticTruthBuilder.from_classes(STREET, UNNAMED_OBJECTS, things)
     with pytest.raises(ValueError, match="rest is 'stuff'"):
-        PanopticTruthBuilder.plan(STREET, None, ["car"], "stuff")
+        PanopticTruthBuilder.from_classes(STREET, None, ["car"], "stuff")
     with pytest.raises(ValueError, match="class mask is 7x4, but its objects are on 8x4"):
-        PanopticTruthBuilder.plan(STREET, OBJECTS).merge(street(MAP[:, :7]), objects((0, 0, 1, 1)))
+        PanopticTruthBuilder.from_classes(STREET, OBJECTS).build(street(MAP[:, :7]), objects((0, 0, 1, 1)))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -170,15 +175,15 @@ def test_the_parts_of_random_maps_add_up(seed):
     corners = [np.sort(rng.integers(0, size + 1, 2)) for size in (8, 4) * 4]
     boxes = [(*corners[k], *corners[k + 1]) for k in range(0, 8, 2)]
     given = objects(*[(x1, y1, x2, y2) for x1, x2, y1, y2 in boxes], labels=[1, 2, 1, 2])
-    found, conflicts = PanopticTruthBuilder.plan(STREET, OBJECTS).merge(street(class_map), given)
+    truth, conflicts = PanopticTruthBuilder.from_classes(STREET, OBJECTS).build(street(class_map), given)
     covered = given.masks.dense().any(0)
-    held = found.class_map()
+    held = truth.class_map()
     stuff = ~covered & (class_map != 3)
     assert torch.equal(held[stuff], class_map[stuff])
     assert (held[~covered & (class_map == 3)] == 255).all()
     assert torch.isin(held[covered], torch.tensor([3, 5])).all()
-    assert (found.areas() > 0).all()
-    assert int(found.areas().sum()) == int((found.ids > 0).sum())
-    label = torch.cat([torch.tensor([-1]), found.labels])[found.ids]
+    assert (truth.areas() > 0).all()
+    assert int(truth.areas().sum()) == int((truth.ids > 0).sum())
+    label = torch.cat([torch.tensor([-1]), truth.labels])[truth.ids]
     wrong = covered & (label == 3) & (class_map != 3) & (class_map != 255)
     assert sum(one.pixels for one in conflicts if one.kind == "class") == int(wrong.sum())

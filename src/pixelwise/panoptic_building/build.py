@@ -1,80 +1,42 @@
-"""Panoptic data from what people have: class masks, objects, or both; every contradiction is shown."""
+"""Build panoptic data from what people have: semantic masks, objects, or both; every contradiction is reported."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from .. import __version__
-from ..classes import Color
+from ..classes import Classes
 from ..console import track
 from ..data.dataset import Dataset, Record, short_names
 from ..data.formats.mask_folder import copy_image
 from ..data.formats.panoptic_annotations import PanopticAnnotations
 from ..data.opening import available_splits, read_dataset
-from ..drawing.legend import Pixels, add_legend
-from ..drawing.overlay import draw, sheet
-from ..drawing.pages import Page
 from ..inspection.survey import FAILURES
-from ..ops.atomic_files import write_aside, write_bytes
 from ..ops.phrases import counted
-from ..sample import Sample
 from ..segmentation import Segmentation
-from .ground_truth import APPROXIMATE, RULE, Conflict, PanopticTruthBuilder
-
-SHOWN = 40
-"""So many images with conflicts are on the page, those with most pixels first; all are in the folder."""
-
-MEANINGS: dict[str, tuple[Color, str]] = {
-    "class": ((213, 94, 0), "the mask says another class than the object"),
-    "uncovered": ((86, 180, 233), "the mask says a thing, and no object is there"),
-    "overlap": ((240, 228, 66), "objects lie on each other"),
-    "classless": ((204, 121, 167), "the mask does not say what the object is"),
-}
-"""The kinds of conflicts, their colours and what they mean."""
+from .conflict_report import LEFT_OUT, LEGENDS, ConflictReport, Row
+from .conflicts import Conflict
+from .ground_truth import APPROXIMATE, RULE, PanopticTruthBuilder
 
 Source = Dataset | str | os.PathLike[str]
-Partners = Mapping[str, tuple[Dataset, int]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A conflict, or an image that was left out, as the table has it.
-
-    Attributes:
-        split, image: where it is.
-        kind: that of the `Conflict`; "left out" where the image is not in the data.
-        pixels: how many it concerns.
-        text: in words.
-    """
-
-    split: str
-    image: str
-    kind: str
-    pixels: int
-    text: str
 
 
 @dataclass(frozen=True)
 class Building:
-    """What `build_panoptic` did.
+    """The result of `build_panoptic`.
 
     Attributes:
         out: the folder of the data, COCO panoptic.
-        images: their number in each split.
+        images: the number of images in each split.
         objects: the number of objects.
         rows: every conflict, and every image that was left out.
         page: the page that shows them; None where there are none.
-        approximate: whether objects are connected parts of class masks.
+        approximate: whether the objects are connected components of semantic masks.
     """
 
     out: Path
@@ -87,31 +49,29 @@ class Building:
     @property
     def left_out(self) -> tuple[Row, ...]:
         """The images that are not in the data, and why."""
-        return tuple(row for row in self.rows if row.kind == "left out")
+        return tuple(row for row in self.rows if row.kind == LEFT_OUT)
 
     def table(self) -> str:
-        """The same for a terminal: numbers of conflicts of each kind, and what was left out."""
-        numbers = ", ".join(f"{split}: {counted(number, 'image')}" for split, number in self.images.items())
-        lines = [f"{numbers}; {counted(self.objects, 'object')}; COCO panoptic in {self.out}"]
-        lines += [f"approximate: {APPROXIMATE}"] if self.approximate else []
-        for kind, (_, meaning) in MEANINGS.items():
-            found = [row for row in self.rows if row.kind == kind]
-            images = len({(row.split, row.image) for row in found})
-            pixels = counted(sum(row.pixels for row in found), "pixel")
-            where = f"{pixels} in {counted(images, 'image')}"
-            lines += [f"{counted(len(found), 'conflict')}: {meaning}: {where}"] if found else []
+        """A summary for a terminal: the number of conflicts of each kind, and the images that were left out."""
+        images = ", ".join(f"{split}: {counted(number, 'image')}" for split, number in self.images.items())
+        lines = [f"{images}; {counted(self.objects, 'object')}; COCO panoptic in {self.out}"]
+        if self.approximate:
+            lines.append(f"approximate: {APPROXIMATE}")
+        for kind in LEGENDS:
+            lines += self._conflicts(kind)
         lines += [f"left out: {row.image}: {row.text}" for row in self.left_out]
-        return "\n".join([*lines, *([f"the rule: {RULE}\nsee {self.page}"] if self.page else [])])
+        if self.page:
+            lines += [f"the rule: {RULE}", f"see {self.page}"]
+        return "\n".join(lines)
 
-
-@dataclass
-class _Found:
-    """What is gathered on the way."""
-
-    rows: list[Row] = field(default_factory=list)
-    shown: list[tuple[int, Path, str]] = field(default_factory=list)
-    objects: int = 0
-    used: set[str] = field(default_factory=set)
+    def _conflicts(self, kind: str) -> list[str]:
+        """A line about the conflicts of one kind, if there are any."""
+        rows = [row for row in self.rows if row.kind == kind]
+        if not rows:
+            return []
+        images = {(row.split, row.image) for row in rows}
+        where = f"{counted(sum(row.pixels for row in rows), 'pixel')} in {counted(len(images), 'image')}"
+        return [f"{counted(len(rows), 'conflict')}: {LEGENDS[kind].meaning}: {where}"]
 
 
 def build_panoptic(
@@ -124,166 +84,166 @@ def build_panoptic(
     smallest: int = 0,
     reading: Mapping[str, Any] | None = None,
 ) -> Building:
-    """Writes COCO panoptic data from class masks and objects of the same images, paired by name.
+    """Write COCO panoptic data, built from semantic masks and objects of the same images, paired by name.
 
-    An object wins over the class mask; of objects that overlap the smaller lies on top, crowds below all. Where the
-    mask says a thing and no object is, pixels become void. Each class of stuff is one segment. Every contradiction is a
-    line of `out/conflicts/conflicts.csv` and can be seen in `out/conflicts/SPLIT/NAME.jpg`; `out/conflicts/index.html`
-    shows the worst. Images that lack a partner, differ in size or cannot be read are left out, and told.
+    An object wins over the semantic mask; where objects overlap, the smaller one lies on top, crowds below all. Where
+    the mask says a thing and there is no object, pixels become void. Each class of stuff is one segment. Every
+    contradiction is a line of `out/conflicts/conflicts.csv` and is drawn in `out/conflicts/SPLIT/NAME.jpg`;
+    `out/conflicts/index.html` shows the worst. Images that lack a partner, differ in size or cannot be read are left
+    out and reported.
 
     Args:
-        out: the folder; images are copied there.
-        semantic: class masks, any format of `open_dataset`. Alone: the connected parts of the things are the objects,
-            which is marked as approximate.
-        instances: objects, any format that has them. Alone: all else is background or void. Objects that are just
-            "object", as those of label maps, get the thing that most of their pixels have in the mask.
-        things: names of the countable classes, beside those that objects have.
+        out: the folder of the data; images are copied there.
+        semantic: semantic masks, in any format of `open_dataset`. Where there are no objects, the connected components
+            of the things are the objects, and the data are marked as approximate.
+        instances: objects, in any format that has them. Where there are no masks, all else is background or void.
+            Objects that are just "object", as those of label maps, get the thing that most of their pixels have in the
+            mask.
+        things: names of the countable classes, besides those that objects have.
         rest: what becomes of the background: "background", a class of stuff, or "void".
-        smallest: connected parts of fewer pixels become void.
-        reading: arguments of `open_dataset` for the class masks, or for the objects where these are alone.
+        smallest: connected components of fewer pixels become void.
+        reading: arguments of `open_dataset` for the masks, or for the objects where there are no masks.
 
     Raises:
-        FileNotFoundError, ValueError: when the data cannot be opened, or no image is left.
-        OSError: when the folder holds anything already, or cannot be written.
+        FileNotFoundError, ValueError: the data cannot be opened, or no image is left.
+        OSError: the folder holds anything already, or cannot be written.
     """
-    out, found = Path(out), _Found()
-    if out.is_dir() and any(out.iterdir()):
-        raise FileExistsError(f"{out} holds files already, which would be mixed with the new ones: give a new folder")
+    out = Path(out)
+    _check_empty(out)
     first = semantic if semantic is not None else instances
     if first is None:
         raise ValueError("there is nothing to build from: give class masks, objects, or both")
-    both = semantic is not None and instances is not None
-    parts, other = _opened(first, reading or {}), _whole(instances) if both and instances is not None else None
-    classes = next(iter(parts.values())).classes
-    objects = other.classes if other else classes if semantic is None else None
-    merger = PanopticTruthBuilder.plan(classes if semantic is not None else None, objects, things, rest, smallest)
-    partners = _partners(other)
-    numbers = {split: _build(merger, data, partners, out, found) for split, data in parts.items()}
-    _add_lonely(found, other)
-    if not sum(numbers.values()):
-        raise ValueError(f"no image is left: {found.rows[0].image}: {found.rows[0].text}")
-    page = _report(found, out / "conflicts") if found.rows else None
-    return Building(out, numbers, found.objects, tuple(found.rows), page, not merger.objects)
+    splits = _open_splits(first, reading or {})
+    partners = _Partners(_open_all(instances) if semantic is not None and instances is not None else None)
+    classes = next(iter(splits.values())).classes
+    masks, objects = (None, classes) if semantic is None else (classes, partners.classes)
+    builder = PanopticTruthBuilder.from_classes(masks, objects, things, rest, smallest)
+    work = _Work(builder, partners, out, ConflictReport(out / "conflicts"))
+    images = {split: work.build_split(data) for split, data in splits.items()}
+    rows = work.report.rows
+    for name in partners.unused():
+        work.report.leave_out("all", name, "it has objects, but no class mask")
+    if not sum(images.values()):
+        raise ValueError(f"no image is left: {rows[0].image}: {rows[0].text}")
+    page = work.report.write() if rows else None
+    return Building(out, images, work.objects, tuple(rows), page, approximate=not builder.has_objects)
 
 
-def _whole(source: Source, reading: Mapping[str, Any] | None = None) -> Dataset:
+def _check_empty(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()):
+        raise FileExistsError(
+            f"{folder} holds files already, which would be mixed with the new ones: give a new folder"
+        )
+
+
+def _open_all(source: Source, reading: Mapping[str, Any] | None = None) -> Dataset:
     """All images of the data."""
     return source if isinstance(source, Dataset) else read_dataset(source, split=None, **(reading or {}))
 
 
-def _opened(source: Source, reading: Mapping[str, Any]) -> dict[str, Dataset]:
+def _open_splits(source: Source, reading: Mapping[str, Any]) -> dict[str, Dataset]:
     """Each split of the data."""
-    whole = _whole(source, reading)
+    whole = _open_all(source, reading)
     if isinstance(source, Dataset) or len(whole) < 2:
         return {whole.split or "all": whole}
     splits = available_splits(source, reading.get("format"))
     return {split: read_dataset(source, split=split, **reading) for split in splits}
 
 
-def _last(record: Record) -> str:
+class _Partners:
+    """The images with objects that belong to images with semantic masks; both have one name, if not one folder.
+
+    Args:
+        data: the images with objects, or None where masks or objects are alone.
+    """
+
+    def __init__(self, data: Dataset | None) -> None:
+        self._data = data
+        self._records = data.records if data else ()
+        times = Counter(_last_part(record) for record in self._records)
+        self._by_name: dict[str, int] = {}
+        for i, record in enumerate(self._records):
+            if times[_last_part(record)] == 1:
+                self._by_name[_last_part(record)] = i
+        # Whole names last: where one is the last part of another name, the image with this whole name is meant.
+        self._by_name.update({record.name: i for i, record in enumerate(self._records)})
+        self._used: set[int] = set()
+
+    @property
+    def classes(self) -> Classes | None:
+        """The classes of the objects."""
+        return self._data.classes if self._data else None
+
+    def find(self, record: Record) -> int | None:
+        """The number of the image with the name of `record`, or with the last part of its name where that is unique."""
+        i = self._by_name.get(record.name, self._by_name.get(_last_part(record)))
+        if i is not None:
+            self._used.add(i)
+        return i
+
+    def truth(self, i: int) -> Segmentation:
+        """The objects of image i."""
+        assert self._data is not None
+        return self._data.truth(i)
+
+    def unused(self) -> list[str]:
+        """The names of the images that were never found."""
+        return [record.name for i, record in enumerate(self._records) if i not in self._used]
+
+
+def _last_part(record: Record) -> str:
     return record.name.rpartition("/")[2]
 
 
-def _partners(other: Dataset | None) -> Partners:
-    """Images by their whole name, and by its last part where only one has that."""
-    records = other.records if other else ()
-    times = Counter(map(_last, records))
-    short = {_last(record): i for i, record in enumerate(records) if times[_last(record)] == 1}
-    every = short | {record.name: i for i, record in enumerate(records)}
-    return {name: (other, i) for name, i in every.items() if other}
+class _Work:
+    """Builds one split after the other.
 
+    Attributes:
+        report: conflicts and images that were left out, so far.
+        objects: the number of objects so far.
+    """
 
-def _build(merger: PanopticTruthBuilder, data: Dataset, partners: Partners, out: Path, found: _Found) -> int:
-    """One split: how many images it has."""
-    info = {"description": "class masks and objects as panoptic segments", "rule": RULE, "version": __version__}
-    info |= {} if merger.objects else {"approximate": APPROXIMATE}
-    folder, split = out / "annotations" / f"panoptic{'_' * bool(data.split)}{data.split or ''}", data.split or "all"
-    annotations = PanopticAnnotations(merger.classes, folder, scores=False, info=info)
-    names, done = short_names(data.records), 0
-    for i, name in track(enumerate(names), "merge", len(names)):
-        record = data.records[i]
-        partner = partners.get(record.name) or partners.get(_last(record))
-        found.used |= {partner[0].records[partner[1]].name} if partner else set()
-        try:
-            sample = data[i]
-            merged, conflicts = _merged(merger, sample, partner)
-        except FAILURES as error:
-            found.rows.append(Row(split, name, "left out", 0, str(error)))
-            continue
-        annotations.add(copy_image(data, i, out / (data.split or "images") / name), merged)
-        found.objects += sum(merger.classes.things[label] for label in merged.labels.tolist())
-        _keep(found, out / "conflicts" / split / f"{name}.jpg", conflicts, sample, merged)
-        done += 1
-    annotations.write(folder.with_name(f"{folder.name}.json"))
-    found.rows += [Row(split, one.name, "left out", 0, "it has no class mask") for one in data.unpaired]
-    return done
+    def __init__(self, builder: PanopticTruthBuilder, partners: _Partners, out: Path, report: ConflictReport) -> None:
+        self.builder, self.partners, self.out, self.report = builder, partners, out, report
+        self.objects = 0
 
+    def build_split(self, data: Dataset) -> int:
+        """Write a split of the data; return the number of its images."""
+        split, classes = data.split or "all", self.builder.classes
+        info = {"description": "class masks and objects as panoptic segments", "rule": RULE, "version": __version__}
+        if not self.builder.has_objects:
+            info["approximate"] = APPROXIMATE
+        folder = self.out / "annotations" / (f"panoptic_{data.split}" if data.split else "panoptic")
+        annotations = PanopticAnnotations(classes, folder, scores=False, info=info)
+        names, images = short_names(data.records), 0
+        for i, name in track(enumerate(names), "merge", len(names)):
+            partner = self.partners.find(data.records[i])
+            try:
+                sample = data[i]
+                truth, conflicts = self._build_image(sample.truth, partner)
+            except FAILURES as error:
+                self.report.leave_out(split, name, str(error))
+                continue
+            annotations.add(copy_image(data, i, self.out / (data.split or "images") / name), truth)
+            self.objects += sum(classes.things[label] for label in truth.labels.tolist())
+            self.report.add(split, name, conflicts, sample, truth)
+            images += 1
+        annotations.write(folder.with_name(f"{folder.name}.json"))
+        for record in data.unpaired:
+            self.report.leave_out(split, record.name, "it has no class mask")
+        return images
 
-def _merged(
-    merger: PanopticTruthBuilder, sample: Sample, partner: tuple[Dataset, int] | None
-) -> tuple[Segmentation, list[Conflict]]:
-    """The ground truth of an image, whose own one is the class mask where there are such, else the objects."""
-    if not merger.masks:
-        return merger.merge(None, sample.truth)
-    if not merger.objects:
-        return merger.merge(sample.truth, None)
-    if partner is None:
-        raise ValueError("it has a class mask, but no objects: there is no image of this name with them")
-    return merger.merge(sample.truth, partner[0].truth(partner[1]))
+    def _build_image(self, truth: Segmentation | None, partner: int | None) -> tuple[Segmentation, list[Conflict]]:
+        """The panoptic ground truth of an image.
 
-
-def _keep(found: _Found, file: Path, conflicts: Sequence[Conflict], sample: Sample, merged: Segmentation) -> None:
-    """The conflicts of an image: their rows, and an image of them beside what became of it."""
-    if not conflicts:
-        return
-    split, name = file.parent.name, file.stem
-    found.rows += [Row(split, name, one.kind, one.pixels, one.text) for one in conflicts]
-    marked = _marked(sample, conflicts)
-    seen = sheet([marked, draw(sample.image, merged)], 2, captions=("conflicts", "what became of them"), side=640)
-    data = cv2.imencode(".jpg", np.ascontiguousarray(seen[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
-    write_bytes(file, data.tobytes())
-    found.shown.append((sum(one.pixels for one in conflicts), file, f"{name} ({split})"))
-
-
-def _marked(sample: Sample, conflicts: Sequence[Conflict]) -> Pixels:
-    """The image in grey, with each kind of conflict in its colour."""
-    pixels = np.ascontiguousarray(sample.image.permute(1, 2, 0).numpy())
-    grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
-    entries = []
-    for kind, (color, meaning) in MEANINGS.items():
-        of_kind = [one.where for one in conflicts if one.kind == kind]
-        if of_kind:
-            where = np.any(of_kind, axis=0)
-            grey[where] = np.rint(grey[where] * 0.25 + np.array(color) * 0.75).astype(np.uint8)
-            entries.append((color, f"{meaning} ({int(where.sum())} px)"))
-    return add_legend(grey, entries)
-
-
-def _add_lonely(found: _Found, other: Dataset | None) -> None:
-    """Images with objects that no class mask belongs to."""
-    lonely = [record.name for record in other.records if record.name not in found.used] if other else []
-    found.rows += [Row("all", name, "left out", 0, "it has objects, but no class mask") for name in lonely]
-
-
-def _report(found: _Found, folder: Path) -> Path:
-    """The table, and the page."""
-    lines = io.StringIO()
-    table = csv.writer(lines)
-    header = ("split", "image", "kind", "pixels", "text")
-    rows = [(row.split, row.image, row.kind, row.pixels, row.text) for row in found.rows]
-    table.writerows([header, *rows])
-    with write_aside(folder / "conflicts.csv") as aside:
-        aside.write_text(lines.getvalue(), encoding="utf-8", newline="")
-    page = Page("Where class masks and objects contradict each other").text(f"The rule: {RULE}.")
-    kinds = Counter(row.kind for row in found.rows)
-    meanings = {kind: meaning for kind, (_, meaning) in MEANINGS.items()} | {"left out": "images that are left out"}
-    pixels = {kind: sum(row.pixels for row in found.rows if row.kind == kind) for kind in kinds}
-    page.table(("conflicts", "pixels", "what"), [[n, pixels[kind], meanings[kind]] for kind, n in kinds.items()])
-    worst = sorted(found.shown, key=lambda one: -one[0])[:SHOWN]
-    page.heading("Images with conflicts" if len(worst) == len(found.shown) else "The worst images")
-    for _, file, caption in worst:
-        page.image(np.ascontiguousarray(cv2.imread(str(file))[..., ::-1]), caption)
-    listed = sorted(rows, key=lambda row: (row[2] != "left out", -row[3]))[: 10 * SHOWN]
-    page.heading("Each of them" if len(listed) == len(rows) else f"The first {len(listed)} of {len(rows)}")
-    page.text("All are in conflicts.csv.").table(header, listed)
-    return page.write(folder / "index.html")
+        Args:
+            truth: its semantic mask where there are masks, else its objects.
+            partner: the number of the image with its objects, where there are both.
+        """
+        if not self.builder.has_masks:
+            return self.builder.build(None, truth)
+        if not self.builder.has_objects:
+            return self.builder.build(truth, None)
+        if partner is None:
+            raise ValueError("it has a class mask, but no objects: there is no image of this name with them")
+        return self.builder.build(truth, self.partners.truth(partner))

@@ -1,24 +1,33 @@
-"""Class masks and objects of one image, each made by whomever, as one panoptic ground truth; and where they contradict.
+"""Combine the semantic mask and the objects of an image, from independent annotators, into panoptic ground truth.
 
-The rule: an object wins over the class mask; of objects that overlap the smaller lies on top, crowds below all. Where
-the mask says a thing and no object is, nobody knows which object it is: void. Each class of stuff is one segment.
+The rule: an object wins over the semantic mask; where objects overlap, the smaller one lies on top, crowds below all.
+Where the mask says a thing and there is no object, nobody knows which object it is: the pixels become void. Each class
+of stuff is one segment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 
-from ..classes import Classes, palette
-from ..data.recognition.class_names import two_classes
+from ..classes import Classes
 from ..masks import Masks
-from ..ops.names import suggest
 from ..segmentation import Segmentation
 from ..types import Array
+from .class_mapping import CLASS_FROM_MASK, NO_CLASS, ClassMapping, map_classes
+from .conflicts import (
+    Conflict,
+    ConflictKind,
+    PaintedObjects,
+    find_contradictions,
+    find_overlaps,
+    find_uncovered_things,
+    labels_in,
+)
 
 RULE = (
     "an object wins over the class mask; of objects that overlap the smaller lies on top, crowds below all; where the "
@@ -30,50 +39,21 @@ APPROXIMATE = (
     "may be several"
 )
 
-UNNAMED = two_classes("object", thing=True)
-"""What label maps have where nobody says what their objects are."""
-
-
-@dataclass(frozen=True, eq=False)
-class Conflict:
-    """A contradiction between the class mask and the objects of an image, or between two objects.
-
-    Attributes:
-        kind: "class" (the mask says another class than the object), "uncovered" (the mask says a thing, and no object
-            is there), "overlap" (another object lies on it) or "classless" (the mask does not say what it is).
-        text: in words.
-        where: (H, W) bool, its pixels.
-    """
-
-    kind: str
-    text: str
-    where: Array
-
-    @property
-    def pixels(self) -> int:
-        """How many they are."""
-        return int(self.where.sum())
-
 
 @dataclass(frozen=True)
 class PanopticTruthBuilder:
-    """Makes panoptic ground truths of the class masks and the objects of images.
+    """Makes panoptic ground truth from the semantic masks and the objects of images.
 
     Attributes:
-        classes: of the result.
-        masks: for each class of the masks its index in `classes`, −1 for void; empty where there are no masks.
-        objects: for each class of the objects its index, −1 for the background, −2 for what the mask is to name; empty
-            where connected parts of the masks' things are the objects.
-        smallest: connected parts of fewer pixels are void.
+        mapping: the classes of the result, and what becomes of those of the masks and the objects.
+        smallest: connected components of fewer pixels become void, where these are the objects.
     """
 
-    classes: Classes
-    masks: tuple[int, ...] = ()
-    objects: tuple[int, ...] = ()
+    mapping: ClassMapping
     smallest: int = 0
 
     @classmethod
-    def plan(
+    def from_classes(
         cls,
         masks: Classes | None,
         objects: Classes | None,
@@ -81,185 +61,142 @@ class PanopticTruthBuilder:
         rest: str = "background",
         smallest: int = 0,
     ) -> PanopticTruthBuilder:
-        """What becomes what, by the names of the classes.
+        """A builder for the classes of the masks and those of the objects, either of which may be None.
 
         Args:
-            masks: the classes of the masks, where there are masks.
-            objects: the classes of the objects, where there are objects. Where they are all just "object", each gets
-                the thing that most of its pixels have in the mask.
-            things: names of the masks' classes that are countable, beside those that objects have.
-            rest: what becomes of the background: "background", a class of stuff, or "void".
-            smallest: area, pixels; for objects that are connected parts.
+            masks, objects, things, rest: as of `map_classes`.
+            smallest: area in pixels, for objects that are connected components.
 
         Raises:
-            ValueError: there is neither; a thing is no class; no class is countable; `rest` is another word.
+            ValueError: as `map_classes`.
         """
-        first = masks or objects
-        if first is None:
-            raise ValueError("there is nothing to build from: give class masks, objects, or both")
-        if rest not in ("background", "void"):
-            raise ValueError(f"rest is {rest!r}: what is left over becomes 'background' or 'void'")
-        unnamed = masks is not None and objects is not None and set(objects.names) == set(UNNAMED.names)
-        unnamed = unnamed and "object" not in first.names
-        every, kinds = list(first.names), [] if objects is None or unnamed else _kinds(objects)
-        every += [name for name in kinds if name not in every]
-        unknown = next((name for name in things if name not in every), None)
-        of = f"of: {', '.join(_kinds(first))}"
-        if unnamed and (unknown is not None or not (things or any(first.things))):
-            raise ValueError(
-                f"the objects have no name: say which class of the masks they are, --things NAME, {of}; when they are "
-                "none of these, name them in a classes.txt beside the objects: a line for the background, one for them"
-            )
-        if unknown is not None:
-            raise ValueError(f"no class is called {unknown!r}, which should be a thing; {suggest(unknown, every)}")
-        counted = {*things, *kinds} or {n for n, thing in zip(first.names, first.things, strict=True) if thing}
-        if not counted:
-            raise ValueError(f"which classes are countable? name some with --things, {of}")
-        nothing = None if first.background is None else first.names[first.background]
-        names = tuple(name for name in every if name != nothing or rest == "background")
-        at = {name: k for k, name in enumerate(names)}
-        classes = Classes(names, _colors(first, names), tuple(name in counted for name in names), at.get(nothing or ""))
-        table: tuple[int, ...] = ()
-        if objects is not None:
-            table = tuple(
-                -1 if k == objects.background else -2 if unnamed else at[name] for k, name in enumerate(objects.names)
-            )
-        return cls(classes, tuple(at.get(name, -1) for name in masks.names) if masks else (), table, smallest)
+        return cls(map_classes(masks, objects, things, rest), smallest)
 
-    def merge(self, masks: Segmentation | None, objects: Segmentation | None) -> tuple[Segmentation, list[Conflict]]:
-        """The panoptic ground truth of one image, as `ids`: objects in order, then stuff; and all conflicts.
+    @property
+    def classes(self) -> Classes:
+        """The classes of the result."""
+        return self.mapping.classes
+
+    @property
+    def has_masks(self) -> bool:
+        """True if there are semantic masks."""
+        return bool(self.mapping.from_masks)
+
+    @property
+    def has_objects(self) -> bool:
+        """True if there are annotated objects; otherwise the connected components of things are the objects."""
+        return bool(self.mapping.from_objects)
+
+    def build(self, masks: Segmentation | None, objects: Segmentation | None) -> tuple[Segmentation, list[Conflict]]:
+        """Build the panoptic ground truth of one image.
 
         Args:
-            masks: its class mask, where there are masks.
+            masks: its semantic mask, where there are masks.
             objects: its objects, where there are objects.
 
+        Returns:
+            The ground truth, as `ids`: objects in their order, then stuff; and all contradictions.
+
         Raises:
-            ValueError: they differ in size.
+            ValueError: the two differ in size.
         """
         if masks is not None and objects is not None and masks.size != objects.size:
             (h, w), (oh, ow) = masks.size, objects.size
-            raise ValueError(f"its class mask is {w}x{h}, but its objects are on {ow}x{oh}: they must agree")
+            raise ValueError(f"its class mask is {w}x{h}, but its objects are on {ow}x{oh}: they must have one size")
         class_map = None if masks is None else self._class_map(masks)
         if objects is None:
             assert class_map is not None
-            return self._joined(*self._parts(class_map), class_map), []
-        wanted = torch.tensor(self.objects)[objects.labels]
-        kept = objects.select((wanted != -1) & (objects.areas() > 0))
-        labels, shapes = [self.objects[label] for label in kept.labels.tolist()], kept.as_masks()
+            return self._add_stuff(self._connected_components(class_map), class_map), []
+
+        foreground = self._without_background(objects)
+        shapes, crowd = foreground.as_masks(), foreground.crowd.tolist()
+        labels = [self.mapping.from_objects[label] for label in foreground.labels.tolist()]
         conflicts: list[Conflict] = []
         if class_map is not None:
-            conflicts += self._name(labels, shapes, class_map)
-        areas, crowd = shapes.areas().tolist(), kept.crowd.tolist()
-        order = sorted(range(len(labels)), key=lambda n: (not crowd[n], -areas[n]))
-        ids = shapes.painted([n for n in order if labels[n] >= 0]).numpy()
-        conflicts += self._hidden(labels, shapes, ids, crowd)
+            labels, conflicts = self._labels_from_mask(labels, shapes, class_map)
+        painted = PaintedObjects(_paint(shapes, labels, crowd), labels, crowd)
+        conflicts += find_overlaps(painted, shapes, self.classes.names)
         if class_map is not None:
-            conflicts += [*self._contradicted(labels, ids, class_map), *self._uncovered(ids, class_map)]
-        return self._joined(ids, labels, crowd, class_map), conflicts
+            conflicts += find_contradictions(painted, class_map, self.mapping)
+            conflicts += find_uncovered_things(painted, class_map, self.mapping)
+        elif self.classes.background is not None:
+            class_map = np.full(painted.ids.shape, self.classes.background, np.int16)
+        return self._add_stuff(painted, class_map), conflicts
 
     def _class_map(self, masks: Segmentation) -> Array:
-        """(H, W) int16 indices in `classes`, −1 for void."""
-        table = np.full(256, -1, np.int16)
-        table[: len(self.masks)] = self.masks
+        """(H, W) int16: class indices of the result, `NO_CLASS` for void."""
+        table = np.full(256, NO_CLASS, np.int16)
+        table[: len(self.mapping.from_masks)] = self.mapping.from_masks
         return np.asarray(table[masks.class_map().numpy()])
 
-    def _parts(self, class_map: Array) -> tuple[Array, list[int], list[bool]]:
-        """The connected parts of all things, as ids and their labels."""
+    def _connected_components(self, class_map: Array) -> PaintedObjects:
+        """The connected components of all things, those of the first class first."""
         ids = np.zeros(class_map.shape, np.int32)
         labels: list[int] = []
-        for label in _present(class_map):
+        for label in labels_in(class_map):
             if not self.classes.things[label]:
                 continue
-            number, parts = cv2.connectedComponents((class_map == label).view(np.uint8), connectivity=8)
-            areas = np.bincount(parts.ravel(), minlength=number)
-            kept = np.flatnonzero(areas[1:] >= self.smallest) + 1
-            table = np.zeros(number, np.int32)
-            table[kept] = np.arange(1, len(kept) + 1) + len(labels)
-            ids += table[parts]
+            number, components = cv2.connectedComponents((class_map == label).view(np.uint8), connectivity=8)
+            areas = np.bincount(components.ravel(), minlength=number)
+            kept = np.flatnonzero(areas[1:] >= self.smallest) + 1  # component 0 is everything else
+            id_of_component = np.zeros(number, np.int32)
+            id_of_component[kept] = np.arange(1, len(kept) + 1) + len(labels)
+            ids += id_of_component[components]
             labels += [label] * len(kept)
-        return ids, labels, [False] * len(labels)
+        return PaintedObjects(ids, labels, [False] * len(labels))
 
-    def _name(self, labels: list[int], shapes: Masks, class_map: Array) -> Iterator[Conflict]:
-        """Gives objects without a class the thing that most of their pixels have in the mask."""
+    def _without_background(self, objects: Segmentation) -> Segmentation:
+        """The objects that are neither background nor empty."""
+        labels = torch.tensor(self.mapping.from_objects)[objects.labels]
+        return objects.select((labels != NO_CLASS) & (objects.areas() > 0))
+
+    def _labels_from_mask(
+        self, labels: Sequence[int], shapes: Masks, class_map: Array
+    ) -> tuple[list[int], list[Conflict]]:
+        """Give each object without a class the thing that most of its pixels have in the mask.
+
+        Returns:
+            The labels, which stay `CLASS_FROM_MASK` where none of the pixels is a thing; and those conflicts.
+        """
         things = np.flatnonzero(self.classes.things)
+        completed, conflicts = list(labels), []
         for n, label in enumerate(labels):
-            if label == -2:
-                where = shapes[n].numpy()
-                held = np.bincount(class_map[where] + 1, minlength=len(self.classes) + 1)[1:][things]
-                labels[n] = int(things[held.argmax()]) if held.any() else -2
-                if not held.any():
-                    yield Conflict("classless", f"object {n + 1} is no thing in the mask: left out", where)
+            if label != CLASS_FROM_MASK:
+                continue
+            where = shapes[n].numpy()
+            pixels = np.bincount(class_map[where] + 1, minlength=len(self.classes) + 1)[1:]  # from 1 on: 0 is void
+            if pixels[things].any():
+                completed[n] = int(things[pixels[things].argmax()])
+            else:
+                text = f"object {n + 1} is no thing in the mask: left out"
+                conflicts.append(Conflict(ConflictKind.CLASSLESS, text, where))
+        return completed, conflicts
 
-    def _hidden(self, labels: Sequence[int], shapes: Masks, ids: Array, crowd: Sequence[bool]) -> Iterator[Conflict]:
-        """Objects that others lie on; what lies on a crowd is no contradiction."""
-        areas, left = shapes.areas().tolist(), np.bincount(ids.ravel(), minlength=len(labels) + 1)[1:].tolist()
-        for n, label in enumerate(labels):
-            if label >= 0 and left[n] < areas[n] and not crowd[n]:
-                where = shapes[n].numpy() & (ids != n + 1)
-                rest = "" if left[n] else ": nothing is left of it"
-                what = f"{self.classes.names[label]} (object {n + 1})"
-                lost = int(where.sum())
-                yield Conflict("overlap", f"other objects cover {lost} of {areas[n]} pixels of {what}{rest}", where)
-
-    def _contradicted(self, labels: Sequence[int], ids: Array, class_map: Array) -> Iterator[Conflict]:
-        """Objects where the mask, which knows their class, says another one."""
-        label_of = np.array([-1, *labels], np.int16)
-        known = np.isin(label_of, self.masks) & (label_of >= 0)
-        wrong = known[ids] & (class_map >= 0) & (class_map != label_of[ids])
-        for n in np.unique(ids[wrong]).tolist():
-            where = wrong & (ids == n)
-            others, pixels = np.unique(class_map[where], return_counts=True)
-            said = ", ".join(
-                f"{self.classes.names[k]} {p}" for k, p in zip(others.tolist(), pixels.tolist(), strict=True)
-            )
-            name, area = self.classes.names[labels[n - 1]], int((ids == n).sum())
-            text = f"of {area} pixels of {name} (object {n}) the mask says: {said}"
-            yield Conflict("class", text, where)
-
-    def _uncovered(self, ids: Array, class_map: Array) -> Iterator[Conflict]:
-        """Pixels of things in the mask where no object is."""
-        for label in _present(class_map):
-            where = (class_map == label) & (ids == 0)
-            if self.classes.things[label] and where.any():
-                name = self.classes.names[label]
-                yield Conflict("uncovered", f"{int(where.sum())} pixels of {name} in the mask have no object", where)
-
-    def _joined(
-        self, ids: Array, labels: Sequence[int], crowd: Sequence[bool], class_map: Array | None
-    ) -> Segmentation:
-        """Objects of which something is left, and stuff on all other pixels."""
-        kept = np.flatnonzero(np.bincount(ids.ravel(), minlength=len(labels) + 1)[1:])
-        table = np.zeros(len(labels) + 1, np.int32)
-        table[kept + 1] = np.arange(1, len(kept) + 1)
-        joined = table[ids]
-        named = [labels[n] for n in kept.tolist()]
-        background = self.classes.background
-        if class_map is None and background is not None:
-            class_map = np.full(ids.shape, background, np.int16)
-        for label in [] if class_map is None else _present(class_map):
-            where = (class_map == label) & (ids == 0)
-            if not self.classes.things[label] and where.any():
-                named.append(label)
-                joined[where] = len(named)
-        crowds = torch.zeros(len(named), dtype=torch.bool)
-        crowds[: len(kept)] = torch.tensor([crowd[n] for n in kept.tolist()], dtype=torch.bool)
+    def _add_stuff(self, objects: PaintedObjects, class_map: Array | None) -> Segmentation:
+        """The visible objects, and a segment for each class of stuff on the pixels that are left."""
+        visible = np.flatnonzero(objects.visible_areas())
+        new_id = np.zeros(len(objects.labels) + 1, np.int32)
+        new_id[visible + 1] = np.arange(1, len(visible) + 1)
+        ids = new_id[objects.ids]
+        labels = [objects.labels[n] for n in visible.tolist()]
+        crowd = [objects.crowd[n] for n in visible.tolist()]
+        if class_map is not None:
+            for label in labels_in(class_map):
+                where = (class_map == label) & (objects.ids == 0)
+                if not self.classes.things[label] and where.any():
+                    labels.append(label)
+                    crowd.append(False)
+                    ids[where] = len(labels)
         return Segmentation(
-            self.classes, torch.tensor(named, dtype=torch.int64), ids=torch.from_numpy(joined), crowd=crowds
+            self.classes,
+            torch.tensor(labels, dtype=torch.int64),
+            ids=torch.from_numpy(ids),
+            crowd=torch.tensor(crowd, dtype=torch.bool),
         )
 
 
-def _present(class_map: Array) -> list[int]:
-    """The classes in a map, without void."""
-    return [label for label in np.unique(class_map).tolist() if label >= 0]
-
-
-def _kinds(classes: Classes) -> list[str]:
-    """All but the background."""
-    return [name for k, name in enumerate(classes.names) if k != classes.background]
-
-
-def _colors(first: Classes, names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
-    """Those that the classes have already; new ones get colours that no other has."""
-    known = dict(zip(first.names, first.colors, strict=True))
-    free = iter(color for color in palette(2 * len(names) + len(known)) if color not in known.values())
-    return tuple(known[name] if name in known else next(free) for name in names)
+def _paint(shapes: Masks, labels: Sequence[int], crowd: Sequence[bool]) -> Array:
+    """(H, W) int32 ids of the objects that have a class: crowds first, then from the largest to the smallest."""
+    areas = shapes.areas().tolist()
+    order = sorted(range(len(labels)), key=lambda n: (not crowd[n], -areas[n]))
+    return shapes.painted([n for n in order if labels[n] >= 0]).numpy()
