@@ -1,1 +1,1 @@
-"""What is wrong with a data set, before training."""
+"""Inspection of a data set before training: surveying its images, finding problems, and a page that shows both."""

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, or worth knowing, in words: with the reason and what to do about it."""
+"""Findings about a data set: problems and notable facts in words, with the reason and what to do about them."""
 
 from __future__ import annotations
 
@@ -9,36 +9,39 @@ from itertools import islice
 import numpy as np
 
 from ..classes import Classes
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, Fault
 from ..ops.phrases import counted, few
-from .survey import Array, Look, areas, same_images
+from ..types import Array
+from .duplicates import SimilarPair, find_equal_images
+from .survey import SurveyedImage, object_areas_of
 
-Twins = Sequence[tuple[Look, Look, float]]
-
-LISTED = 20
-"""So many broken files are described one by one."""
+MAX_LISTED = 20
+"""Number of images with errors that are described one by one; the others share a finding."""
 
 LEVELS = ("error", "warning", "note")
 
-TINY = 16
-"""Objects of fewer pixels than that are tiny: 4×4, a cell of the coarsest grids that networks work on."""
+TINY_AREA = 16
+"""Objects of fewer pixels are tiny: 4×4 pixels are a cell of the coarsest grids that networks work on."""
 
-SPECKS = 50
-"""A class in more tiny parts an image than that is taken for void that nobody declared."""
+MAX_SPECKS = 50
+"""A class with more objects per image, most of them tiny, is taken for void that nobody declared."""
 
-RARE = 0.01
-"""Classes with a smaller share of the pixels than that are rare."""
+RARE_SHARE = 0.01
+"""Classes with a smaller share of the pixels are rare."""
+
+TOO_MANY_TINY = 0.01
+"""A larger share of tiny objects is a warning rather than a note."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about the data that somebody should know.
+    """A problem of the data, or a fact that is worth knowing.
 
     Attributes:
         level: "error" (the data cannot be used as they are, or scores would be wrong), "warning" or "note".
-        kind: what it is, in one word.
-        text: what was found, and what to do about it.
-        images: the names of those concerned, after their split.
+        kind: the kind of finding, in one word.
+        text: the finding, and what to do about it.
+        images: the names of the images concerned, after their split.
     """
 
     level: str
@@ -47,160 +50,213 @@ class Finding:
     images: tuple[str, ...] = ()
 
 
-def findings(parts: Mapping[str, Dataset], looks: Sequence[Look], twins: Twins, imgsz: int) -> tuple[Finding, ...]:
-    """Everything that was noticed, errors first.
+def all_findings(
+    splits: Mapping[str, Dataset], images: Sequence[SurveyedImage], similar: Sequence[SimilarPair], imgsz: int
+) -> tuple[Finding, ...]:
+    """All findings about a data set, errors first.
 
     Args:
-        parts: the splits.
-        looks: what `survey` told of them.
-        twins: what `alike_across_splits` told.
+        splits: the data of each split.
+        images: the result of `survey`.
+        similar: the result of `find_similar_images`.
         imgsz: side of the training crops, pixels.
     """
-    classes = next(iter(parts.values())).classes
-    found = [*broken(looks), *_faulty(looks), *_duplicates(looks, twins), *_class_findings(classes, parts, looks)]
-    found += _size_findings(classes, looks, imgsz)
-    notes = dict.fromkeys(note for part in parts.values() for note in part.notes)
-    found += [Finding("note", "reading", note) for note in notes]
-    return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
+    classes = next(iter(splits.values())).classes
+    with_mask = [image for image in images if image.class_pixels is not None]
+    findings = [
+        *unusable_images(images),
+        *_faults(images),
+        *_equal_images(images),
+        *_similar_images(similar),
+        *_images_without_objects(classes, with_mask),
+        *_absent_classes(classes, splits, with_mask),
+        *_rare_classes(classes, with_mask),
+        *_specks(classes, images, len(with_mask)),
+        *_tiny_objects(images),
+        *_small_images(images, imgsz),
+    ]
+    notes = dict.fromkeys(note for data in splits.values() for note in data.notes)
+    findings += [Finding("note", "reading", note) for note in notes]
+    return tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level)))
 
 
-def broken(looks: Sequence[Look]) -> Iterator[Finding]:
+def unusable_images(images: Sequence[SurveyedImage]) -> Iterator[Finding]:
     """Images and masks that cannot be used: the first few one by one, the others together."""
-    faulty = [one for one in looks if one.problem]
-    for one in faulty[:LISTED]:
-        yield Finding("error", one.problem, one.message, (f"{one.split}: {one.name}",))
-    if faulty[LISTED:]:
-        rest = faulty[LISTED:]
-        text = f"{len(rest)} more cannot be read, or have no mask or one that does not fit: {_names(rest)}"
-        yield _about("error", "unreadable", text, rest)
+    unusable = [image for image in images if image.problem]
+    for image in unusable[:MAX_LISTED]:
+        yield _about("error", image.problem, image.message, [image])
+    others = unusable[MAX_LISTED:]
+    if others:
+        text = f"{len(others)} more cannot be read, or have no mask or one that does not fit: {_names(others)}"
+        yield _about("error", "unreadable", text, others)
 
 
-def _faulty(looks: Sequence[Look]) -> Iterator[Finding]:
-    """Annotations that contradict each other: errors one by one, then of each kind the first and how many more."""
-    every = [(one, fault) for one in looks for fault in one.faults]
-    for kind in dict.fromkeys(fault.kind for _, fault in every):
-        alike = [(one, fault) for one, fault in every if fault.kind == kind]
-        first = alike[: LISTED if alike[0][1].level == "error" else 1]
-        rest = [one for one, _ in alike[len(first) :]]
-        for one, fault in first[: None if not rest else -1]:
-            yield _about(fault.level, kind, fault.text, [one])
-        if rest:
-            (one, fault), more = first[-1], counted(len(rest), "more image")
-            yield _about(fault.level, kind, f"{fault.text}. So in {more}: {_names(rest)}", [one, *rest])
+def _faults(images: Sequence[SurveyedImage]) -> Iterator[Finding]:
+    """Contradictions in annotations: the first few errors of each kind one by one, the others together."""
+    by_kind: dict[str, list[tuple[SurveyedImage, Fault]]] = {}
+    for image in images:
+        for fault in image.faults:
+            by_kind.setdefault(fault.kind, []).append((image, fault))
+    for kind, faults in by_kind.items():
+        listed = MAX_LISTED if faults[0][1].level == "error" else 1
+        others = [image for image, _ in faults[listed:]]
+        for image, fault in faults[: listed if not others else listed - 1]:
+            yield _about(fault.level, kind, fault.text, [image])
+        if others:
+            image, fault = faults[listed - 1]
+            text = f"{fault.text}. So in {counted(len(others), 'more image')}: {_names(others)}"
+            yield _about(fault.level, kind, text, [image, *others])
 
 
-def _duplicates(looks: Sequence[Look], twins: Twins) -> Iterator[Finding]:
-    """The same image twice."""
-    groups = same_images(looks)
-    across = [group for group in groups if len({one.split for one in group}) > 1]
-    within = [group for group in groups if group not in across]
-    for level, group_list, where, fix in (
-        ("error", across, "in more than one split", "scores on them say nothing; keep each in one split only"),
-        ("warning", within, "more than once in a split", "they count twice; keep one of each"),
-    ):
-        if group_list:
-            every = [one for group in group_list for one in group]
-            differ = sum(
-                len({b"" if one.pixels is None else one.pixels.tobytes() for one in g}) > 1 for g in group_list
-            )
-            masks = f" ({differ} of them with different masks)" if differ else ""
-            pairs = _first(" = ".join(f"{one.name} ({one.split})" for one in group) for group in group_list)
-            number = counted(len(group_list), "image is", "images are")
-            text = f"{number} {where}{masks}: {pairs}. Their pixels are equal: {fix}"
-            yield _about(level, "duplicate", text, every)
-    if twins:
-        pairs = _first(f"{a.name} ({a.split}) ~ {b.name} ({b.split})" for a, b, _ in twins)
-        number = counted(len(twins), "image looks", "images look")
+def _equal_images(images: Sequence[SurveyedImage]) -> Iterator[Finding]:
+    """Images that occur twice, across splits and within a split."""
+    groups = find_equal_images(images)
+    across = [group for group in groups if not _is_in_one_split(group)]
+    within = [group for group in groups if _is_in_one_split(group)]
+    if across:
+        text = _describe_equal_images(across, "in more than one split")
+        text += ": scores on them say nothing; keep each in one split only"
+        yield _about("error", "duplicate", text, _flat(across))
+    if within:
+        text = _describe_equal_images(within, "more than once in a split")
+        text += ": they count twice; keep one of each"
+        yield _about("warning", "duplicate", text, _flat(within))
+
+
+def _is_in_one_split(images: Sequence[SurveyedImage]) -> bool:
+    return all(image.split == images[0].split for image in images)
+
+
+def _describe_equal_images(groups: Sequence[Sequence[SurveyedImage]], where: str) -> str:
+    different = sum(_has_different_masks(group) for group in groups)
+    masks = f" ({different} of them with different masks)" if different else ""
+    listed = _first_few(" = ".join(map(_name_and_split, group)) for group in groups)
+    return f"{counted(len(groups), 'image is', 'images are')} {where}{masks}: {listed}. Their pixels are equal"
+
+
+def _has_different_masks(group: Sequence[SurveyedImage]) -> bool:
+    # Masks with equal numbers of pixels of each class are taken for equal.
+    contents = {None if image.class_pixels is None else image.class_pixels.tobytes() for image in group}
+    return len(contents) > 1
+
+
+def _flat(groups: Sequence[Sequence[SurveyedImage]]) -> list[SurveyedImage]:
+    return [image for group in groups for image in group]
+
+
+def _similar_images(pairs: Sequence[SimilarPair]) -> Iterator[Finding]:
+    if not pairs:
+        return
+    listed = _first_few(f"{_name_and_split(pair.earlier)} ~ {_name_and_split(pair.image)}" for pair in pairs)
+    text = (
+        f"{counted(len(pairs), 'image looks', 'images look')} like one of an earlier split: {listed}. If they show the "
+        "same scene, scores on them are too good; keep such images in one split"
+    )
+    yield _about("warning", "alike", text, [pair.image for pair in pairs])
+
+
+def _images_without_objects(classes: Classes, images: Sequence[SurveyedImage]) -> Iterator[Finding]:
+    """Images that are void everywhere, and images that are only background."""
+    void, empty = [], []
+    for image in images:
+        pixels = _class_pixels(image)
+        if not pixels.any():
+            void.append(image)
+        elif classes.background is not None and not np.delete(pixels, classes.background).any():
+            empty.append(image)
+    if void:
+        number = counted(len(void), "image teaches nothing", "images teach nothing")
+        yield _about("warning", "void", f"{number}, void everywhere: {_names(void)}. Better left out", void)
+    if empty:
         text = (
-            f"{number} like one of an earlier split: {pairs}. If they show the same scene, scores "
-            "on them are too good; keep such images in one split"
+            f"no object is in {len(empty)} of {counted(len(images), 'image')}: {_names(empty)}. "
+            "That is fine if it is true (they teach what is not an object); if not, their masks are missing"
         )
-        yield _about("warning", "alike", text, [one for _, one, _ in twins])
+        yield _about("warning" if len(empty) > len(images) / 2 else "note", "empty", text, empty)
 
 
-def _class_findings(classes: Classes, parts: Iterable[str], looks: Sequence[Look]) -> Iterator[Finding]:
-    """Images without objects, classes that are missing or rare."""
-    masked = [one for one in looks if one.pixels is not None]
-    unknown = [one for one in masked if not _pixels(one).any()]
-    if unknown:
-        number = counted(len(unknown), "image teaches nothing", "images teach nothing")
-        text = f"{number}, void everywhere: {_names(unknown)}. Better left out"
-        yield _about("warning", "void", text, unknown)
-    if classes.background is not None:
-        empty = [one for one in masked if _pixels(one).any() and not np.delete(_pixels(one), classes.background).any()]
-        if empty:
-            text = (
-                f"no object is in {len(empty)} of {counted(len(masked), 'image')}: {_names(empty)}. "
-                "That is fine if it is true (they teach what is not an object); if not, their masks are missing"
-            )
-            yield _about("warning" if len(empty) > len(masked) / 2 else "note", "empty", text, empty)
-    totals = {
-        split: sum((_pixels(one) for one in masked if one.split == split), np.zeros(len(classes))) for split in parts
-    }
-    for split in parts:
-        held = {label for one in masked if one.split == split for label in _held(one)}
-        absent = [name for label, name in enumerate(classes.names) if label not in held]
+def _absent_classes(classes: Classes, splits: Iterable[str], images: Sequence[SurveyedImage]) -> Iterator[Finding]:
+    """Classes that no image of a split holds."""
+    for split in splits:
+        is_present = np.zeros(len(classes), bool)
+        for image in images:
+            if image.split == split and image.has_class is not None:
+                is_present |= image.has_class
+        absent = [name for name, present in zip(classes.names, is_present, strict=True) if not present]
         if absent:
             fix = "they cannot be learnt" if split == "train" else "nothing can be said of them there"
-            yield Finding(
-                "warning", "absent", f"no pixel in {split} is {few(absent)}: {fix}; leave out the class or add images"
-            )
-    every = np.sum(list(totals.values()), axis=0)
-    share = every / max(1, every.sum())
-    rare = [f"{name} {part:.2%}" for name, part in zip(classes.names, share, strict=True) if 0 < part < RARE]
+            text = f"no pixel in {split} is {few(absent)}: {fix}; leave out the class or add images"
+            yield Finding("warning", "absent", text)
+
+
+def _rare_classes(classes: Classes, images: Sequence[SurveyedImage]) -> Iterator[Finding]:
+    """Classes with few pixels."""
+    totals = np.zeros(len(classes))
+    for image in images:
+        totals += _class_pixels(image)
+    shares = totals / max(1, totals.sum())
+    rare = [f"{name} {share:.2%}" for name, share in zip(classes.names, shares, strict=True) if 0 < share < RARE_SHARE]
     if rare:
         text = f"rare by pixels: {few(rare)}. Training with --balance rare draws images that hold them more often"
         yield Finding("note", "rare", text)
 
 
-def _size_findings(classes: Classes, looks: Sequence[Look], imgsz: int) -> Iterator[Finding]:
-    """Objects and images of unfortunate sizes."""
+def _specks(classes: Classes, images: Sequence[SurveyedImage], with_mask: int) -> Iterator[Finding]:
+    """Classes that look like void, such as the borders between objects."""
     for label, name in enumerate(classes.names):
-        sizes, number = areas(looks, label), sum(one.pixels is not None for one in looks)
-        if len(sizes) > SPECKS * number and np.median(sizes) < TINY:
+        areas = object_areas_of(images, label)
+        if len(areas) > MAX_SPECKS * with_mask and np.median(areas) < TINY_AREA:
             text = (
-                f"{name!r} lies in specks, {len(sizes) / number:.0f} an image, half of them of {np.median(sizes):.0f} "
-                "pixels or fewer, as borders and unlabelled pixels do: if it means nothing, declare its value --void"
+                f"{name!r} lies in specks, {len(areas) / with_mask:.0f} an image, half of them of "
+                f"{np.median(areas):.0f} pixels or fewer, as borders and unlabelled pixels do: if it means nothing, "
+                "declare its value --void"
             )
             yield Finding("warning", "specks", text)
-    speckled = [one for one in looks if one.objects is not None and (one.objects[:, 1] < TINY).any()]
-    if speckled:
-        sizes = np.concatenate([one.objects[:, 1] for one in looks if one.objects is not None])
-        tiny = int((sizes < TINY).sum())
-        of = counted(len(sizes), "object")
-        text = (
-            f"{tiny} of {of} ({tiny / len(sizes):.1%}) {'has' if tiny == 1 else 'have'} fewer than {TINY} pixels: "
-            f"{_names(speckled)}. Remove them if they are slips of the brush; else enlarge the images (--resize)"
-        )
-        yield _about("warning" if tiny > 0.01 * len(sizes) else "note", "tiny", text, speckled)
-    small = [one for one in looks if one.size and min(one.size) < imgsz]
+
+
+def _tiny_objects(images: Sequence[SurveyedImage]) -> Iterator[Finding]:
+    areas_of = [(image, image.objects[:, 1]) for image in images if image.objects is not None]
+    concerned = [image for image, areas in areas_of if (areas < TINY_AREA).any()]
+    if not concerned:
+        return
+    all_areas = np.concatenate([areas for _, areas in areas_of])
+    tiny = int((all_areas < TINY_AREA).sum())
+    share = tiny / len(all_areas)
+    text = (
+        f"{tiny} of {counted(len(all_areas), 'object')} ({share:.1%}) {'has' if tiny == 1 else 'have'} fewer than "
+        f"{TINY_AREA} pixels: {_names(concerned)}. Remove them if they are slips of the brush; else enlarge the images "
+        "(--resize)"
+    )
+    yield _about("warning" if tiny > TOO_MANY_TINY * len(all_areas) else "note", "tiny", text, concerned)
+
+
+def _small_images(images: Sequence[SurveyedImage], imgsz: int) -> Iterator[Finding]:
+    small = [image for image in images if image.size and min(image.size) < imgsz]
     if small:
-        short = counted(len(small), "image has", "images have")
         text = (
-            f"{short} a side shorter than the training crop of {imgsz} pixels: {_names(small)}. "
-            "They are padded with void; a smaller --imgsz or a larger --resize wastes less"
+            f"{counted(len(small), 'image has', 'images have')} a side shorter than the training crop of {imgsz} "
+            f"pixels: {_names(small)}. They are padded with void; a smaller --imgsz or a larger --resize wastes less"
         )
         yield _about("note", "small", text, small)
 
 
-def _held(one: Look) -> list[int]:
-    assert one.classes is not None
-    return np.flatnonzero(one.classes).tolist()
+def _class_pixels(image: SurveyedImage) -> Array:
+    assert image.class_pixels is not None
+    return image.class_pixels
 
 
-def _pixels(one: Look) -> Array:
-    assert one.pixels is not None
-    return one.pixels
+def _name_and_split(image: SurveyedImage) -> str:
+    return f"{image.name} ({image.split})"
 
 
-def _names(looks: Iterable[Look]) -> str:
-    return _first(one.name for one in looks)
+def _names(images: Iterable[SurveyedImage]) -> str:
+    return _first_few(image.name for image in images)
 
 
-def _first(things: Iterable[str]) -> str:
-    first = list(islice(things, 4))
+def _first_few(texts: Iterable[str]) -> str:
+    first = list(islice(texts, 4))
     return ", ".join(first[:3]) + (", …" if len(first) > 3 else "")
 
 
-def _about(level: str, kind: str, text: str, looks: Iterable[Look]) -> Finding:
-    return Finding(level, kind, text, tuple(f"{one.split}: {one.name}" for one in looks))
+def _about(level: str, kind: str, text: str, images: Iterable[SurveyedImage]) -> Finding:
+    return Finding(level, kind, text, tuple(f"{image.split}: {image.name}" for image in images))

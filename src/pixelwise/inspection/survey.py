@@ -1,61 +1,47 @@
-"""Looking at every image of a data set once: what is in it, whether it can be read, which are alike."""
+"""Survey of a data set: every image is read once, to see what is in it and whether it can be read at all."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 from ..console import track
 from ..data.dataset import Dataset, Fault, Record
 from ..data.formats.mask_folder import without_masks
 from ..data.recognition.pairs import Pair, find_pairs
 from ..images.decoding import read_image, read_mask
-from ..ops.phrases import counted, few
-from ..segmentation import Segmentation
-from ..types import Size
-
-THUMBNAIL = 24
-"""Side of the grey thumbnails that near duplicates are found by, pixels."""
-
-ALIKE = 0.995
-"""Correlation of two thumbnails from which on their images are taken for the same scene."""
-
-FLAT = 2.0
-"""Thumbnails with a standard deviation below that many grey levels look all alike, and are not compared."""
+from ..types import Array, Size
+from .fingerprints import pixel_digest, thumbnail
+from .segments import object_areas, segment_faults
 
 FAILURES = (ValueError, OSError, MemoryError)
-"""What a data set raises for a file that is missing, broken, or holds what it may not."""
+"""Exceptions of a data set for a file that is missing, broken, or holds what it may not."""
 
-Array = NDArray[Any]
+WORKERS = 4
+"""Number of threads that read images."""
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What one look at one image told.
+class SurveyedImage:
+    """An image of a data set as the survey found it.
 
     Attributes:
-        split, index, name: which image it is.
-        problem: "image" or "mask" where it cannot be read, "missing" where there is no mask, "size" where the two
-            differ; empty where all is well.
+        split, index, name: the image.
+        problem: "image" or "mask" where it cannot be read, "missing" where there is no mask, "size" where image and
+            mask differ in size; empty where all is well.
         message: the error in words.
         size: height and width, pixels; None where the image cannot be read.
-        digest: of the decoded pixels; equal for equal images, whatever their files.
-        thumbnail: (THUMBNAIL²,) float32, mean 0 and length 1, or all 0 for images without structure.
-        pixels: (C,) int64 of each class; None where there is no readable mask.
-        classes: (C,) bool, those that are in it, be they covered by others everywhere; None likewise.
-        objects: (K, 2) int64, label and area: the countable segments, or the connected parts of each class where
-            nothing is countable; without the background.
-        faults: where its annotations contradict each other or what they should be.
+        digest: `fingerprints.pixel_digest`, empty where the image cannot be read.
+        thumbnail: `fingerprints.thumbnail`.
+        class_pixels: (C,) int64, the number of pixels of each class in the class map; None where there is no readable
+            mask.
+        has_class: (C,) bool, whether each class is in the image, even if other objects cover it; None likewise.
+        objects: (K, 2) int64, label and area of each object, `segments.object_areas`; None likewise.
+        faults: contradictions in its annotations.
     """
 
     split: str
@@ -66,157 +52,100 @@ class Look:
     size: Size | None = None
     digest: bytes = b""
     thumbnail: Array | None = None
-    pixels: Array | None = None
-    classes: Array | None = None
+    class_pixels: Array | None = None
+    has_class: Array | None = None
     objects: Array | None = None
     faults: tuple[Fault, ...] = ()
 
 
-def survey(parts: Mapping[str, Dataset], workers: int = 4) -> list[Look]:
-    """One look at each image of each split, in their order, with progress on stderr.
+def survey(splits: Mapping[str, Dataset]) -> list[SurveyedImage]:
+    """Read every image of every split, with progress on stderr.
 
-    Images without a mask come last.
+    Returns:
+        The images in the order of the splits, then those without a mask.
     """
-    every = [(split, data, i) for split, data in parts.items() for i in range(len(data))]
-    with ThreadPoolExecutor(workers) as threads:
-        looks = threads.map(lambda job: look(*job), every)
-        seen = list(track(looks, "inspect", len(every)))
-    return seen + _missing(dict.fromkeys(one for data in parts.values() for one in data.unpaired))
+    jobs = [(split, data, i) for split, data in splits.items() for i in range(len(data))]
+    with ThreadPoolExecutor(WORKERS) as threads:
+        results = threads.map(lambda job: survey_image(*job), jobs)
+        surveyed = list(track(results, "inspect", len(jobs)))
+    # The same images may be unpaired in several splits.
+    unpaired = dict.fromkeys(record for data in splits.values() for record in data.unpaired)
+    return surveyed + _without_mask(unpaired)
 
 
-def _missing(unpaired: Iterable[Record]) -> list[Look]:
-    advice = "add one (all 0 where there is nothing to see), or move the image away"
-    return [Look("all", 0, one.name, "missing", f"{one.image} has no mask: {advice}") for one in unpaired]
-
-
-def look(split: str, data: Dataset, i: int) -> Look:
-    """What image i is like; whatever is wrong with its files is told, not raised."""
-    found: dict[str, Any] = {"split": split, "index": i, "name": data.records[i].name}
-    faults: list[Fault] = []
+def survey_image(split: str, data: Dataset, i: int) -> SurveyedImage:
+    """Read image i of a split; problems are recorded, not raised."""
+    record = data.records[i]
+    result = SurveyedImage(split, i, record.name)
     try:
-        problem = "image"
         image = data.image(i)
-        found |= {"size": tuple(image.shape[1:]), "digest": _digest(image), "thumbnail": _thumbnail(image)}
-        problem = "mask"
-        faults += data.faults(data.records[i])
-        truth = data.truth(i)
-        faults += _segment_faults(data.records[i], truth) if data.has_instances else ()
-        problem = "size"
-        if truth.size != tuple(image.shape[1:]):
-            truth = data[i].truth or truth  # raises, with the reason that the data set knows
-        class_map = truth.class_map().numpy()
-        found["pixels"] = np.bincount(class_map.ravel(), minlength=256)[: len(data.classes)]
-        found["classes"] = found["pixels"] > 0
-        found["classes"][truth.labels[truth.areas() > 0].numpy()] = True
-        found["objects"] = _objects(truth, class_map)
+        size = image.shape[1], image.shape[2]
+        result = replace(result, size=size, digest=pixel_digest(image), thumbnail=thumbnail(image))
     except FAILURES as error:
+        return replace(result, problem="image", message=str(error))
+    faults: list[Fault] = []
+    problem = "mask"
+    try:
+        faults += data.faults(record)
+        truth = data.truth(i)
+        if data.has_instances:
+            faults += segment_faults(record, truth)
+        problem = "size"
+        if truth.size != size:
+            truth = data[i].truth or truth  # raises an error with the reason, which the data set knows
+        class_map = truth.class_map().numpy()
+        class_pixels = np.bincount(class_map.ravel(), minlength=256)[: len(data.classes)]
+        has_class = class_pixels > 0
+        has_class[truth.labels[truth.areas() > 0].numpy()] = True
+        objects = object_areas(truth, class_map)
+        result = replace(result, class_pixels=class_pixels, has_class=has_class, objects=objects)
+    except FAILURES as error:
+        # What is a fault already is not reported a second time.
         if str(error) not in [fault.text for fault in faults]:
-            found |= {"problem": problem, "message": str(error)}
-    return Look(**found, faults=tuple(faults))
+            result = replace(result, problem=problem, message=str(error))
+    return replace(result, faults=tuple(faults))
 
 
-def survey_files(path: Path) -> list[Look]:
-    """One look at the files of each image and mask below a folder, where the data cannot be opened as a whole.
+def survey_files(path: Path) -> list[SurveyedImage]:
+    """Read every image and mask below a folder whose data cannot be opened as a whole.
 
-    Images without a mask come last.
+    Returns:
+        The images with masks, then those without; empty where no pairs of images and masks are recognised.
     """
-    found = find_pairs(path)
-
-    def look(pair: Pair, name: str) -> Look:
-        problem = "image"
-        try:
-            size = tuple(read_image(pair.image).shape[1:])
-            problem = "mask"
-            mask = read_mask(pair.mask).shape[:2]
-        except FAILURES as error:
-            return Look(pair.split or "all", 0, name, problem, str(error))
-        if size == mask:
-            return Look(pair.split or "all", 0, name)
-        text = f"{pair.image} is {size[1]}x{size[0]}, but its mask {pair.mask} is {mask[1]}x{mask[0]}: they must agree"
-        return Look(pair.split or "all", 0, name, "size", text)
-
-    if found is None:
+    pairs = find_pairs(path)
+    if pairs is None:
         return []
-    with ThreadPoolExecutor(4) as threads:
-        looks = list(threads.map(lambda pair: look(pair, found.name(pair)), found.pairs))
-    return looks + _missing(without_masks(found))
+    with ThreadPoolExecutor(WORKERS) as threads:
+        surveyed = list(threads.map(lambda pair: _survey_pair(pair, pairs.name(pair)), pairs.pairs))
+    return surveyed + _without_mask(without_masks(pairs))
 
 
-def same_images(looks: Iterable[Look]) -> list[list[Look]]:
-    """Groups of images with exactly the same pixels."""
-    groups: defaultdict[bytes, list[Look]] = defaultdict(list)
-    for one in looks:
-        if one.digest:
-            groups[one.digest].append(one)
-    return [group for group in groups.values() if len(group) > 1]
+def _survey_pair(pair: Pair, name: str) -> SurveyedImage:
+    result = SurveyedImage(pair.split or "all", 0, name)
+    problem = "image"
+    try:
+        _, height, width = read_image(pair.image).shape
+        problem = "mask"
+        mask_height, mask_width = read_mask(pair.mask).shape[:2]
+    except FAILURES as error:
+        return replace(result, problem=problem, message=str(error))
+    if (height, width) == (mask_height, mask_width):
+        return result
+    message = (
+        f"{pair.image} is {width}x{height}, but its mask {pair.mask} is {mask_width}x{mask_height}: "
+        "they must have the same size"
+    )
+    return replace(result, problem="size", message=message)
 
 
-def alike_across_splits(looks: Sequence[Look]) -> list[tuple[Look, Look, float]]:
-    """For each image the one of an earlier split that it looks most alike, where that is `ALIKE`, with how much.
-
-    Images with exactly the same pixels are left out.
-    """
-    usable = [one for one in looks if one.thumbnail is not None and one.thumbnail.any()]
-    splits = list(dict.fromkeys(one.split for one in usable))
-    pairs = []
-    for k, split in enumerate(splits[1:], 1):
-        earlier = [one for one in usable if one.split in splits[:k]]
-        known = np.stack([one.thumbnail for one in earlier if one.thumbnail is not None])
-        for one in (one for one in usable if one.split == split):
-            likeness = known @ one.thumbnail
-            best = int(likeness.argmax())
-            if likeness[best] >= ALIKE and one.digest != earlier[best].digest:
-                pairs.append((earlier[best], one, float(likeness[best])))
-    return pairs
+def _without_mask(unpaired: Iterable[Record]) -> list[SurveyedImage]:
+    advice = "add one (all 0 where there is nothing to see), or move the image away"
+    return [
+        SurveyedImage("all", 0, record.name, "missing", f"{record.image} has no mask: {advice}") for record in unpaired
+    ]
 
 
-def areas(looks: Iterable[Look], label: int) -> Array:
+def object_areas_of(images: Iterable[SurveyedImage], label: int) -> Array:
     """(K,) int64: the areas of all objects of one class, pixels."""
-    found = [one.objects[one.objects[:, 0] == label, 1] for one in looks if one.objects is not None]
-    return np.concatenate([np.zeros(0, np.int64), *found]).astype(np.int64)
-
-
-def _digest(image: Tensor) -> bytes:
-    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    return hashlib.blake2b(pixels.tobytes(), digest_size=16, person=b"%dx%d" % pixels.shape[:2]).digest()
-
-
-def _thumbnail(image: Tensor) -> Array:
-    grey = cv2.cvtColor(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
-    small -= small.mean()
-    return np.asarray(small * np.float32(0 if small.std() < FLAT else 1 / np.linalg.norm(small)))
-
-
-def _segment_faults(record: Record, truth: Segmentation) -> Iterator[Fault]:
-    """Stuff in several segments, of panoptic ground truth; objects that overlap, of masks."""
-    where, classes = record.mask or record.image, truth.classes
-    if truth.masks is None and any(classes.things):
-        times = Counter(truth.labels[~truth.crowd].tolist())
-        twice = [f"{classes.names[k]} {n}" for k, n in sorted(times.items()) if n > 1 and not classes.things[k]]
-        if twice:
-            text = f"stuff has several segments in {where}: {few(twice)}; scores take it for one an image: unite them"
-            yield Fault("error", "stuff", text)
-    if truth.masks is not None:
-        objects = truth.masks.select((~truth.crowd).nonzero().flatten())
-        common = int(objects.areas().sum() - objects.united([range(len(objects))]).areas().sum())
-        if common:
-            text = (
-                f"objects overlap in {where}, by {counted(common, 'pixel')}; in a panoptic map a pixel has one segment"
-            )
-            yield Fault("note", "overlap", text)
-
-
-def _objects(truth: Segmentation, class_map: Array) -> Array:
-    """(K, 2): label and area of the countable segments, else of the connected parts of each class."""
-    things = np.array(truth.classes.things)
-    assert truth.crowd is not None
-    if things.any():
-        table = np.column_stack([truth.labels.numpy(), truth.areas().numpy()])
-        return np.asarray(table[things[table[:, 0]] & ~truth.crowd.numpy()])
-    rows = []
-    for label in np.unique(class_map).tolist():
-        if label < len(things) and label != truth.classes.background:
-            _, _, stats, _ = cv2.connectedComponentsWithStats((class_map == label).astype(np.uint8), connectivity=8)
-            rows += [(label, area) for area in stats[1:, cv2.CC_STAT_AREA].tolist()]
-    return np.array(rows, np.int64).reshape(-1, 2)
+    areas = [image.objects[image.objects[:, 0] == label, 1] for image in images if image.objects is not None]
+    return np.concatenate([np.zeros(0, np.int64), *areas]).astype(np.int64)
