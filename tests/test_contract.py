@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -184,6 +185,20 @@ def test_saved_and_loaded_it_says_the_same(model, tmp_path):
         assert model.decode(outputs, [(50, 70)]) == loaded.decode(again, [(50, 70)])
     finally:
         model.classes, model.resizing = THREE, Resizing()
+
+
+def test_the_arguments_of_a_model_are_plain_json(model):
+    """What shapes a network, its anchors, grids and targets is among them, so that a checkpoint makes it again."""
+    plain = json.loads(json.dumps(model.arguments))
+    again = pixelwise.create(model.architecture, classes=model.classes, **plain)
+    assert json.loads(json.dumps(again.arguments)) == plain
+    before, after = state_of(model), state_of(again)
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        if isinstance(value, torch.Tensor):
+            assert value.shape == after[name].shape, name
+        elif name != ".classes" and not name.endswith(".training"):
+            assert value == after[name], name
 
 
 def state_of(model: Model) -> dict[str, object]:

@@ -184,7 +184,7 @@ def test_what_is_written(data, tmp_path):
 
 def test_the_table_lines_up(data):
     lines = evaluate(Reading(), data, progress=False).table().splitlines()
-    assert lines[0].split() == ["class", "IoU", "Dice", "pixel", "accuracy", "true", "found"]
+    assert lines[0].split() == ["class", "IoU", "Dice", "pixel", "accuracy", "ground", "truth", "predicted"]
     assert len({len(line) for line in lines[:4]}) == 1
     assert lines[4:6] == ["classes that are neither true nor found: d", ""]
 
@@ -196,7 +196,7 @@ def test_what_is_not_there_is_no_row_and_what_is_undefined_a_dash(data, tmp_path
         classes=Classes(NAMES, background=0),
         scores={**result.scores, "mask AP large": math.nan},
         per_class=[
-            {"class": name, "mask AP": math.nan, "true": 0, "found": number}
+            {"class": name, "mask AP": math.nan, "ground truth": 0, "predicted": number}
             for name, number in zip(NAMES, (0, 2, 0, 0), strict=True)
         ],
     )

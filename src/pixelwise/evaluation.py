@@ -26,7 +26,8 @@ from .drawing.pages import Page
 from .images.read_ahead import read_ahead
 from .inference.predictor import FAILURES, Predictor
 from .metrics import metrics_of
-from .metrics.per_image import Row, of_all_processes
+from .metrics.metric import Metric, Row
+from .metrics.per_image import gather_lists
 from .models.base import Model
 from .ops.atomic_files import write_aside, write_bytes, write_text
 from .ops.phrases import counted, few
@@ -150,7 +151,7 @@ class Evaluation:
 
     def _present(self) -> list[Row]:
         """The classes that are true or were found somewhere."""
-        return [row for row in self.per_class if row["true"] or row["found"]]
+        return [row for row in self.per_class if row["ground truth"] or row["predicted"]]
 
     def _absent(self) -> list[str]:
         """A line that names the others, if there are any; of objects the background is none."""
@@ -230,7 +231,7 @@ def evaluate(
                 metric.update(found, scored.truth, name)
     for metric in metrics:
         metric.reduce()
-    if len(failures := of_all_processes(failures)[0]) == len(dataset):
+    if len(failures := gather_lists(failures)[0]) == len(dataset):
         raise ValueError(f"not one of {len(dataset)} images could be scored; {failures[0][0]}: {failures[0][1]}")
     tables, definitions = _tables(metrics, seed), _joined(metric.DEFINITIONS for metric in metrics)
     return Evaluation(classes, metrics[0].MAIN_SCORE, *tables, tuple(failures), definitions, predictor, dataset)
@@ -278,7 +279,7 @@ def _joined(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {key: value for table in tables for key, value in table.items()}
 
 
-def _tables(metrics: Sequence[Any], seed: int) -> tuple[dict[str, Any], dict[str, Any], list[Row], list[Row]]:
+def _tables(metrics: Sequence[Metric], seed: int) -> tuple[dict[str, Any], dict[str, Any], list[Row], list[Row]]:
     """Scores, intervals, a row a class and a row an image, of all metrics beside each other."""
     return (
         _joined(metric.scores() for metric in metrics),
@@ -288,7 +289,7 @@ def _tables(metrics: Sequence[Any], seed: int) -> tuple[dict[str, Any], dict[str
     )
 
 
-def _count_as_missed(metrics: Sequence[Any], dataset: Dataset, i: int, classes: Classes) -> None:
+def _count_as_missed(metrics: Sequence[Metric], dataset: Dataset, i: int, classes: Classes) -> None:
     """All of an image's ground truth as not found, as far as its ground truth can be read."""
     try:
         truth = _ordered(dataset.truth(i), classes)

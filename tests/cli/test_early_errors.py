@@ -37,6 +37,8 @@ def workplace(cells, model) -> Path:
     (folder / "run").mkdir()
     (folder / "run" / "best.safetensors").write_bytes(model.read_bytes())
     (folder / "run" / "recipe.yaml").write_text("data: cells\n")
+    (folder / "old").mkdir()
+    (folder / "old" / "last.safetensors").touch()
     (folder / "odd.yaml").write_text("data: cells\naugment: lite\n")
     (folder / "net.py").write_text("raise SystemExit('a file is run only after all checks')\n")
     cv2.imwrite(str(folder / "new.jpg"), np.zeros((8, 8, 3), np.uint8))
@@ -75,6 +77,8 @@ EVALUATE = ("evaluate", "--model", "run", "--data")
             ["--source: there is no neu.jpg; did you mean 'new.jpg'"],
         ),
         (["predict", "--model", "run", "--source", "new/*.jpg"], ["no file fits the pattern new/*.jpg"]),
+        (["predict", "--model", "cells", "--source", "new.jpg"], ["the folder cells has no best.safetensors, so it"]),
+        (["predict", "--model", "old", "--source", "new.jpg"], ["no best.safetensors, but last.safetensors: give a"]),
         (["predict", "--model", "unet", "--source", "new.jpg"], ["--model is 'unet', a method without weights"]),
         (
             ["predict", "--model", "fcn8s.wkentaro-vok", "--source", "new.jpg"],
@@ -99,11 +103,19 @@ def test_is_told_before_torch_is_imported(words, messages, workplace):
     assert sorted(workplace.rglob("*")) == before, "a command that is refused leaves nothing behind"
 
 
-@pytest.mark.parametrize("files", [["a.png"], ["a.jpg", "a.png"], ["images/a.png", "masks/a.png"]])
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["a.png"],
+        ["a.jpg", "a.png"],
+        ["images/a.png", "masks/a.png"],
+        ["images/a.png", "annotations/instances_train.json"],
+    ],
+)
 def test_data_of_one_image(files, tmp_path):
     for name in files:
         (tmp_path / "one" / name).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(tmp_path / "one" / name), np.zeros((8, 8), np.uint8))
+        (tmp_path / "one" / name).touch()
     said = run_fresh(tmp_path, "train", "--data", "one")
     assert "--data is 'one', which has 1 image: training needs 2 or more" in said
 

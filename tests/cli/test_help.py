@@ -59,6 +59,14 @@ def test_every_flag_has_a_help_and_a_place(verb):
             assert action.help, action.option_strings
 
 
+def test_the_default_of_tiles_is_the_one_that_is_used(capsys):
+    from pixelwise.inference.method import MAX_UNTILED_PIXELS, TILE
+
+    side = int(MAX_UNTILED_PIXELS**0.5)
+    text = f"(default: {TILE} for images of more than {side}x{side} pixels"
+    assert side**2 == MAX_UNTILED_PIXELS and text in " ".join(help_of(capsys, "predict").split())
+
+
 def test_train_shows_eight_everyday_flags_first(capsys):
     flags = re.findall(r"^  (--[\w-]+)", help_of(capsys, "train"), re.MULTILINE)
     assert flags[:8] == ["--data", "--recipe", "--model", "--epochs", "--imgsz", "--batch", "--out", "--resume"]

@@ -145,7 +145,7 @@ def test_the_case_by_hand():
     assert math.isnan(ground["mask AP"]) and math.isnan(cat["mask AP"])
     assert car["mask AP"] == pytest.approx((7 * 0.834983 + 2 * 0.168317) / 10, abs=1e-6)
     assert tree["mask AP"] == pytest.approx((7 + 1.5) / 10, abs=1e-6)
-    assert (car["true"], car["found"], tree["true"]) == (2, 4, 1)
+    assert (car["ground truth"], car["predicted"], tree["ground truth"]) == (2, 4, 1)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -163,7 +163,7 @@ def test_more_results_than_count():
     images = [(rectangles(places, [1] * 130, scores), rectangles(places[::3], [1] * 44))]
     metric = counted(images)
     assert_equal(metric, images)
-    assert metric.per_class()[1]["found"] == 100
+    assert metric.per_class()[1]["predicted"] == 100
 
 
 @pytest.mark.slow

@@ -104,7 +104,7 @@ def test_wrong_values_are_refused():
     with pytest.raises(ValueError, match="0 or more whole pixels"):
         BoundaryScore(CLASSES, -1)
     small = Segmentation.from_class_map(torch.zeros(3, 5, dtype=torch.uint8), CLASSES)
-    with pytest.raises(ValueError, match="the result is 5x3, the ground truth 40x40"):
+    with pytest.raises(ValueError, match="the prediction is 5x3, the ground truth 40x40"):
         BoundaryScore(CLASSES).update(small, square(0))
 
 

@@ -12,7 +12,9 @@ import torch
 
 from pixelwise.classes import Classes
 from pixelwise.metrics import METRICS
-from pixelwise.metrics.confusion import STRIPE, ConfusionMatrix, bootstrap, joint_histogram
+from pixelwise.metrics.bootstrap import bootstrap_counts
+from pixelwise.metrics.confusion import ConfusionMatrix, summarize
+from pixelwise.metrics.joint_histogram import STRIPE, joint_histogram
 from pixelwise.segmentation import Segmentation
 
 TRUTH = np.array([[0, 0, 1, 1], [2, 2, 0, 255]], np.uint8)
@@ -63,7 +65,7 @@ def test_worked_vector() -> None:
     assert [row["class"] for row in rows] == ["class 0", "class 1", "class 2", "class 3"]
     assert [row["IoU"] for row in rows] == pytest.approx([0.5, 0.666667, 0.5, math.nan], abs=1e-6, nan_ok=True)
     assert [row["Dice"] for row in rows] == pytest.approx([0.666667, 0.8, 0.666667, math.nan], abs=1e-6, nan_ok=True)
-    assert [(row["true"], row["found"]) for row in rows] == [(3, 3), (2, 3), (2, 1), (0, 0)]
+    assert [(row["ground truth"], row["predicted"]) for row in rows] == [(3, 3), (2, 3), (2, 1), (0, 0)]
 
 
 def test_a_class_that_is_found_but_never_true_counts_with_zero() -> None:
@@ -81,7 +83,7 @@ def test_pixels_found_as_void_are_missed() -> None:
     assert metric.matrix.tolist() == [[2, 0, 0, 1], [0, 0, 0, 2], [0, 0, 2, 0]]
     assert metric.scores()["pixel accuracy"] == pytest.approx(4 / 7)
     assert metric.scores()["mIoU"] == pytest.approx((2 / 3 + 0 + 1) / 3)
-    assert [row["found"] for row in metric.per_class()] == [2, 0, 2]
+    assert [row["predicted"] for row in metric.per_class()] == [2, 0, 2]
 
 
 def by_the_pixel(pairs: list[tuple[np.ndarray, np.ndarray]], number: int) -> dict[str, float]:
@@ -214,13 +216,13 @@ def test_merged_parts_are_the_whole() -> None:
 
 def test_errors_name_what_is_wrong() -> None:
     metric = ConfusionMatrix(Classes.numbered(3))
-    with pytest.raises(ValueError, match="result holds class 3, but the 3 classes are numbered 0 to 2"):
+    with pytest.raises(ValueError, match="prediction holds class 3, but the 3 classes are numbered 0 to 2"):
         metric.count(np.where(TRUTH == 0, 3, 0), TRUTH)
     with pytest.raises(ValueError, match="truth holds class 200"):
         metric.count(TRUTH, np.where(TRUTH == 0, 200, 0))
-    with pytest.raises(ValueError, match="result holds -1 to 2"):
+    with pytest.raises(ValueError, match="prediction holds -1 to 2"):
         metric.count(FOUND.astype(int).clip(0, 2) - (TRUTH == 0), TRUTH)
-    with pytest.raises(ValueError, match="result is 2x4, the ground truth 4x2"):
+    with pytest.raises(ValueError, match="prediction is 2x4, the ground truth 4x2"):
         metric.count(FOUND.T, TRUTH)
     with pytest.raises(ValueError, match="float32"):
         metric.count(FOUND.astype(np.float32), TRUTH)
@@ -236,14 +238,21 @@ def test_a_class_out_of_range_where_the_truth_is_void_is_not_looked_at() -> None
 def test_every_score_is_defined() -> None:
     metric = METRICS["semantic"](Classes.numbered(2))
     assert set(metric.scores()) <= set(metric.DEFINITIONS)
-    assert set(metric.per_class()[0]) - {"class", "true", "found"} <= set(metric.DEFINITIONS)
+    assert set(metric.per_class()[0]) - {"class", "ground truth", "predicted"} <= set(metric.DEFINITIONS)
     assert metric.MAIN_SCORE in metric.scores()
 
 
 def test_bootstrap_intervals() -> None:
     """Half of the images are right and half are wrong: the accuracy of n drawn ones is binomial, σ = 1 / (2 √n)."""
     right, wrong = ([[n, 0], [10, 10], [n, 0]] for n in (10, 0))
-    intervals = bootstrap(np.array([right, wrong] * 50), np.random.default_rng(0), 1000)
+    intervals = bootstrap_counts(
+        np.array([right, wrong] * 50),
+        np.random.default_rng(0),
+        1000,
+        0.95,
+        summarize=summarize,
+        image_wise=ConfusionMatrix.IMAGE_WISE,
+    )
     low, high = intervals["pixel accuracy"]
     assert low == pytest.approx(0.25 - 1.96 * 0.025, abs=0.01)
     assert high == pytest.approx(0.25 + 1.96 * 0.025, abs=0.01)

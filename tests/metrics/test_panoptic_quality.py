@@ -9,7 +9,7 @@ import torch
 from record_panoptic_quality import CLASSES, FILE, SETS, THINGS, Scene, disturbed, random_set, read_sample
 
 from pixelwise.classes import Classes
-from pixelwise.metrics.panoptic_quality import FEW, LOOSE, STRIPE, PanopticQuality, count_pairs, qualities
+from pixelwise.metrics.panoptic_quality import LOOSE, MAX_TABLE, STRIPE, PanopticQuality, count_pairs, qualities
 from pixelwise.segmentation import Segmentation
 
 RECORDED = json.loads(FILE.read_text("utf-8"))
@@ -60,7 +60,12 @@ def test_worked_vector() -> None:
     assert [row["class"] for row in rows] == list(FOUR.names)
     assert [row["PQ"] for row in rows] == pytest.approx([0.5, 0, 1, math.nan], nan_ok=True)
     assert [row["SQ"] for row in rows] == pytest.approx([0.75, 0, 1, math.nan], nan_ok=True)
-    assert [(row["matched"], row["true"], row["found"]) for row in rows] == [(1, 2, 1), (0, 0, 1), (1, 1, 1), (0, 0, 0)]
+    assert [(row["matched"], row["ground truth"], row["predicted"]) for row in rows] == [
+        (1, 2, 1),
+        (0, 0, 1),
+        (1, 1, 1),
+        (0, 0, 0),
+    ]
 
 
 def check(metric: PanopticQuality, recorded: dict[str, object]) -> None:
@@ -139,7 +144,7 @@ def test_the_loose_form_follows_from_pq() -> None:
     np.testing.assert_allclose(each["PQ"], each["SQ"] * each["RQ"], rtol=1e-12)
     np.testing.assert_allclose(each[LOOSE], each["PQ"] / (2 - each["RQ"]), rtol=1e-12)
     rows = metric_of(random_set(0)).per_class()
-    assert [row[LOOSE] * (row["true"] + row["found"] - row["matched"]) for row in rows] == pytest.approx(
+    assert [row[LOOSE] * (row["ground truth"] + row["predicted"] - row["matched"]) for row in rows] == pytest.approx(
         [row["SQ"] * row["matched"] for row in rows]
     )
 
@@ -161,9 +166,9 @@ def test_runs_of_pixels_count_as_pixels(side: int) -> None:
         true, found = (rng.integers(0, number, (h, w), np.int32)[np.ix_(rows, columns)] for _ in range(2))
         pairs = count_pairs(true, found, (number, number))
         expected = np.unique(true.astype(np.int64) * number + found, return_counts=True)
-        assert (pairs.true * number + pairs.found).tolist() == expected[0].tolist()
+        assert (pairs.true * number + pairs.predicted).tolist() == expected[0].tolist()
         assert pairs.pixels.tolist() == expected[1].tolist()
-    assert FEW < 70_000**2
+    assert MAX_TABLE < 70_000**2
 
 
 def test_masks_that_overlap_and_what_they_leave_over() -> None:
@@ -207,7 +212,7 @@ def test_nothing_counted_is_nan_and_says_so_without_a_warning(recwarn: pytest.Wa
 def test_errors_name_what_is_wrong() -> None:
     metric = metric_of([worked()], FOUR)
     found, truth = segmentations(worked(), FOUR)
-    with pytest.raises(ValueError, match="the result is 4x8, the ground truth 8x8"):
+    with pytest.raises(ValueError, match="the prediction is 4x8, the ground truth 8x8"):
         metric.update(Segmentation(FOUR, found.labels, ids=found.ids[:, :4]), truth)
     with pytest.raises(ValueError, match="the ground truth has 6 classes, but 4"):
         metric.update(found, Segmentation(SIX, truth.labels, ids=truth.ids))
@@ -227,7 +232,7 @@ def test_merged_parts_are_the_whole() -> None:
 def test_every_score_is_defined() -> None:
     metric = metric_of([worked()], FOUR)
     assert set(metric.scores()) <= set(metric.DEFINITIONS)
-    assert set(metric.per_class()[0]) - {"class", "true", "found"} <= set(metric.DEFINITIONS)
+    assert set(metric.per_class()[0]) - {"class", "ground truth", "predicted"} <= set(metric.DEFINITIONS)
     assert metric.MAIN_SCORE in metric.scores()
 
 

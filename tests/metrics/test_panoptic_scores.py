@@ -106,7 +106,7 @@ def test_a_truth_against_itself_scores_one() -> None:
 def test_every_score_is_defined() -> None:
     metric = METRICS["panoptic"](CLASSES)
     assert set(metric.scores()) <= set(metric.DEFINITIONS)
-    assert set(metric.per_class()[0]) - {"class", "true", "found"} <= set(metric.DEFINITIONS)
+    assert set(metric.per_class()[0]) - {"class", "ground truth", "predicted"} <= set(metric.DEFINITIONS)
     assert metric.MAIN_SCORE in metric.scores()
 
 
@@ -161,7 +161,7 @@ def test_one_evaluation_prints_all_of_it(tmp_path: Path) -> None:
     low, high = result.intervals["PQ"]
     assert low < result.scores["PQ"] < high
     page = result.write(tmp_path / "out")
-    assert "panoptic quality of a class" in page.read_text("utf-8")
+    assert "Panoptic quality of a class" in page.read_text("utf-8")
     assert json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))["scores"]["PQ"] == result.scores["PQ"]
     assert len(list((tmp_path / "out" / "worst").iterdir())) == 4
 
@@ -173,7 +173,7 @@ def test_a_image_that_fails_counts_as_missed(tmp_path: Path) -> None:
     result = evaluate(Reading(), data, progress=False)
     assert len(result.failures) == 1
     assert all(result.scores[name] < whole.scores[name] for name in ("PQ", "RQ", "mIoU"))
-    counted = [sum(int(row["true"]) for row in one.per_class) for one in (whole, result)]
+    counted = [sum(int(row["ground truth"]) for row in one.per_class) for one in (whole, result)]
     assert counted == [23, 23], "eight segments an image, one of them a crowd"
 
 

@@ -154,7 +154,7 @@ def test_what_cannot_be(arguments, message):
 
 def test_weights_made_otherwise_are_refused():
     model = pixelwise.create("deeplabv3", num_classes=3, backbone="resnet18", width=16)
-    with pytest.raises(ValueError, match="wants a model made with variant='torchvision'"):
+    with pytest.raises(ValueError, match="needs a model made with variant='torchvision'"):
         pixelwise.load_weights(model, {"backbone.conv1.weight": torch.zeros(1)}, "torchvision")
 
 

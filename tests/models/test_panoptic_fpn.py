@@ -1,4 +1,4 @@
-"""Panoptic FPN: the branch as published, one map of objects and stuff, and ground truths of every kind."""
+"""Panoptic FPN: the published branch, merged maps of objects and stuff, and ground truths of every kind."""
 
 from __future__ import annotations
 
@@ -53,8 +53,11 @@ def test_the_branch_has_the_tensors_that_the_published_one_has():
 
 
 def test_the_network_of_coco_is_as_large_as_the_published_one():
-    """45,973,990 parameters, but that ours have a row for the background in boxes and masks (1028 · 4 and 257), and
-    that those which are frozen there are counted here: 53,120 of batch normalisation in a ResNet-50."""
+    """detectron2 counts 45,973,990 parameters.
+
+    Ours have a row for the background in boxes and masks besides (1025 · 4 and 257), and count the 53,120 of batch
+    normalisation in a ResNet-50, which are frozen there.
+    """
     with torch.device("meta"):
         model = pixelwise.create("panoptic_fpn", classes=known_classes("coco-panoptic"), variant="detectron2")
     frozen = [
@@ -89,15 +92,15 @@ def test_equal_to_detectron2():
         stuff[(stuff > 0) & (stuff != VOID)] += 3
         truth = Segmentation.from_class_map(stuff, model.classes)
         assert float(model.loss(outputs, [truth])["semantic"]) == pytest.approx(record["loss"], rel=1e-5)
-        for size, wanted in record["merged"].items():
+        for size, expected in record["merged"].items():
             height, width = map(int, size.split("x"))
             model.resizing = Resizing(short_side=SHOWN[0])
-            (found,) = model.decode(outputs, [(height, width)])
-            ids = np.repeat([value for _, value in wanted["runs"]], [length for length, _ in wanted["runs"]])
-            assert np.array_equal(found.ids.numpy(), ids.reshape(height, width))
-            assert found.labels.tolist() == wanted["labels"]
-            np.testing.assert_allclose(found.scores[: len(wanted["scores"])], wanted["scores"], atol=1e-5)
-            assert len(wanted["scores"]) >= 4
+            (actual,) = model.decode(outputs, [(height, width)])
+            ids = np.repeat([value for _, value in expected["runs"]], [length for length, _ in expected["runs"]])
+            assert np.array_equal(actual.ids.numpy(), ids.reshape(height, width))
+            assert actual.labels.tolist() == expected["labels"]
+            np.testing.assert_allclose(actual.scores[: len(expected["scores"])], expected["scores"], atol=1e-5)
+            assert len(expected["scores"]) >= 4
 
 
 def scene(classes: Classes = FIVE, stuff: bool = True) -> Segmentation:
@@ -110,7 +113,7 @@ def scene(classes: Classes = FIVE, stuff: bool = True) -> Segmentation:
     return Segmentation(classes, labels, ids=ids, crowd=torch.tensor([False] * 5 + [True]))
 
 
-def test_a_truth_is_taken_apart(small):
+def test_a_ground_truth_is_split_into_stuff_and_things(small):
     semantic, objects = small.semantic_map(scene()), small.objects(scene())
     assert semantic.unique().tolist() == [0, 1, 2, VOID]
     assert (semantic[0, 0], semantic[63, 0], semantic[30, 10], semantic[55, 40], semantic[0, 62]) == (1, 2, 0, 0, VOID)
@@ -126,7 +129,7 @@ def test_the_semantic_loss_is_half_the_mean_over_pixels_that_have_a_class(small)
     truth[truth == 5] = VOID
     with torch.no_grad():
         outputs = small.eval()(make_image(64, 96))
-        found = small.loss(outputs, [Segmentation.from_class_map(truth, FIVE)])["semantic"]
+        actual = small.loss(outputs, [Segmentation.from_class_map(truth, FIVE)])["semantic"]
         logits = F.interpolate(outputs.semantic.double(), (64, 96), mode="bilinear")[0]
     mean = np.mean(
         [
@@ -136,11 +139,11 @@ def test_the_semantic_loss_is_half_the_mean_over_pixels_that_have_a_class(small)
             if truth[y, x] != VOID
         ]
     )
-    assert float(found) == pytest.approx(mean / 2, rel=1e-5)
+    assert float(actual) == pytest.approx(mean / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("kept", [[0, 1], [2, 3, 4, 5], [5], []], ids=["no things", "no stuff", "a crowd", "only void"])
-def test_images_that_lack_something_have_finite_losses_that_reach_all(small, kept):
+def test_images_that_lack_something_have_finite_losses_that_reach_every_parameter(small, kept):
     truth = scene().select(torch.tensor(kept, dtype=torch.int64))
     small.train().zero_grad()
     parts = small.loss(small(make_image(64, 64)), [truth])
@@ -168,17 +171,17 @@ def test_stuff_is_where_it_is_and_small_stuff_is_void_by_the_size_of_the_image(s
     class_map = torch.zeros(64, 96, dtype=torch.uint8)
     class_map[40:] = 2
     class_map[:8, :8] = 4  # 64 pixels, fewer than 64 · 96 / 75
-    class_map[:12, 80:] = 1  # a thing of which no object is found
+    class_map[:12, 80:] = 1  # a thing without a detected object
     truth = Segmentation.from_class_map(class_map, FIVE)
     small.score_threshold = 0.9
     try:
         outputs = oracle(small, truth, 64, 96)
-        (found,) = small.decode(outputs, [(64, 96)])
-        assert [FIVE.names[k] for k in found.labels.tolist()] == ["sky", "road"]
+        (actual,) = small.decode(outputs, [(64, 96)])
+        assert [FIVE.names[k] for k in actual.labels.tolist()] == ["sky", "road"]
         # A class of two pixels' width around a border may go to either side.
-        wanted = torch.where((class_map == 4) | (class_map == 1), VOID, class_map)
-        assert (found.class_map() != wanted).float().mean() < 0.03
-        assert bool((found.scores > 0.9).all())
+        expected = torch.where((class_map == 4) | (class_map == 1), VOID, class_map)
+        assert (actual.class_map() != expected).float().mean() < 0.03
+        assert bool((actual.scores > 0.9).all())
         small.stuff_area = 0
         (every,) = small.decode(outputs, [(64, 96)])
         assert [FIVE.names[k] for k in every.labels.tolist()] == ["sky", "road", "tree"]
@@ -187,7 +190,7 @@ def test_stuff_is_where_it_is_and_small_stuff_is_void_by_the_size_of_the_image(s
         del small.score_threshold
 
 
-def test_its_own_thresholds_count_and_mask_rcnn_keeps_its_own():
+def test_decoding_uses_its_own_thresholds_and_leaves_those_of_mask_rcnn():
     torch.manual_seed(0)
     model = pixelwise.create("panoptic_fpn", classes=FIVE, **SMALL).eval()
     model.score_threshold, model.max_detections, model.resizing = 0.1, 3, Resizing(short_side=64)
@@ -227,26 +230,26 @@ def test_things_come_from_the_classes(small):
     assert named.classes.things == (False, False, True)
     with pytest.raises(ValueError, match="none of the classes .*class 0.* is a thing"):
         pixelwise.create("panoptic_fpn", num_classes=3, **SMALL)
-    with pytest.raises(ValueError, match=r"things are \[0\], but of the classes given \[1, 3\] are"):
+    with pytest.raises(ValueError, match=r"things is \[0\], but those of the given classes are \[1, 3\]"):
         pixelwise.create("panoptic_fpn", classes=FIVE, things=[0], **SMALL)
     for things in ([3], [1, 1], [-1], []):
         with pytest.raises(ValueError, match="things"):
             pixelwise.create("panoptic_fpn", num_classes=3, things=things, **SMALL)
 
 
-def test_a_background_that_is_stuff_is_found_like_any_other():
+def test_a_background_that_is_stuff_is_predicted_like_any_other():
     classes = Classes(("background", "things", "grass"), things=(False, True, False), background=0)
     model = pixelwise.create("panoptic_fpn", classes=classes, **SMALL)
     model.score_threshold = 0.9
     class_map = torch.zeros(64, 64, dtype=torch.uint8)
     class_map[30:] = 2
-    (found,) = model.decode(oracle(model, Segmentation.from_class_map(class_map, classes), 64, 64), [(64, 64)])
-    assert found.labels.tolist() == [0, 2]
+    (actual,) = model.decode(oracle(model, Segmentation.from_class_map(class_map, classes), 64, 64), [(64, 64)])
+    assert actual.labels.tolist() == [0, 2]
 
 
 def test_weights_of_others_want_classes_with_things(tmp_path):
     torch.save({"x": torch.zeros(1)}, tmp_path / "theirs.pth")
-    with pytest.raises(ValueError, match="tells things from stuff, and its weights do not say"):
+    with pytest.raises(ValueError, match="distinguishes things from stuff, which its weights do not tell"):
         convert(tmp_path / "theirs.pth", "detectron2", "panoptic_fpn", tmp_path / "ours.safetensors")
 
 

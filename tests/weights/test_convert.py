@@ -11,7 +11,9 @@ from filling import make_image, sixteen, state_dict
 
 import pixelwise
 from pixelwise.classes import Classes
+from pixelwise.cli import main
 from pixelwise.layers.normalize import Normalize
+from pixelwise.ops.resize import Resizing
 from pixelwise.weights.convert import convert
 
 RECORD = json.loads((Path(__file__).parents[1] / "golden" / "parity_milesial_bilinear.json").read_text("utf-8"))
@@ -57,7 +59,7 @@ def test_weights_of_one_output_or_that_are_no_numbers_are_refused(file, tmp_path
     torch.save(one, tmp_path / "one.pth")
     tensors["inc.double_conv.0.weight"][0, 0, 0, 0] = torch.nan
     torch.save(tensors, tmp_path / "nan.pth")
-    for name, message in (("one.pth", "one output, the sigmoid"), ("nan.pth", "numbers that are not finite")):
+    for name, message in (("one.pth", "a single output, the sigmoid"), ("nan.pth", "numbers that are not finite")):
         with pytest.raises(ValueError, match=message):
             convert(
                 tmp_path / name, "milesial", "unet_padded", tmp_path / "x.safetensors", arguments={"bilinear": True}
@@ -66,3 +68,16 @@ def test_weights_of_one_output_or_that_are_no_numbers_are_refused(file, tmp_path
     with pytest.raises(ValueError, match="overwritten by its own conversion"):
         convert(file, "milesial", "unet_padded", file, arguments={"bilinear": True})
     assert file.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_the_command_line_prints_what_the_program_of_the_weights_does(tmp_path, capsys):
+    record = json.loads((Path(__file__).parents[1] / "golden" / "yolact_resnet50_135.json").read_text("utf-8"))
+    torch.save(state_dict(record["shapes"]), tmp_path / "theirs.pth")
+    arguments = ",".join(f"{key}={value}" for key, value in record["create"].items() if key in ("size", "backbone"))
+    command = ["convert", str(tmp_path / "theirs.pth"), "--layout", "yolact", "--model", "yolact"]
+    out = tmp_path / "ours.safetensors"
+    assert main([*command, "--arguments", f"variant=authors,{arguments}", "--out", str(out)]) == 0
+    note = "note: resizing: images are resized to 135x135 pixels, as yolact's program does"
+    assert note in capsys.readouterr().out.splitlines()
+    assert pixelwise.load(out).resizing == Resizing(square=135)

@@ -13,7 +13,7 @@ from pixelwise.classes import Classes
     [
         ("unnet", {"num_classes": 2}, "did you mean 'unet'"),
         ("segformer", {"num_classes": 2}, "there are: .*unet, unet_padded"),
-        ("unet", {}, "how many classes"),
+        ("unet", {}, "the number of classes of unet is missing"),
         ("unet", {"num_classes": 3, "classes": Classes(("a", "b"))}, "num_classes is 3, but 2 classes"),
         ("unet", {"num_classes": 0}, "at least one name"),
         ("deeplabv3", {"num_classes": 2, "auxiliary": "maybe"}, "auxiliary of deeplabv3 is 'maybe': it must be true"),

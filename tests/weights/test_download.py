@@ -17,7 +17,7 @@ from pixelwise.data.recognition.known_classes import known_classes
 from pixelwise.models import MODELS
 from pixelwise.weights.download import obtain
 from pixelwise.weights.published import PRESETS, Preset
-from pixelwise.weights.rename import LAYOUTS, fitting
+from pixelwise.weights.rename import LAYOUTS, find_table
 
 CARVANA = "unet_padded.milesial-carvana-scale0.5"
 
@@ -146,4 +146,4 @@ def test_every_preset_can_be_made(name):
     assert len({p.file for p in PRESETS.values()}) == len(PRESETS)
     with torch.device("meta"):
         model = pixelwise.create(chosen.model, classes=known_classes(chosen.classes), **chosen.arguments)
-    assert fitting(model, chosen.layout)
+    assert find_table(model, chosen.layout)

@@ -6,14 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.models import MODELS
 from pixelwise.models.base import Model, SemanticModel, SemanticOutputs
+from pixelwise.training.recipe import Machine
 from pixelwise.weights.checkpoint import save
 from pixelwise.weights.registration import register_from
 
@@ -167,8 +170,8 @@ def test_classes_that_cannot_be():
     for wrong, message in (
         (nn.Conv2d, "is not a subclass of"),
         (Tiny(Classes(("a", "b"))), "is not a subclass of"),
-        (NoTask, "NoTask has no task"),
-        (NoForward, "NoForward cannot be made before it defines forward"),
+        (NoTask, "the task of NoTask must be one of"),
+        (NoForward, "NoForward is abstract: it must define forward"),
         (NoClasses, "NoClasses takes neither num_classes nor classes.*it takes width"),
     ):
         with pytest.raises(TypeError, match=message):
@@ -199,3 +202,25 @@ def test_another_process_loads_the_checkpoint_once_the_class_is_registered(check
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "Net"
+
+
+@pytest.mark.slow
+def test_a_class_of_a_file_trains_and_its_run_is_loaded_again(file, tmp_path):
+    """A few steps on images whose right half is bright."""
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+        for number in range(5):
+            half = np.zeros((32, 32), dtype=np.uint8)
+            half[:, 16:] = 255 if kind == "masks" else 200 + number
+            Image.fromarray(half).save(tmp_path / "data" / kind / f"{number}.png")
+    recipe = pixelwise.Recipe(
+        str(tmp_path / "data"), model=register_from(f"{file}:Net"), epochs=2, batch=4, imgsz=(32,), lr=0.05
+    )
+    machine = Machine(device="cpu", precision="fp32", workers=0, loggers=())
+    run = pixelwise.train(recipe, machine=machine, out=tmp_path / "run", progress=False)
+    model = pixelwise.load(run.folder)
+    assert model.record["code"] == {"class": "Net", "file": "net.py"}
+    assert len(pixelwise.predict(model, tmp_path / "data" / "images" / "0.png")) >= 1
+    del MODELS["Net"]
+    with pytest.raises(ValueError, match=r"add --register net\.py:Net"):
+        pixelwise.load(run.folder)

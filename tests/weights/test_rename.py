@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 import pixelwise
 from pixelwise.layers.normalize import Normalize
-from pixelwise.weights.rename import recognised
+from pixelwise.weights.rename import recognise
 
 RECORDS = sorted((Path(__file__).parents[1] / "golden").glob("parity_*.json"))
 MILESIAL = next(path for path in RECORDS if path.stem == "parity_milesial_transposed")
@@ -51,21 +51,19 @@ def test_the_outputs_are_those_of_the_library(path):
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem.removeprefix("parity_"))
 def test_whose_weights_these_are(path):
     record = json.loads(path.read_text("utf-8"))
-    layout, table = recognised(state_dict(record["shapes"])) or ("", None)
+    layout, table = recognise(state_dict(record["shapes"])) or ("", None)
     assert (layout, table and table.architecture) == (record["layout"], record["create"]["name"])
 
 
 def test_weights_of_another_method_are_named(padded, tmp_path):
     smp = theirs(next(path for path in RECORDS if path.stem == "parity_smp_resnet18"))
-    with pytest.raises(
-        ValueError, match="holds unet in the layout 'smp', but unet_padded .* from the layout 'milesial'"
-    ):
+    with pytest.raises(ValueError, match="holds unet in the layout 'smp', not unet_padded in the layout 'milesial'"):
         pixelwise.load_weights(padded, smp, "milesial")
     save_file(smp, tmp_path / "smp.safetensors")
     with pytest.raises(ValueError, match=r"convert \S+smp\.safetensors --layout smp --model unet --out"):
         pixelwise.load(tmp_path / "smp.safetensors")
     pixelwise.save(padded, tmp_path / "ours.safetensors")
-    with pytest.raises(ValueError, match=r"ours\.safetensors is a checkpoint of pixelwise"):
+    with pytest.raises(ValueError, match=r"ours\.safetensors is already a checkpoint of pixelwise"):
         pixelwise.load_weights(padded, tmp_path / "ours.safetensors", "milesial")
 
 
@@ -105,9 +103,9 @@ def test_older_files_have_no_counters(padded):
 def test_the_wrong_model_layout_and_file(padded, tmp_path):
     with pytest.raises(ValueError, match="did you mean 'milesial'"):
         pixelwise.load_weights(padded, theirs(MILESIAL), "milesal")
-    with pytest.raises(ValueError, match="holds unet_padded in the layout 'milesial', .* from the layout 'smp'"):
+    with pytest.raises(ValueError, match="holds unet_padded in the layout 'milesial', not"):
         pixelwise.load_weights(padded, theirs(MILESIAL), "smp")
-    with pytest.raises(ValueError, match=r"not that of unet_padded.*create\('unet', backbone"):
+    with pytest.raises(ValueError, match=r"has no unet_padded.*create\('unet', backbone"):
         pixelwise.load_weights(padded, {"nobody's": torch.zeros(1)}, "smp")
     with pytest.raises(ValueError, match="holds no tensors"):
         pixelwise.load_weights(padded, {"epoch": 3}, "milesial")

@@ -10,7 +10,7 @@ from torch import nn
 import pixelwise
 from pixelwise.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from pixelwise.layers.vgg import VGG16
-from pixelwise.weights.vgg_imagenet import CLASSIFIERS, FEATURES, decimated, load_vgg16
+from pixelwise.weights.vgg_imagenet import CLASSIFIERS, FEATURES, decimate, load_vgg16
 
 
 def original(width: int = 2) -> nn.ModuleDict:
@@ -63,7 +63,7 @@ def test_caffe_s_weights_and_timm_s_names_are_taken_as_they_are(tmp_path):
 
 def test_a_smaller_fc6_takes_every_so_many_channels_and_pixels(tmp_path):
     """DeepLab v1, Section 3.2: 7×7 to 3×3 pixels by decimation, and a quarter of the channels."""
-    assert decimated(torch.arange(7), [3]).tolist() == [0, 3, 6]
+    assert decimate(torch.arange(7), [3]).tolist() == [0, 3, 6]
     network, theirs = ours(fc6=nn.Conv2d(16, 32, 3, padding=12, dilation=12)), original().state_dict()
     torch.save(theirs, tmp_path / "vgg16.pth")
     load_vgg16(network, tmp_path / "vgg16.pth")

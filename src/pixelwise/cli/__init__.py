@@ -66,6 +66,8 @@ def _refuse(command: str, error: Exception) -> int:
 
 def _reader_is_gone() -> bool:
     """Tell whether the reader of a pipe has stopped (`pixelwise models | head`); then the rest is thrown away."""
+    if sys.platform == "win32":  # reports a closed pipe in another way, and cannot be asked
+        return False
     try:
         output = sys.stdout.fileno()
     except OSError:  # not a file at all

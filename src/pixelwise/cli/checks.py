@@ -16,13 +16,13 @@ from ..images.file_names import IMAGE_SUFFIXES, file_not_found
 from ..ops.names import suggest
 from ..training.options import OptionError
 from ..training.recipe import Recipe
-from ..training.run_folder import RECIPE
+from ..training.run_folder import BEST, RECIPE
 from .known_names import AUGMENTATIONS, DATA_FORMATS, LOSSES, METHODS, OWN_LOSS, PUBLISHED, SHAPES
 from .parser import UsageError
 from .values import refusal
 
-ANNOTATIONS = (".json", ".yaml", ".yml", ".txt", ".csv")
-"""Suffixes of files that may name images outside their folder."""
+LISTS = (".txt", ".csv", ".yaml", ".yml")
+"""Suffixes of files that may name images outside their folder. The JSON files of COCO may not."""
 
 _CLASS_IN_FILE = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<file>.+):(?P<class_name>\w+)")
 
@@ -68,9 +68,15 @@ def check_trained(flag: str, model: str) -> None:
 
     Raises:
         UsageError: it is the name of a method, which has no weights.
-        FileNotFoundError: there is no such path; similar paths and published checkpoints are suggested.
+        FileNotFoundError: there is no such path, with similar paths or published checkpoints; or a folder has no
+            checkpoint.
     """
-    if model in PUBLISHED or Path(model).exists():
+    path = Path(model)
+    if path.is_dir() and not (path / BEST).is_file():
+        inside = ", ".join(sorted(file.name for file in path.glob("*.safetensors")))
+        has = f"but {inside}: give a file" if inside else "so it is not the folder of a run that has saved a model"
+        raise FileNotFoundError(f"{flag}: the folder {model} has no {BEST}, {has}")
+    if model in PUBLISHED or path.exists():
         return
     if model in METHODS:
         raise UsageError(
@@ -155,7 +161,7 @@ def _has_one_image(folder: Path) -> bool:
         return False
     images: list[Path] = []
     for path in folder.rglob("*"):
-        if path.suffix.lower() in ANNOTATIONS:
+        if path.suffix.lower() in LISTS:
             return False
         if path.suffix.lower() in IMAGE_SUFFIXES:
             images.append(path)

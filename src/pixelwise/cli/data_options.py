@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace, _ActionsContainer
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,15 @@ from .known_names import DATA_FORMATS
 if TYPE_CHECKING:
     from ..data.dataset import Dataset
 
+RECOGNISED = "recognised from the files"
+TRAINED = "as for the training of the model, else recognised"
+
 EVERYTHING = "all"
 """The value of --split that takes the images of all splits."""
 
 
 def add_data(parser: ArgumentParser, split: str) -> None:
-    """Add --data, --split and the flags that say how masks are read.
+    """Add --data and --split.
 
     Args:
         parser: of a command.
@@ -27,19 +30,23 @@ def add_data(parser: ArgumentParser, split: str) -> None:
     parser.add_argument("--data", required=True, metavar="FOLDER", help="folder or list file of the images and masks")
     text = f"split to use; {EVERYTHING}: every image (default: %(default)s)"
     parser.add_argument("--split", default=split, metavar="NAME", help=text)
-    group = parser.add_argument_group("reading the data", "recognised from the files where a flag is not given")
-    names = "names of the classes, in the order of their values: background,cell (default: as the model was trained)"
+
+
+def add_reading(parser: ArgumentParser, default: str) -> None:
+    """Add the flags that say how masks are read, as a group.
+
+    Args:
+        parser: of a command.
+        default: the value of --classes, --void and --colors where they are not given, in words.
+    """
+    group = parser.add_argument_group("reading the data")
+    names = f"names of the classes, in the order of their values: background,cell (default: {default})"
     group.add_argument("--classes", metavar="A,B,…", help=names)
-    add_masks(group)
-
-
-def add_masks(group: _ActionsContainer) -> None:
-    """Add the flags that say how masks are read."""
     formats = f"format of the data: {', '.join(DATA_FORMATS)} (default: recognised)"
     group.add_argument("--format", type=values.one_of(DATA_FORMATS), metavar="NAME", help=formats)
-    void = "mask values that are ignored, beside 255: 254,255 (default: recognised)"
+    void = f"mask values to ignore, besides 255, as they belong to no class: 0 or 0,254 (default: {default})"
     group.add_argument("--void", type=values.mask_values, metavar="A,B,…", help=void)
-    colors = "colours of RGB masks: 'sky=0,0,255;road=128,64,128' (default: read from a file beside the masks)"
+    colors = f"colours of RGB masks: 'sky=0,0,255;road=128,64,128' (default: {default})"
     group.add_argument("--colors", metavar="NAME=R,G,B;…", help=colors)
 
 
@@ -57,7 +64,7 @@ def open_as_trained(options: Namespace, record: Mapping[str, Any]) -> Dataset:
     """Open the data of the flags; without flags, masks are read as they were for the training of the model.
 
     Args:
-        options: of a command with the flags of `add_data`; left unchanged.
+        options: of a command with the flags of `add_data` and `add_reading`; left unchanged.
         record: of the model's checkpoint.
 
     Raises:

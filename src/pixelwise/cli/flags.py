@@ -26,14 +26,14 @@ def add_json(parser: ArgumentParser, content: str) -> None:
     parser.add_argument("--json", action="store_true", help=f"print the {content} as JSON instead of a table")
 
 
-def add_boundary(parser: ArgumentParser, default: int | None) -> None:
+def add_boundary(group: _ActionsContainer, default: int | None) -> None:
     """Add --boundary; None as its default leaves the boundary scores out."""
     width = values.number("a number above 0", lambda value: 0 < value < math.inf)
     text = (
         "tolerance of the boundary F1, and for instance methods width of the boundaries of the boundary AP: pixels, or "
         f"below 1 a share of the image's diagonal (COCO: 0.02) (default: {default or 'no boundary scores'})"
     )
-    parser.add_argument("--boundary", type=width, default=default, metavar="WIDTH", help=text)
+    group.add_argument("--boundary", type=width, default=default, metavar="WIDTH", help=text)
 
 
 def add_constructor(group: _ActionsContainer) -> None:

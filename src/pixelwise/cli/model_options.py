@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 
 def add_model(parser: ArgumentParser) -> None:
-    """Add --model and the flags that say how it predicts."""
+    """Add --model."""
     checkpoint = "checkpoint (.safetensors), folder of a run, or published checkpoint (pixelwise models lists them)"
     parser.add_argument("--model", required=True, metavar="CHECKPOINT", help=checkpoint)
+
+
+def add_prediction(parser: ArgumentParser) -> None:
+    """Add the flags that say how the model predicts, as a group."""
     group = parser.add_argument_group("prediction")
     device = f"{values.DEVICE_NAMES} (default: %(default)s, the first GPU if there is one)"
     group.add_argument("--device", type=values.device, default="auto", metavar="NAME", help=device)
@@ -30,8 +34,8 @@ def add_model(parser: ArgumentParser) -> None:
     group.add_argument("--flip", action="store_true", help="average with the prediction of the mirrored image")
     scales = "average over these scales of the image: 0.75,1,1.25 (default: 1)"
     group.add_argument("--scales", type=values.scales, default=(1.0,), metavar="A,B,…", help=scales)
-    tile = """side of the tiles that large images are cut into, pixels (default: chosen from the size of the image and
-        the model); an object that lies in several tiles is put together again"""
+    tile = """cut images into tiles of this side, pixels; an object that lies in several tiles is put together again
+        (default: 1024 for images of more than 1536x1536 pixels, no tiles for instance models that resize images)"""
     group.add_argument("--tile", type=values.whole(1), metavar="PIXELS", help=tile)
     share = values.number("a share from 0 to below 1", lambda value: 0 <= value < 1)
     overlap = "share of a tile that overlaps with its neighbour, from 0 to below 1 (default: %(default)s)"
@@ -86,7 +90,7 @@ def make_predictor(options: Namespace, chain: Chain | None = None) -> Predictor:
     """Load the model of --model and set it up as the flags say.
 
     Args:
-        options: of a command with the flags of `add_model`.
+        options: of a command with the flags of `add_model` and `add_prediction`.
         chain: the post-processing that replaces that of the checkpoint.
 
     Raises:

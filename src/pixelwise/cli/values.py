@@ -115,8 +115,8 @@ def scales(text: str) -> tuple[float, ...]:
 def mask_values(text: str) -> tuple[int, ...]:
     """Convert "0,255" to values of mask pixels."""
     parts = split(text)
-    if not all(part.isdecimal() for part in parts):
-        raise ArgumentTypeError(f"is {text!r}: it must be mask values like 255 or 0,255")
+    if not all(re.fullmatch(r"\d{1,5}", part) and int(part) < 1 << 16 for part in parts):
+        raise ArgumentTypeError(f"is {text!r}: it must be mask values from 0 to 65535, like 255 or 0,255")
     return tuple(int(part) for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""The objects of one image as run lengths, and how far those found overlap those that are true."""
+"""The objects of an image as run lengths, and the overlaps of predicted objects with those of the ground truth."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ Integers = NDArray[np.int64]
 Runs = dict[str, Any]
 """COCO's compressed run lengths: {"size": [height, width], "counts": bytes}."""
 
-LEAST = 0.5
-"""Smaller overlaps match at no threshold: they are not kept."""
+MIN_OVERLAP = 0.5
+"""Pairs of a smaller IoU match at no threshold, and are not kept."""
 
-MOST = 100
-"""So many results of a class count in an image, the best scored."""
+MAX_PREDICTIONS = 100
+"""The number of predictions of a class that count in an image: those with the highest scores."""
 
 
 class Objects(NamedTuple):
-    """N objects of one image, found or true; segments of the background class are none.
+    """N objects of one image, predictions or ground truth; segments of the background class are no objects.
 
     Attributes:
         labels: (N,) index of the class.
         scores: (N,) float64.
         crowd: (N,) bool.
         areas: (N,) pixels.
-        boxes: (N, 4) x, y, width and height of the box around each mask, pixels; zeros around an empty one.
+        boxes: (N, 4) x, y, width and height of the bounding box of each mask, pixels; zeros for an empty mask.
         runs: N run lengths.
     """
 
@@ -45,121 +45,147 @@ class Objects(NamedTuple):
     runs: Sequence[Runs]
 
     def take(self, index: Integers) -> Objects:
-        """Those at these places, in this order."""
+        """Select objects by their indices, in the order of these."""
         labels, scores, crowd, areas, boxes, runs = self
-        each = [runs[n] for n in index.tolist()]
-        return Objects(labels[index], scores[index], crowd[index], areas[index], boxes[index], each)
+        selected_runs = [runs[n] for n in index.tolist()]
+        return Objects(labels[index], scores[index], crowd[index], areas[index], boxes[index], selected_runs)
 
 
 class Pairs(NamedTuple):
-    """(P,) each: the n-th result and the m-th true object of the same class overlap by `iou`, `LEAST` or more.
+    """P pairs of a prediction and a ground-truth object of its class that overlap by `MIN_OVERLAP` or more.
 
-    They are in the order of the results, then of the true objects.
+    They are sorted by the prediction, then by the ground-truth object.
+
+    Attributes:
+        predicted: (P,) index of the prediction.
+        true: (P,) index of the ground-truth object.
+        iou: (P,) their IoU; with a crowd, the intersection over the area of the prediction.
     """
 
-    found: Integers
+    predicted: Integers
     true: Integers
     iou: Floats
 
 
-class Touch(NamedTuple):
-    """The boxes of D results and of G true objects of one image, x, y, width and height, and what they share.
+class BoxOverlaps(NamedTuple):
+    """The bounding boxes of D predictions and G ground-truth objects of one image, and their intersections.
 
     Attributes:
-        found: (D, 4) pixels; zeros around an empty mask.
-        true: (G, 4).
-        both: (D, G) pixels of the intersections.
+        predicted: (D, 4) x, y, width and height, pixels; zeros for an empty mask.
+        true: (G, 4), the same.
+        intersections: (D, G) pixels.
     """
 
-    found: Floats
+    predicted: Floats
     true: Floats
-    both: Floats
+    intersections: Floats
 
     @classmethod
-    def of(cls, found: Objects, true: Objects) -> Touch:
-        """Of the boxes around the masks."""
-        one, other = found.boxes, true.boxes
+    def of(cls, predictions: Objects, truths: Objects) -> BoxOverlaps:
+        """Intersect the bounding boxes of all pairs."""
+        one, other = predictions.boxes, truths.boxes
         start = np.maximum(one[:, None, :2], other[:, :2])
         end = np.minimum(one[:, None, :2] + one[:, None, 2:], other[:, :2] + other[:, 2:])
-        both: Floats = np.maximum(end - start, 0).prod(-1)
-        return cls(one, other, both)
+        intersections: Floats = np.maximum(end - start, 0).prod(-1)
+        return cls(one, other, intersections)
 
 
 def objects_of(segmentation: Segmentation) -> Objects:
-    """The objects of a segmentation with either carrier, by class, the best scored first."""
+    """Return the objects of a segmentation (masks or segment map), sorted by class, then by descending score."""
     labels = segmentation.labels.cpu().numpy()
     scores = segmentation.scores.cpu().numpy().astype(np.float64)
     order: Integers = np.lexsort((-scores, labels))
     order = order[labels[order] != segmentation.classes.background]
     masks = segmentation.as_masks()
-    crowd, areas, boxes = (table.cpu().numpy() for table in (segmentation.crowd, masks.areas(), masks.boxes()))
+    crowd = segmentation.crowd.cpu().numpy()
+    areas = masks.areas().cpu().numpy().astype(np.float64)
+    boxes = masks.boxes().cpu().numpy().astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
     runs = [{"size": list(masks.size), "counts": text} for text in masks_to_texts(masks)]
-    return Objects(labels, scores, crowd, areas.astype(np.float64), boxes.astype(np.float64), runs).take(order)
+    return Objects(labels, scores, crowd, areas, boxes, runs).take(order)
 
 
-def best_of(objects: Objects) -> Objects:
-    """The best `MOST` of each class."""
-    return objects.take(np.flatnonzero(ranks(objects.labels) < MOST))
+def highest_scored(objects: Objects) -> Objects:
+    """Select the `MAX_PREDICTIONS` objects of each class with the highest scores; `objects` are sorted by them."""
+    return objects.take(np.flatnonzero(ranks(objects.labels) < MAX_PREDICTIONS))
 
 
 def ranks(keys: NDArray[Any]) -> Integers:
-    """(N,) sorted keys → the place of each among those equal to it, from 0."""
+    """Return the rank of each of (N,) sorted keys among those equal to it, from 0."""
     first = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
     places: Integers = np.arange(len(keys)) - np.repeat(first, np.diff(first, append=len(keys)))
     return places
 
 
-def mask_pairs(found: Objects, true: Objects, touch: Touch) -> Pairs:
-    """By the intersection over the union of the masks; with a crowd: over the area of what was found."""
-    return _pairs(found, true, touch, lambda n, m: _mask_iou(found.runs, true.runs, n, m, true.crowd))
+def mask_pairs(predictions: Objects, truths: Objects, boxes: BoxOverlaps) -> Pairs:
+    """Pair objects by the IoU of their masks; with a crowd, by the intersection over the area of the prediction."""
+
+    def iou(n: Integers, m: Integers) -> Floats:
+        return _mask_iou(predictions.runs, truths.runs, n, m, truths.crowd)
+
+    return _pairs(predictions, truths, boxes, iou)
 
 
-def box_pairs(found: Objects, true: Objects, touch: Touch) -> Pairs:
-    """By the boxes around the masks."""
-    one, other, both = touch
-    area, areas = (one[:, 2] * one[:, 3])[:, None], other[:, 2] * other[:, 3]
-    union = np.where(true.crowd, area, area + areas - both)
-    overlap = np.divide(both, union, out=np.zeros_like(both), where=both > 0)
-    n, m = np.nonzero((overlap >= LEAST) & (found.labels[:, None] == true.labels))
-    return Pairs(n, m, overlap[n, m])
+def box_pairs(predictions: Objects, truths: Objects, boxes: BoxOverlaps) -> Pairs:
+    """Pair objects by the IoU of the bounding boxes of their masks."""
+    areas = (boxes.predicted[:, 2] * boxes.predicted[:, 3])[:, None]
+    true_areas = boxes.true[:, 2] * boxes.true[:, 3]
+    intersections = boxes.intersections
+    unions = np.where(truths.crowd, areas, areas + true_areas - intersections)
+    iou = np.divide(intersections, unions, out=np.zeros_like(intersections), where=intersections > 0)
+    n, m = np.nonzero((iou >= MIN_OVERLAP) & (predictions.labels[:, None] == truths.labels))
+    return Pairs(n, m, iou[n, m])
 
 
-def boundary_pairs(found: Objects, true: Objects, touch: Touch, width: float) -> Pairs:
-    """By the smaller of two intersections over unions: of the masks, and of what lies near their own boundaries.
+def boundary_pairs(predictions: Objects, truths: Objects, boxes: BoxOverlaps, width: float) -> Pairs:
+    """Pair objects by the smaller of two IoUs: that of the masks, and that of their parts near their own boundaries.
 
-    Cheng et al., "Boundary IoU", 2021. A crowd keeps that of its mask.
+    Cheng et al., "Boundary IoU", 2021. For a crowd, only the masks count.
 
     Args:
-        found, true, touch: of one image.
-        width: how near, in pixels, or below 1 as a share of the diagonal of the image, then at least a pixel.
+        predictions, truths, boxes: those of one image.
+        width: the width of the boundary parts in pixels, or below 1 as a share of the diagonal of the image, then at
+            least a pixel.
     """
-    size = next((runs["size"] for objects in (found, true) for runs in objects.runs), (1, 1))
+    size = next((runs["size"] for runs in (*predictions.runs, *truths.runs)), (1, 1))
     ratio = width if width < 1 else width / math.hypot(*size)
-    edges = [[coco.rleToBoundary(runs, ratio) for runs in objects.runs] for objects in (found, true)]
+    predicted_edges = [coco.rleToBoundary(runs, ratio) for runs in predictions.runs]
+    true_edges = [coco.rleToBoundary(runs, ratio) for runs in truths.runs]
 
-    def smaller(n: Integers, m: Integers) -> Floats:
-        whole = _mask_iou(found.runs, true.runs, n, m, true.crowd)
-        edge = _mask_iou(edges[0], edges[1], n, m, true.crowd)
-        return np.where(true.crowd[m], whole, np.minimum(whole, edge))
+    def smaller_iou(n: Integers, m: Integers) -> Floats:
+        whole = _mask_iou(predictions.runs, truths.runs, n, m, truths.crowd)
+        edge = _mask_iou(predicted_edges, true_edges, n, m, truths.crowd)
+        return np.where(truths.crowd[m], whole, np.minimum(whole, edge))
 
-    return _pairs(found, true, touch, smaller)
+    return _pairs(predictions, truths, boxes, smaller_iou)
 
 
-def _pairs(found: Objects, true: Objects, touch: Touch, iou: Callable[[Integers, Integers], Floats]) -> Pairs:
-    """`iou(n, m)` gives the (len(n), len(m)) overlaps of the results n with the true objects m."""
-    near = (touch.both > 0) & (found.labels[:, None] == true.labels)
-    kept = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
-    for label in np.unique(found.labels[near.any(1)]):
-        n, m = np.flatnonzero(found.labels == label), np.flatnonzero(true.labels == label)
+def _pairs(
+    predictions: Objects, truths: Objects, boxes: BoxOverlaps, iou: Callable[[Integers, Integers], Floats]
+) -> Pairs:
+    """Pair objects class by class; only of classes in which bounding boxes overlap the masks are compared.
+
+    Args:
+        predictions, truths, boxes: those of one image.
+        iou: a function from predictions n and ground-truth objects m to their (len(n), len(m)) IoUs.
+    """
+    near = (boxes.intersections > 0) & (predictions.labels[:, None] == truths.labels)
+    predicted, true, overlaps = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+    for label in np.unique(predictions.labels[near.any(1)]):
+        n, m = np.flatnonzero(predictions.labels == label), np.flatnonzero(truths.labels == label)
         overlap = iou(n, m)
-        rows, columns = np.nonzero(overlap >= LEAST)
-        kept.append((n[rows], m[columns], overlap[rows, columns]))
-    return Pairs(*(np.concatenate(part) for part in zip(*kept, strict=True)))
+        rows, columns = np.nonzero(overlap >= MIN_OVERLAP)
+        predicted.append(n[rows])
+        true.append(m[columns])
+        overlaps.append(overlap[rows, columns])
+    return Pairs(np.concatenate(predicted), np.concatenate(true), np.concatenate(overlaps))
 
 
 def _mask_iou(
-    found: Sequence[Runs], true: Sequence[Runs], n: Integers, m: Integers, crowd: NDArray[np.bool_]
+    predicted: Sequence[Runs], true: Sequence[Runs], n: Integers, m: Integers, crowd: NDArray[np.bool_]
 ) -> Floats:
-    overlap = coco.iou([found[k] for k in n], [true[k] for k in m], crowd[m].astype(int).tolist())
+    """Return the (len(n), len(m)) IoUs of the masks n of `predicted` with the masks m of `true`."""
+    chosen = [predicted[k] for k in n]
+    chosen_truths = [true[k] for k in m]
+    overlap = coco.iou(chosen, chosen_truths, crowd[m].astype(int).tolist())
     return np.asarray(overlap, np.float64).reshape(len(n), len(m))

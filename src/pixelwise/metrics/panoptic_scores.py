@@ -1,4 +1,4 @@
-"""All that is asked of a panoptic result: its panoptic quality, its class map as a semantic, its things as objects."""
+"""All scores of panoptic predictions: panoptic quality, scores of the class maps, average precision of the things."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ import torch
 
 from ..classes import Classes
 from ..segmentation import Segmentation
-from .average_precision import DEFINITIONS as OF_OBJECTS
+from .average_precision import DEFINITIONS as OBJECT_DEFINITIONS
 from .average_precision import AveragePrecision
-from .confusion import DEFINITIONS as OF_PIXELS
+from .bootstrap import Intervals
+from .confusion import DEFINITIONS as PIXEL_DEFINITIONS
 from .confusion import ConfusionMatrix
-from .panoptic_quality import DEFINITIONS as OF_SEGMENTS
+from .metric import Row
+from .panoptic_quality import DEFINITIONS as SEGMENT_DEFINITIONS
 from .panoptic_quality import PanopticQuality
-from .per_image import Row
 
 
 class Panoptic:
     """Panoptic quality, the scores of the class maps, and the average precision of the masks of the things.
 
     Attributes:
-        classes: what the labels mean, and which of them are things.
-        quality, pixels, objects: what is counted; each can be asked for more.
+        classes: the classes, which state what is a thing.
+        quality, pixels, objects: the three metrics.
     """
 
     MAIN_SCORE: ClassVar[str] = PanopticQuality.MAIN_SCORE
     DEFINITIONS: ClassVar[Mapping[str, str]] = {
-        **OF_SEGMENTS,
-        **OF_PIXELS,
-        **{name: text for name, text in OF_OBJECTS.items() if name not in ("box", "boundary")},
-        "objects": "the segments of the things, with the score that the model gave each; since they cannot overlap, "
-        "their average precision is below that of a detector alone",
+        **SEGMENT_DEFINITIONS,
+        **PIXEL_DEFINITIONS,
+        **{name: text for name, text in OBJECT_DEFINITIONS.items() if name not in ("box", "boundary")},
+        "objects": "The segments of the things, with the confidence scores of the model. As they cannot overlap, their "
+        "average precision is below that of a detector alone.",
     }
 
     def __init__(self, classes: Classes) -> None:
@@ -42,58 +43,60 @@ class Panoptic:
         self.pixels = ConfusionMatrix(classes)
         self.objects = AveragePrecision(classes)
 
-    def update(self, found: Segmentation, truth: Segmentation, name: str = "") -> None:
-        """Counts one image; `name` is what reports call it.
+    def update(self, prediction: Segmentation, truth: Segmentation, name: str = "") -> None:
+        """Count one image; `name` is its name in reports.
 
         Raises:
-            ValueError: for results of another size, with another number of classes, or with more than 255.
+            ValueError: if the two differ in size, have another number of classes than the metric, or more than 255.
         """
-        self.quality.update(found, truth, name)
-        self.pixels.update(found, truth, name)
-        self.objects.update(_things(found), _things(truth), name)
+        self.quality.update(prediction, truth, name)
+        self.pixels.update(prediction, truth, name)
+        self.objects.update(_things(prediction), _things(truth), name)
 
     def merge(self, other: Panoptic) -> None:
-        """Adds what another one has counted.
+        """Add the images that another metric has counted.
 
         Raises:
-            ValueError: when it counted other classes, or takes others for things.
+            ValueError: if it has other classes, or other things.
         """
         self.quality.merge(other.quality)
         self.pixels.merge(other.pixels)
         self.objects.merge(other.objects)
 
     def reduce(self) -> None:
-        """Adds up all processes of a `torch.distributed` run, in the order of their ranks; alone it does nothing."""
+        """Combine the images of all processes of a `torch.distributed` run, in the order of their ranks."""
         self.quality.reduce()
         self.pixels.reduce()
         self.objects.reduce()
 
     def scores(self) -> dict[str, float]:
-        """The scores of the data set, 0 to 1, as `DEFINITIONS` has them; nan where there is nothing of the kind."""
+        """Return the scores of the data set, 0 to 1, as defined in `DEFINITIONS`; nan where a score is undefined."""
         objects = {name: value for name, value in self.objects.scores().items() if name.startswith("mask")}
         return self.quality.scores() | self.pixels.scores() | objects
 
     def per_class(self) -> list[Row]:
-        """One row a class: that of its panoptic quality, with its IoU, pixel accuracy, mask AP and AP50."""
+        """Return a row for each class: that of its panoptic quality, with its IoU, pixel accuracy, mask AP and AP50."""
         rows = zip(self.quality.per_class(), self.pixels.per_class(), self.objects.per_class(), strict=True)
-        return [
-            segments
-            | {name: pixels[name] for name in ("IoU", "pixel accuracy")}
-            | {name: objects[name] for name in ("mask AP", "mask AP50")}
-            for segments, pixels, objects in rows
-        ]
+        table: list[Row] = []
+        for row, pixels, objects in rows:
+            for name in ("IoU", "pixel accuracy"):
+                row[name] = pixels[name]
+            for name in ("mask AP", "mask AP50"):
+                row[name] = objects[name]
+            table.append(row)
+        return table
 
     def per_image(self) -> list[Row]:
-        """One row an image: "name" and the scores of this image by itself, nan where there is no such thing."""
+        """Return a row for each image: "name" and the scores of this image alone, nan where one is undefined."""
         rows = zip(self.quality.per_image(), self.pixels.per_image(), self.objects.per_image(), strict=True)
         return [segments | pixels | objects for segments, pixels, objects in rows]
 
-    def intervals(self, rng: np.random.Generator) -> dict[str, tuple[float, float]]:
-        """For each score the interval in which it lies for 95 % of the data sets drawn from these images, if it has
-        one."""
+    def intervals(self, rng: np.random.Generator) -> Intervals:
+        """Return the 95 % bootstrap interval of each score that has one."""
         return self.quality.intervals(rng) | self.pixels.intervals(rng) | self.objects.intervals(rng)
 
 
 def _things(segmentation: Segmentation) -> Segmentation:
-    countable = torch.tensor(segmentation.classes.things, device=segmentation.labels.device)
-    return segmentation.select(countable[segmentation.labels])
+    """Select the segments of things."""
+    is_thing = torch.tensor(segmentation.classes.things, device=segmentation.labels.device)
+    return segmentation.select(is_thing[segmentation.labels])

@@ -1,12 +1,15 @@
-"""From overlaps to precision and recall as COCO defines them: results matched best first, then ranked.
+"""Precision and recall as COCO defines them: predictions are matched by descending score, then ranked.
 
-Lin et al., "Microsoft COCO: Common Objects in Context", 2014, and its reference code `cocoeval`. All images are
-matched at once: first the best result of each image and class, then the second of each, and so on.
+Lin et al., "Microsoft COCO: Common Objects in Context", 2014, and its reference code `cocoeval`. All images are matched
+at once: first the prediction with the highest score of each image and class, then the second of each, and so on.
+
+Axes are named A for sizes of objects, T for IoU thresholds, D for predictions, G for ground-truth objects, K for
+classes, R for recalls.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,23 +19,23 @@ from .overlaps import Floats, Integers, Pairs, ranks
 Flags = NDArray[np.bool_]
 
 THRESHOLDS: Floats = np.linspace(0.5, 0.95, 10)
-"""Overlaps from which on a result is right."""
+"""The IoU thresholds from which a prediction matches."""
 
 RECALLS: Floats = np.linspace(0, 1, 101)
-"""Where precision is read."""
+"""The recalls at which precision is read."""
 
 SIZES = {"all": (0, 1e5**2), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e5**2)}
-"""Areas in pixels of the original image, from and to, both included."""
+"""The smallest and the largest area of each size, both included, in pixels of the original image."""
 
 NUMBERS = (1, 10, 100)
-"""So many results of a class count in an image, for recall; precision takes the last."""
+"""The numbers of predictions of a class that count in an image, for recall; precision uses the last."""
 
-_STEP = 1 << 18
-"""So many pairs are matched at once: memory stays small."""
+MAX_PAIRS_AT_ONCE = 1 << 18
+"""The number of pairs that are matched at once, over all sizes and thresholds, so that memory stays small."""
 
 
 class Results(NamedTuple):
-    """D results of many images, in the order of the images, then of the classes, then of the scores, best first.
+    """D predictions of many images, sorted by image, then by class, then by descending score.
 
     Attributes:
         images: (D,) index of the image.
@@ -48,7 +51,14 @@ class Results(NamedTuple):
 
 
 class Truths(NamedTuple):
-    """G true objects of the same images: (G,) each, as `Results`, and whether they are crowds."""
+    """G ground-truth objects of the same images.
+
+    Attributes:
+        images: (G,) index of the image.
+        labels: (G,) index of the class.
+        areas: (G,) pixels.
+        crowd: (G,) whether it is a crowd.
+    """
 
     images: Integers
     labels: Integers
@@ -57,12 +67,12 @@ class Truths(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """What became of the results: A sizes, T thresholds.
+    """The outcome for each prediction; one that is neither right nor wrong is left out.
 
     Attributes:
-        right: (A, T, D) whether it was matched with a true object that counts.
-        wrong: (A, T, D) whether it was matched with none and counts; neither: it is left out.
-        counted: (A, G) which true objects count.
+        right: (A, T, D) whether it was matched with a ground-truth object that counts.
+        wrong: (A, T, D) whether it was matched with none, and counts.
+        counted: (A, G) whether a ground-truth object counts.
     """
 
     right: Flags
@@ -71,122 +81,132 @@ class Matches(NamedTuple):
 
 
 def match(results: Results, truths: Truths, pairs: Pairs) -> Matches:
-    """Each result, best first, takes the free true object that it overlaps most: one that counts, if there is one.
+    """Match predictions with ground-truth objects.
 
-    Crowds, and objects of another size, do not count: a result matched with them is neither right nor wrong, and so is
-    one of another size that is matched with nothing. A crowd takes any number of results.
+    Each prediction, by descending score, takes the free object with which it has the highest IoU: one that counts, if
+    there is one. Crowds, and objects of another size, do not count: a prediction matched with them is neither right
+    nor wrong, and so is a prediction of another size without a match. A crowd takes any number of predictions.
 
     Args:
-        results, truths: of all images.
+        results, truths: those of all images.
         pairs: indices into both.
     """
     ignored = _outside(truths.areas) | truths.crowd
-    hit = np.zeros((len(SIZES), len(THRESHOLDS), len(results.labels)), bool)
-    spared = np.zeros_like(hit)
+    matched = np.zeros((len(SIZES), len(THRESHOLDS), len(results.labels)), bool)
+    left_out = np.zeros_like(matched)
     free = np.ones((len(SIZES), len(THRESHOLDS), len(truths.labels)), bool)
-    least = np.minimum(THRESHOLDS, 1 - 1e-10)[:, None, None]
+    # The reference accepts an IoU of 1 at every threshold, also after rounding.
+    thresholds = np.minimum(THRESHOLDS, 1 - 1e-10)[:, None, None]
     sizes = np.arange(len(SIZES))[:, None, None]
     for chosen, begin, number in _turns(results, pairs):
+        # A row for each prediction of this turn, a column for each of its pairs; rows of fewer pairs are filled up.
         columns = np.arange(number.max())
         places = np.minimum(begin[:, None] + columns, len(pairs.true) - 1)  # (n, c)
         true = pairs.true[places]
         iou = np.where(columns < number[:, None], pairs.iou[places], -1)
-        open_ = (free[:, :, true] | truths.crowd[true]) & (iou >= least)  # (A, T, n, c)
-        counting = open_ & ~ignored[:, true][:, None]
-        open_ = np.where(counting.any(-1, keepdims=True), counting, open_)
+        candidates = (free[:, :, true] | truths.crowd[true]) & (iou >= thresholds)  # (A, T, n, c)
+        counting = candidates & ~ignored[:, true][:, None]
+        candidates = np.where(counting.any(-1, keepdims=True), counting, candidates)
         # Of equal overlaps the last one wins, as in the reference.
-        best = len(columns) - 1 - np.where(open_, iou, -1)[..., ::-1].argmax(-1)  # (A, T, n)
-        taken, some = true[np.arange(len(true)), best], open_.any(-1)
-        hit[:, :, chosen] = some
-        spared[:, :, chosen] = some & ignored[sizes, taken]
-        a, t, n = np.nonzero(some)
-        free[a, t, taken[a, t, n]] = False
-    spared |= ~hit & _outside(results.areas)[:, None]
-    return Matches(hit & ~spared, ~hit & ~spared, ~ignored)
+        best = len(columns) - 1 - np.where(candidates, iou, -1)[..., ::-1].argmax(-1)  # (A, T, n)
+        partner, has_partner = true[np.arange(len(true)), best], candidates.any(-1)
+        matched[:, :, chosen] = has_partner
+        left_out[:, :, chosen] = has_partner & ignored[sizes, partner]
+        a, t, n = np.nonzero(has_partner)
+        free[a, t, partner[a, t, n]] = False
+    left_out |= ~matched & _outside(results.areas)[:, None]
+    return Matches(matched & ~left_out, ~matched & ~left_out, ~ignored)
 
 
 def _turns(results: Results, pairs: Pairs) -> list[tuple[Integers, Integers, Integers]]:
-    """Results that may be matched at the same time, with the first of their pairs and how many they have.
+    """Split the predictions that have pairs into turns that can be matched at the same time.
 
-    No two of one turn are of the same image and class, and better ones have their turn before.
+    No two of one turn belong to the same image and class, and those with a higher score have an earlier turn.
+
+    Returns:
+        For each turn the predictions, the first pair of each, and how many pairs each has.
     """
-    rows, begin, number = np.unique(pairs.found, return_index=True, return_counts=True)
+    rows, begin, number = np.unique(pairs.predicted, return_index=True, return_counts=True)
     if not len(rows):
         return []
     turn = ranks(_groups(results.images[rows], results.labels[rows]))
     order = np.argsort(turn, kind="stable")
     turns = []
-    for some in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
-        step = max(1, _STEP // int(number[some].max()) // (len(SIZES) * len(THRESHOLDS)))
-        turns += [some[k : k + step] for k in range(0, len(some), step)]
-    return [(rows[some], begin[some], number[some]) for some in turns]
+    for members in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
+        step = max(1, MAX_PAIRS_AT_ONCE // int(number[members].max()) // (len(SIZES) * len(THRESHOLDS)))
+        turns += [members[k : k + step] for k in range(0, len(members), step)]
+    return [(rows[members], begin[members], number[members]) for members in turns]
 
 
 def _groups(images: Integers, labels: Integers) -> Integers:
-    """(N,) in order → the number of the image and class that each is of."""
+    """Number the groups of the same image and class, (N,) for sorted images and labels."""
     new = (np.diff(images, prepend=-1) != 0) | (np.diff(labels, prepend=-1) != 0)
     groups: Integers = np.cumsum(new)
     return groups
 
 
 def _outside(areas: Floats) -> Flags:
-    """(N,) areas → (A, N): which are not of the size."""
+    """Tell which of (N,) areas are not of each size, (A, N)."""
     return np.stack([(areas < low) | (areas > high) for low, high in SIZES.values()])
 
 
 class Curves(NamedTuple):
-    """K classes, nan for one that is nowhere true.
+    """Precision and recall of K classes; nan for a class without ground-truth objects.
 
     Attributes:
-        precision: (A, T, K, R) at the recalls R, the best that is reached at this recall or a higher one.
-        recall: (A, T, K, M) by the number M of results that count.
+        precision: (A, T, K, R) the highest precision that is reached at each recall or a higher one.
+        recall: (A, T, K, M) by the number M of predictions that count.
     """
 
     precision: Floats
     recall: Floats
 
 
-def rank(results: Results, truths: Truths, matches: Matches, classes: int, often: Integers | None = None) -> Curves:
-    """Precision and recall of each class over all images.
+def rank(results: Results, truths: Truths, matches: Matches, classes: int, times: Integers | None = None) -> Curves:
+    """Compute precision and recall of each class over all images.
 
     Args:
-        results, ground truths, matches: belong together; `matches` may be cut down to the first sizes.
+        results, truths, matches: as given to and returned by `match`; `matches` may be cut down to the first sizes.
         classes: K.
-        often: how often each image counts; once when not given.
+        times: (images,) how often each image counts; once by default.
     """
     sizes, thresholds = matches.right.shape[:2]
     precision = np.full((sizes, thresholds, classes, len(RECALLS)), np.nan)
     recall = np.full((sizes, thresholds, classes, len(NUMBERS)), np.nan)
-    times = None if often is None else often[results.images]
-    weights = np.ones(len(truths.labels)) if often is None else often[truths.images].astype(np.float64)
+    weights = np.ones(len(truths.labels)) if times is None else times[truths.images].astype(np.float64)
     place = ranks(_groups(results.images, results.labels))
     order = np.lexsort((-results.scores, results.labels))
     bounds = np.searchsorted(results.labels[order], np.arange(classes + 1))
     for k in np.unique(truths.labels):
         counted = matches.counted[:, truths.labels == k] @ weights[truths.labels == k]  # (A,)
-        some = counted > 0
-        if not some.any():  # crowds alone
+        present = counted > 0
+        if not present.any():  # crowds alone
             continue
         rows = order[bounds[k] : bounds[k + 1]]
-        right, wrong = (
-            flags[:, :, rows] if times is None else flags[:, :, rows] * times[rows]
-            for flags in (matches.right, matches.wrong)
-        )
-        found = [right[some][..., place[rows] < number].sum(-1) for number in NUMBERS]
-        recall[some, :, k] = np.stack(found, -1) / counted[some, None, None]
-        precision[some, :, k] = _precision(right[some], wrong[some], counted[some])
+        right: NDArray[Any] = matches.right[:, :, rows]
+        wrong: NDArray[Any] = matches.wrong[:, :, rows]
+        if times is not None:
+            right, wrong = right * times[results.images[rows]], wrong * times[results.images[rows]]
+        hits = [right[present][..., place[rows] < number].sum(-1) for number in NUMBERS]
+        recall[present, :, k] = np.stack(hits, -1) / counted[present, None, None]
+        precision[present, :, k] = _precision(right[present], wrong[present], counted[present])
     return Curves(precision, recall)
 
 
-def _precision(right: NDArray[np.generic], wrong: NDArray[np.generic], counted: Floats) -> Floats:
-    """(A, T, n) each, best scored first, and (A,) true objects, 1 or more → (A, T, R)."""
+def _precision(right: NDArray[Any], wrong: NDArray[Any], counted: Floats) -> Floats:
+    """Read the precision at each recall, (A, T, R).
+
+    Args:
+        right, wrong: (A, T, n), sorted by descending score; how often each prediction is right or wrong.
+        counted: (A,) the number of ground-truth objects, 1 or more.
+    """
     sizes, thresholds, number = right.shape
     hits = np.cumsum(right, -1, dtype=np.float64)
     best = np.zeros((sizes, thresholds, number + 1))  # 0 beyond the last
     best[..., :-1] = hits / (hits + np.cumsum(wrong, -1, dtype=np.float64) + np.spacing(1))
     best = np.maximum.accumulate(best[..., ::-1], -1)[..., ::-1]
-    # All rows in one search: each is lifted above the one before. How many hits a recall takes is found by division, as
-    # the reference does it.
+    # All rows are searched at once: each is lifted above the one before. The number of hits that a recall takes is
+    # found by division, as in the reference, so that rounding is the same.
     lift = (counted.max() + 1) * np.arange(sizes * thresholds).reshape(sizes, thresholds, 1)
     needed = np.stack([np.searchsorted(np.arange(n + 1) / n, RECALLS) for n in counted])[:, None]
     places = np.searchsorted((hits + lift).ravel(), needed + lift)

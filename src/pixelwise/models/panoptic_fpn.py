@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from ..classes import VOID, Classes
 from ..layers.conv import conv_group_relu
+from ..ops.rename_table import rows
 from ..ops.resize import resize
 from ..postprocess.panoptic_merging import STUFF_AREA, MergeRules
 from ..segmentation import Segmentation
@@ -217,10 +218,12 @@ def _semantic_prefixes() -> dict[str, str]:
     """detectron2's names of its semantic branch; every second of its layers upsamples and has no weights."""
     names = {"sem_seg_head.predictor.": "semantic.head."}
     for level in range(4):
-        for k in range(max(1, level)):
-            theirs, ours = f"sem_seg_head.p{level + 2}.{2 * k}.", f"semantic.levels.{level}.{k}."
-            names[theirs] = f"{ours}0."
-            names[f"{theirs}norm."] = f"{ours}1."
+        names |= rows(
+            f"sem_seg_head.p{level + 2}.{{k}}.{{norm}}",
+            f"semantic.levels.{level}.{{k}}.{{norm}}",
+            k={2 * k: k for k in range(max(1, level))},
+            norm={"": "0.", "norm.": "1."},
+        )
     return names
 
 

@@ -24,8 +24,8 @@ from .creation import create, published
 from .programs import backbone_norms, set_backbone_eps
 from .published import PRESETS
 from .registration import check_registered, code_of
-from .rename import recognised
-from .tensor_files import KEY, existing, read_safetensors
+from .rename import recognise
+from .tensor_files import KEY, read_safetensors, require_file
 
 FORMAT_VERSION = 1
 """Raised when an older pixelwise can no longer read what a newer one writes."""
@@ -53,7 +53,7 @@ def save(model: Model, path: str | os.PathLike[str], record: Mapping[str, Any] |
     """
     own = _describe(model)
     if repeated := sorted(own.keys() & (record or {}).keys()):
-        raise ValueError(f"record has {', '.join(repeated)}, which the checkpoint says itself: leave it out")
+        raise ValueError(f"record has {', '.join(repeated)}, which every checkpoint has already: leave it out")
     metadata = {KEY: json.dumps({**own, **(record or {})})}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     write_bytes(path, to_bytes(tensors, metadata))
@@ -74,7 +74,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     if os.fspath(path) in PRESETS:
         return published(os.fspath(path))
     best = Path(path) / BEST
-    path = best if best.is_file() else existing(path)
+    path = best if best.is_file() else require_file(path)
     tensors, metadata = read_safetensors(path)
     record = _read_record(metadata)
     if record is None:
@@ -89,7 +89,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         model = _make(record)
         model.load_state_dict(tensors)
     except KeyError as error:
-        raise ValueError(f"{path}: its record has no {error}, so the model cannot be made again") from None
+        raise ValueError(f"{path}: its record has no {error}, so the model cannot be recreated") from None
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise ValueError(f"{path} does not fit its own record or this installation: {error}") from None
     model.record = record
@@ -126,7 +126,7 @@ def _read_record(metadata: Mapping[str, str]) -> dict[str, Any] | None:
 def _foreign_file(path: Path, tensors: Mapping[str, Tensor]) -> str:
     """The error for a safetensors file without our record: whose it seems to be, and how to use it."""
     layout, method, holds = "LAYOUT", "METHOD", ""
-    if known := recognised(tensors):
+    if known := recognise(tensors):
         layout, method = known[0], known[1].architecture
         holds = f", but {method} of {layout}"
     return (
@@ -147,10 +147,11 @@ def _make(record: Mapping[str, Any]) -> Model:
         model = create(record["architecture"], classes=classes, **arguments)
     model.resizing = Resizing(**record["resizing"])
     model.postprocess = Chain.from_dict(record.get("postprocess", {}))
-    if record["normalization"] != (found := model.normalize.to_dict()):
+    normalization = model.normalize.to_dict()
+    if record["normalization"] != normalization:
         raise ValueError(
-            f"it was trained on pixels normalised with {record['normalization']}, but {record['architecture']} has "
-            f"{found} with the versions installed; install {record['versions']}"
+            f"it was trained on pixels normalised with {record['normalization']}, but {record['architecture']} uses "
+            f"{normalization} with the versions installed; install {record['versions']}"
         )
     detection = record.get("detection", {})
     for name, kind in DETECTION.items():
@@ -183,7 +184,7 @@ def _describe(model: Model) -> dict[str, Any]:
         ValueError: the model was not made by `create`.
     """
     if not model.architecture:
-        raise ValueError(f"this {type(model).__name__} does not know how it was made: make it with pixelwise.create")
+        raise ValueError(f"this {type(model).__name__} has no record of how it was made: make it with pixelwise.create")
     own = {
         "format_version": FORMAT_VERSION,
         "architecture": model.architecture,

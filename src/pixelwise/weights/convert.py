@@ -15,7 +15,7 @@ from ..models import MODELS
 from ..ops.resize import Resizing
 from .checkpoint import save
 from .creation import create
-from .rename import LoadedWeights, fitting, load_weights, naming_file
+from .rename import LoadedWeights, find_table, load_weights, naming_file
 from .tensor_files import read_state_dict
 
 
@@ -61,16 +61,16 @@ def convert(
     is_panoptic = model in MODELS and "things" in inspect.signature(MODELS[model]).parameters
     if is_panoptic and classes is None:
         raise ValueError(
-            f"{model} tells things from stuff, and its weights do not say which classes are which: give the classes "
-            "with their things, as those of COCO, coco-panoptic"
+            f"{model} distinguishes things from stuff, which its weights do not tell: give the classes with "
+            "their things, such as coco-panoptic"
         )
     if classes is None or not is_panoptic:
         with naming_file(theirs, name, model, layout):
             number = count_classes(theirs, layout, model, given)
         if number == 1:
             raise ValueError(
-                f"{name} has one output, the sigmoid of one class against everything else: models here choose among "
-                "two classes or more, so it cannot be converted"
+                f"{name} has a single output, the sigmoid of one class against everything else: pixelwise needs "
+                "an output for each of two classes or more, so it cannot be converted"
             )
         classes = classes or Classes.numbered(number)
     made = create(model, classes=classes, **given)
@@ -97,7 +97,7 @@ def count_classes(theirs: Mapping[str, Any], layout: str, model: str, arguments:
     with torch.device("meta"):
         two = create(model, num_classes=2, **arguments)
         three = create(model, num_classes=3, **arguments)
-    table = fitting(two, layout)
+    table = find_table(two, layout)
     shapes_of_two = {name: value.shape for name, value in two.state_dict().items()}
     shapes_of_three = {name: value.shape for name, value in three.state_dict().items()}
     for key, tensor in theirs.items():
@@ -108,4 +108,4 @@ def count_classes(theirs: Mapping[str, Any], layout: str, model: str, arguments:
         for length, of_two, of_three in zip(lengths, shapes_of_two[name], shapes_of_three[name], strict=True):
             if of_two != of_three:
                 return 2 + (int(length) - int(of_two)) // int(of_three - of_two)
-    raise ValueError(f"no tensor tells how many classes there are. These weights fit {table.made_by}")
+    raise ValueError(f"no tensor depends on the number of classes. These weights fit {table.made_by}")

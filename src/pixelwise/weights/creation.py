@@ -73,7 +73,7 @@ def create(
         given = {**given, "norm": norm}
     model.classes, model.architecture, model.arguments = classes, name, given
     if pretrained and not fill_backbones(model, pretrained):
-        raise ValueError(f"{name} has no backbone here, so nothing to fill: give backbone=…, or pretrained=False")
+        raise ValueError(f"{name} has no backbone here to fill: give backbone=…, or pretrained=False")
     return model
 
 
@@ -89,7 +89,7 @@ def _unknown_model(name: str) -> str:
 def _resolve_classes(name: str, num_classes: int | None, classes: Classes | None) -> Classes:
     """The classes that were given, or numbered ones."""
     if classes is None and num_classes is None:
-        raise ValueError(f"how many classes has {name}? give num_classes=2, or classes=Classes((…))")
+        raise ValueError(f"the number of classes of {name} is missing: give num_classes=2, or classes=Classes((…))")
     if classes is None:
         assert num_classes is not None
         return Classes.numbered(num_classes)
@@ -131,11 +131,11 @@ def _with_things(name: str, classes: Classes, given: dict[str, Any]) -> tuple[Cl
     things = given.get("things", known)
     if not things:
         raise ValueError(
-            f"{name} tells things, which can be counted, from stuff, but none of the classes ({few(classes.names)}) "
-            "is a thing: take panoptic data, or say which are: things=…, their indices"
+            f"{name} distinguishes countable things from stuff, but none of the classes ({few(classes.names)}) is a "
+            "thing: use panoptic data, or give the indices of the things as things=…"
         )
     if known and sorted(things) != known:
-        raise ValueError(f"things are {list(things)}, but of the classes given {known} are: leave one of them out")
+        raise ValueError(f"things is {list(things)}, but those of the given classes are {known}: leave one of them out")
     flags = tuple(k in things for k in range(len(classes)))
     return replace(classes, things=flags), {**given, "things": list(things)}
 
@@ -158,8 +158,8 @@ def fill_backbones(model: Model, source: str | os.PathLike[str] | Literal[True] 
     for module in backbones:
         if module.normalize().to_dict() != model.normalize.to_dict():
             raise ValueError(
-                f"{model.method} gives its own backbone pixels that ImageNet weights have not learnt from: "
-                "name a backbone of timm (resnet101), or begin without ImageNet (pretrained: none)"
+                f"{model.method} normalises pixels in another way than its backbone's ImageNet weights expect: choose "
+                "a backbone of timm (resnet101), or train without ImageNet weights (pretrained: none)"
             )
         load_pretrained(module, source)
     return bool(backbones)
@@ -177,11 +177,11 @@ def published(name: str, given: Sequence[str] = ()) -> Model:
         OSError: the weights cannot be downloaded; says which file to bring, and where to put it.
     """
     if name not in PRESETS:
-        raise ValueError(f"no checkpoint {name!r} is known: {suggest(name, PRESETS)}")
+        raise ValueError(f"there is no published checkpoint {name!r}: {suggest(name, PRESETS)}")
     if given:
         raise ValueError(
-            f"{name} is a finished model, so {', '.join(given)} cannot be chosen: leave that out; to train its weights "
-            f"on other classes, give it to a training as weights: {name}"
+            f"{name} is a complete model, so {', '.join(given)} cannot be chosen: leave that out; to fine-tune it on "
+            f"other classes, train with weights: {name}"
         )
     preset = PRESETS[name]
     path = obtain(preset)

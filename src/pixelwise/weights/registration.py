@@ -135,9 +135,9 @@ def _check_class(model_class: type[Model]) -> None:
     if not isinstance(model_class, type) or not issubclass(model_class, Model):
         raise TypeError(f"{model_class!r} is not a subclass of pixelwise.models.base.Model, so it cannot be registered")
     if getattr(model_class, "task", None) not in TASKS:
-        raise TypeError(f"{model_class.__name__} has no task, or another than {', '.join(TASKS)}")
+        raise TypeError(f"the task of {model_class.__name__} must be one of {', '.join(TASKS)}")
     if missing := sorted(getattr(model_class, "__abstractmethods__", ())):
-        raise TypeError(f"{model_class.__name__} cannot be made before it defines {', '.join(missing)}")
+        raise TypeError(f"{model_class.__name__} is abstract: it must define {', '.join(missing)}")
     parameters = inspect.signature(model_class).parameters
     if not {"num_classes", "classes"} & parameters.keys():
         raise TypeError(

@@ -18,7 +18,7 @@ from ..ops.names import suggest
 from ..ops.rename_table import Table
 from ..ops.resize import Resizing
 from .programs import Settings, apply_program
-from .tensor_files import existing, read_state_dict, unwrapped
+from .tensor_files import read_state_dict, require_file, unwrap
 
 LAYOUTS: dict[str, tuple[Table, ...]] = {
     "detectron2": (mask_rcnn.DETECTRON2, panoptic_fpn.DETECTRON2),
@@ -85,16 +85,16 @@ def load_weights(
     >>> pixelwise.load_weights(model, "unet_carvana_scale1.0_epoch2.pth", layout="milesial").unused  # doctest: +SKIP
     {'mask_values': 'the grey values of their masks, not a weight'}
     """
-    name = "the state dict" if isinstance(source, Mapping) else os.fspath(existing(source))
-    theirs = unwrapped(source, name) if isinstance(source, Mapping) else read_state_dict(source)
+    name = "the state dict" if isinstance(source, Mapping) else os.fspath(require_file(source))
+    theirs = unwrap(source, name) if isinstance(source, Mapping) else read_state_dict(source)
     with naming_file(theirs, name, model.method, layout):
-        tensors, unused = fitting(model, layout).rename(theirs, model.state_dict())
+        tensors, unused = find_table(model, layout).rename(theirs, model.state_dict())
     model.load_state_dict(tensors, strict=False)
     stated = Settings(resizing, score_threshold, max_detections, batch_norm_eps)
     return LoadedWeights(unused, apply_program(model, layout, theirs, stated))
 
 
-def recognised(theirs: Mapping[str, Any]) -> tuple[str, Table] | None:
+def recognise(theirs: Mapping[str, Any]) -> tuple[str, Table] | None:
     """The layout and the table that fit a state dict best; None when no table has a name for each of its tensors."""
     best: tuple[str, Table] | None = None
     best_likeness = 0.0
@@ -119,17 +119,17 @@ def naming_file(theirs: Mapping[str, Any], name: str, method: str, layout: str) 
     try:
         yield
     except ValueError as error:
-        known, table = recognised(theirs) or (layout, None)
+        known, table = recognise(theirs) or (layout, None)
         of_method = [one for one in LAYOUTS.get(layout, ()) if one.architecture == method]
         if table is None or layout not in LAYOUTS or any(one.likeness(theirs) for one in of_method):
             raise ValueError(f"{name}: {error}") from None
         raise ValueError(
-            f"{name} holds {table.architecture} in the layout {known!r}, but {method} was to be filled from the layout "
-            f"{layout!r}. These weights fit {table.made_by}"
+            f"{name} holds {table.architecture} in the layout {known!r}, not {method} in the layout {layout!r}. "
+            f"These weights fit {table.made_by}"
         ) from None
 
 
-def fitting(model: Model, layout: str) -> Table:
+def find_table(model: Model, layout: str) -> Table:
     """The table of a layout that fits a model.
 
     Raises:
@@ -141,7 +141,7 @@ def fitting(model: Model, layout: str) -> Table:
     tables = [table for table in LAYOUTS[layout] if table.architecture == model.architecture]
     if not tables:
         known = "; or ".join(table.made_by for table in LAYOUTS[layout])
-        raise ValueError(f"the layout {layout!r} is not that of {model.method}. These weights fit {known}")
+        raise ValueError(f"the layout {layout!r} has no {model.method}. These weights fit {known}")
     demanded = []
     for table in tables:
         unmet = _unmet_demands(model, table)
@@ -149,7 +149,7 @@ def fitting(model: Model, layout: str) -> Table:
             return table
         demanded.append(", ".join(f"{key}={value!r}" for key, value in unmet.items()))
     raise ValueError(
-        f"the layout {layout!r} wants a model made with {' or '.join(demanded)}. These weights fit {tables[0].made_by}"
+        f"the layout {layout!r} needs a model made with {' or '.join(demanded)}. These weights fit {tables[0].made_by}"
     )
 
 

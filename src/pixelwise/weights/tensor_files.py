@@ -26,7 +26,7 @@ SIMILARITY = 0.4
 """Names of files that are at least this similar to a missing one are suggested (see `difflib`)."""
 
 
-def existing(path: str | os.PathLike[str]) -> Path:
+def require_file(path: str | os.PathLike[str]) -> Path:
     """The path of a file, once it is known to exist.
 
     Raises:
@@ -103,15 +103,15 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
         ValueError: the file holds more than tensors and plain values, is cut short, has no state dict, or is one of our
             own checkpoints.
     """
-    path = existing(path)
+    path = require_file(path)
     if not is_pickle(path):
         tensors, metadata = read_safetensors(path)
         if KEY in metadata:
             raise ValueError(
-                f"{path} is a checkpoint of pixelwise and no other library's: it is used as it is (--model), and a "
-                "training begins from it (--weights)"
+                f"{path} is already a checkpoint of pixelwise: use it as it is (--model), or start a training from it "
+                "(--weights)"
             )
-        return unwrapped(tensors, str(path))
+        return unwrap(tensors, str(path))
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile file can make PyTorch raise anything
@@ -121,10 +121,10 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path} {what}; it is not opened, since a pickle can run any program. Save its state_dict() alone, best "
             "as safetensors"
         ) from None
-    return unwrapped(content, str(path))
+    return unwrap(content, str(path))
 
 
-def unwrapped(content: Any, name: str) -> dict[str, Any]:
+def unwrap(content: Any, name: str) -> dict[str, Any]:
     """The state dict in the content of a file, without the wrappers of training scripts.
 
     Args:

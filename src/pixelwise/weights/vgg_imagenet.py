@@ -57,7 +57,7 @@ def load_vgg16(network: VGG16, source: str | os.PathLike[str] | Literal[True] = 
             fitted[f"{layer}.{kind}"] = _fit(theirs, f"{name}.{kind}", layer, ours[f"{layer}.{kind}"].shape, file)
     if "caffe" not in Path(file).name.lower():
         weight, bias = f"{layers[0]}.weight", f"{layers[0]}.bias"
-        fitted[weight], fitted[bias] = recoloured(fitted[weight], fitted[bias])
+        fitted[weight], fitted[bias] = recolour(fitted[weight], fitted[bias])
     network.load_state_dict(fitted)
 
 
@@ -69,7 +69,7 @@ def _fit(theirs: Mapping[str, Any], name: str, layer: str, shape: torch.Size, fi
     if layer in SIDES:
         if name.endswith(".weight"):
             tensor = _as_convolution(tensor, SIDES[layer])
-        tensor = decimated(tensor, shape)
+        tensor = decimate(tensor, shape)
     if tensor.shape != shape:
         raise ValueError(f"{file}: {name} {tuple(tensor.shape)} does not fit {tuple(shape)}")
     return tensor
@@ -85,7 +85,7 @@ def _as_convolution(weight: Tensor, side: int) -> Tensor:
     return weight.reshape(len(weight), -1, side, side)
 
 
-def decimated(tensor: Tensor, shape: Sequence[int]) -> Tensor:
+def decimate(tensor: Tensor, shape: Sequence[int]) -> Tensor:
     """Subsample a tensor evenly along each axis on which it is longer than `shape`."""
     for axis, (length, shorter) in enumerate(zip(tensor.shape, shape, strict=False)):
         if length > shorter:
@@ -93,7 +93,7 @@ def decimated(tensor: Tensor, shape: Sequence[int]) -> Tensor:
     return tensor
 
 
-def recoloured(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+def recolour(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Rewrite a first convolution for torchvision's colours into one for Caffe's.
 
     A value x in Caffe's colours is x · scale + shift in torchvision's. The outputs are equal except at the border,

@@ -1,4 +1,4 @@
-"""Mask R-CNN beside torchvision's and detectron2's with the same weights, and awkward ground truths."""
+"""Mask R-CNN compared with torchvision and detectron2 with the same weights, and on awkward ground truths."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from pixelwise.weights.checkpoint import save
 
 RECORD = Path(__file__).parents[2] / "golden" / "mask_rcnn_detectron2.json"
 EVERY = 10**6
-MOST = 30
-"""So many objects are compared; among more, the scores of two are sooner or later equal but for rounding."""
+MAX_DETECTIONS = 30
+"""Objects that are compared; among more, the scores of two are sooner or later equal but for rounding."""
 
 FIVE, SEVEN = Classes.numbered(5), Classes.numbered(7)
 
 
-def ask_all(model: MaskRCNN) -> None:
-    """Every anchor and every region learns."""
+def sample_all(model: MaskRCNN) -> None:
+    """Sample every anchor and every region in training."""
     for part in (model.proposals, model.boxes, model.masks):
         part.variant = replace(part.variant, anchors_sampled=EVERY, regions_sampled=EVERY)
 
@@ -50,7 +50,7 @@ def truth(masks: torch.Tensor, labels: torch.Tensor, classes: Classes = SEVEN, c
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """As what is recorded: sums in another order change the last digits of scores."""
+    """Use one thread, as for the record: sums in another order change the last digits of scores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -59,7 +59,7 @@ def one_thread():
 
 @pytest.fixture(scope="module", params=["torchvision", "torchvision_v2"])
 def pair(request):
-    """torchvision's network and ours with its weights."""
+    """The network of torchvision, and ours with its weights."""
     from torchvision.models import detection
 
     make = {"torchvision": "maskrcnn_resnet50_fpn", "torchvision_v2": "maskrcnn_resnet50_fpn_v2"}[request.param]
@@ -69,10 +69,10 @@ def pair(request):
             if isinstance(layer, nn.BatchNorm2d):
                 layer.eps = torch.finfo(torch.float32).tiny  # 0 for its published weights, which torch 2.11 refuses
     for block in theirs.backbone.fpn.inner_blocks:
-        block[0].weight.data *= 0.01  # what lies above is about 1, and no rounding error is seen through a lens
+        block[0].weight.data *= 0.01  # maps are about 1, so that rounding errors stay small
     theirs.rpn.head.bbox_pred.weight.data *= 0.1
     theirs.roi_heads.box_predictor.bbox_pred.weight.data *= 0.3
-    theirs.roi_heads.detections_per_img = MOST
+    theirs.roi_heads.detections_per_img = MAX_DETECTIONS
     scores, logits = theirs.roi_heads.box_predictor.cls_score, []
     scores.weight.data *= 6
     hook = scores.register_forward_hook(lambda layer, given, out: logits.append(out))
@@ -80,9 +80,9 @@ def pair(request):
     with torch.no_grad():
         theirs(list(make_image(200, 300)))
     hook.remove()
-    scores.bias.data -= logits[0].mean(0)  # no class is everywhere
+    scores.bias.data -= logits[0].mean(0)  # so that no class wins everywhere
     ours = pixelwise.create("mask_rcnn", num_classes=7, variant=request.param).eval()
-    ours.max_detections = MOST
+    ours.max_detections = MAX_DETECTIONS
     eps = next(layer.eps for layer in theirs.modules() if isinstance(layer, nn.BatchNorm2d))
     loaded = pixelwise.load_weights(ours, theirs.state_dict(), "torchvision", resizing=Resizing(), batch_norm_eps=eps)
     assert loaded.unused == {}
@@ -91,30 +91,30 @@ def pair(request):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(200, 300), (97, 131)])
-def test_torchvision_finds_the_same(pair, size):
+def test_predictions_equal_torchvision(pair, size):
     theirs, ours = pair
     theirs.eval()
     theirs.transform.min_size, theirs.transform.max_size = (min(size),), 10_000
     with torch.no_grad():
-        wanted = theirs(list(make_image(*size)))[0]
+        expected = theirs(list(make_image(*size)))[0]
         outputs = ours(make_image(*size))
-        (found,) = ours.detect(outputs, [size], ours.score_threshold, MOST)
-        (soft,) = ours.predict_masks(outputs, [found])
+        (detections,) = ours.detect(outputs, [size], ours.score_threshold, MAX_DETECTIONS)
+        (soft,) = ours.predict_masks(outputs, [detections])
         (result,) = ours.decode(outputs, [size])
-    assert len(found.boxes) == MOST
-    assert len(found.labels.unique()) >= 3
-    assert torch.equal(found.labels, wanted["labels"])
-    torch.testing.assert_close(found.boxes, wanted["boxes"], rtol=0, atol=1e-3)
-    torch.testing.assert_close(found.scores, wanted["scores"], rtol=0, atol=1e-5)
-    full = paste(soft, found.boxes, size, whole_pixels=True)
-    torch.testing.assert_close(full, wanted["masks"][:, 0], rtol=0, atol=1e-4)
+    assert len(detections.boxes) == MAX_DETECTIONS
+    assert len(detections.labels.unique()) >= 3
+    assert torch.equal(detections.labels, expected["labels"])
+    torch.testing.assert_close(detections.boxes, expected["boxes"], rtol=0, atol=1e-3)
+    torch.testing.assert_close(detections.scores, expected["scores"], rtol=0, atol=1e-5)
+    full = paste(soft, detections.boxes, size, whole_pixels=True)
+    torch.testing.assert_close(full, expected["masks"][:, 0], rtol=0, atol=1e-4)
     unsure = (full - 0.5).abs() < 1e-4
-    assert not ((result.masks.dense() != (wanted["masks"][:, 0] >= 0.5)) & ~unsure).any()
+    assert not ((result.masks.dense() != (expected["masks"][:, 0] >= 0.5)) & ~unsure).any()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("empty", [False, True])
-def test_torchvision_loses_the_same(pair, empty):
+def test_losses_equal_torchvision(pair, empty):
     theirs, ours = pair
     masks, labels = scene()
     masks, labels = (masks[:0], labels[:0]) if empty else (masks, labels)
@@ -125,12 +125,12 @@ def test_torchvision_loses_the_same(pair, empty):
             layer.eval()
     theirs.transform.min_size, theirs.transform.max_size = (HEIGHT,), 10_000
     theirs.rpn.fg_bg_sampler.batch_size_per_image = theirs.roi_heads.fg_bg_sampler.batch_size_per_image = EVERY
-    ask_all(ours)
+    sample_all(ours)
     with torch.no_grad():
-        wanted = theirs(
+        expected = theirs(
             list(make_image(HEIGHT, WIDTH)), [{"boxes": boxes, "labels": labels, "masks": masks.to(torch.uint8)}]
         )
-        found = ours.loss(ours(make_image(HEIGHT, WIDTH)), [truth(masks, labels)])
+        actual = ours.loss(ours(make_image(HEIGHT, WIDTH)), [truth(masks, labels)])
     names = {
         "objectness": "loss_objectness",
         "proposals": "loss_rpn_box_reg",
@@ -138,8 +138,8 @@ def test_torchvision_loses_the_same(pair, empty):
         "boxes": "loss_box_reg",
         "masks": "loss_mask",
     }
-    assert {n: float(found[n]) for n in names} == pytest.approx(
-        {n: float(wanted[theirs]) for n, theirs in names.items()}, rel=1e-4, abs=1e-7
+    assert {n: float(actual[n]) for n in names} == pytest.approx(
+        {n: float(expected[theirs]) for n, theirs in names.items()}, rel=1e-4, abs=1e-7
     )
 
 
@@ -155,42 +155,42 @@ def of_detectron2(record):
         weights[name] *= factor
     weights["roi_heads.box_predictor.cls_score.bias"] = torch.tensor(record["bias"])
     model = pixelwise.create("mask_rcnn", num_classes=7, variant="detectron2").eval()
-    model.max_detections = MOST
+    model.max_detections = MAX_DETECTIONS
     assert pixelwise.load_weights(model, weights, "detectron2", resizing=Resizing()).unused == {}
     return model
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(200, 300), (97, 131)])
-def test_detectron2_found_the_same(record, of_detectron2, size):
-    wanted = record["found"]["{}x{}".format(*size)]
+def test_predictions_equal_detectron2(record, of_detectron2, size):
+    expected = record["found"]["{}x{}".format(*size)]
     with torch.no_grad():
         outputs = of_detectron2(make_image(*size))
-        (found,) = of_detectron2.detect(outputs, [size], of_detectron2.score_threshold, MOST)
-        (soft,) = of_detectron2.predict_masks(outputs, [found])
+        (detections,) = of_detectron2.detect(outputs, [size], of_detectron2.score_threshold, MAX_DETECTIONS)
+        (soft,) = of_detectron2.predict_masks(outputs, [detections])
         (result,) = of_detectron2.decode(outputs, [size])
-    assert len(wanted["labels"]) == MOST
-    assert found.labels.tolist() == wanted["labels"]
-    torch.testing.assert_close(found.boxes, torch.tensor(wanted["boxes"]), rtol=0, atol=1e-3)
-    torch.testing.assert_close(found.scores, torch.tensor(wanted["scores"]), rtol=0, atol=1e-5)
-    assert sixteen(soft) == pytest.approx(wanted["soft"], abs=1e-4)
-    assert (result.areas() - torch.tensor(wanted["areas"])).abs().max() <= 2  # a pixel at 0.5 falls on either side
+    assert len(expected["labels"]) == MAX_DETECTIONS
+    assert detections.labels.tolist() == expected["labels"]
+    torch.testing.assert_close(detections.boxes, torch.tensor(expected["boxes"]), rtol=0, atol=1e-3)
+    torch.testing.assert_close(detections.scores, torch.tensor(expected["scores"]), rtol=0, atol=1e-5)
+    assert sixteen(soft) == pytest.approx(expected["soft"], abs=1e-4)
+    assert (result.areas() - torch.tensor(expected["areas"])).abs().max() <= 2  # a pixel at 0.5 falls on either side
 
 
 @pytest.mark.slow
-def test_detectron2_lost_the_same(record, of_detectron2):
+def test_losses_equal_detectron2(record, of_detectron2):
     masks, labels = scene()
-    ask_all(of_detectron2)
+    sample_all(of_detectron2)
     with torch.no_grad():
-        found = of_detectron2.loss(of_detectron2(make_image(HEIGHT, WIDTH)), [truth(masks, labels)])
-    wanted = record["losses"]
-    assert float(found["objectness"]) * EVERY == pytest.approx(wanted["loss_rpn_cls"], rel=1e-4)
-    assert float(found["proposals"]) * EVERY == pytest.approx(wanted["loss_rpn_loc"], rel=1e-4)
+        actual = of_detectron2.loss(of_detectron2(make_image(HEIGHT, WIDTH)), [truth(masks, labels)])
+    expected = record["losses"]
+    assert float(actual["objectness"]) * EVERY == pytest.approx(expected["loss_rpn_cls"], rel=1e-4)
+    assert float(actual["proposals"]) * EVERY == pytest.approx(expected["loss_rpn_loc"], rel=1e-4)
     for ours, theirs in (("classes", "loss_cls"), ("boxes", "loss_box_reg"), ("masks", "loss_mask")):
-        assert float(found[ours]) == pytest.approx(wanted[theirs], rel=2e-3)
+        assert float(actual[ours]) == pytest.approx(expected[theirs], rel=2e-3)
 
 
-def test_parameters_are_those_that_the_publishers_count():
+def test_the_number_of_parameters_is_the_published_one():
     with torch.device("meta"):
         numbers = {
             variant: sum(p.numel() for p in MaskRCNN(91, variant=variant).parameters())
@@ -204,27 +204,15 @@ def test_parameters_are_those_that_the_publishers_count():
     assert sum(p.numel() for p in caffe.parameters()) - norms - background == 44_343_216
 
 
-def test_awkward_objects_are_left_out():
-    masks = torch.zeros(5, 32, 32, dtype=torch.bool)
-    masks[0, 3:9, 4:20] = masks[1, 10, 10] = masks[3, 0:5, 0:5] = masks[4, 20:, 20:] = True
-    found = truth_objects(
-        truth(masks, torch.tensor([2, 1, 3, 0, 4]), FIVE, crowd=torch.tensor([False, False, False, False, True]))
-    )
-    assert found.boxes.tolist() == [[4, 3, 20, 9], [10, 10, 11, 11]]  # not the empty one, not the background
-    assert found.labels.tolist() == [2, 1]
-    assert found.indices.tolist() == [0, 1]
-    assert found.crowds.tolist() == [[20, 20, 32, 32]]
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("number", [0, 500])
 def test_none_and_five_hundred(variant, number):
     generator = torch.Generator().manual_seed(1)
-    backbone = "tf_efficientnet_lite0" if variant == "detectron2" else "resnet18"  # it wants bottlenecks
+    backbone = "tf_efficientnet_lite0" if variant == "detectron2" else "resnet18"  # ResNets must have bottlenecks here
     model = small(variant=variant, backbone=backbone, class_agnostic=number == 0).train()
     for layer in model.backbone.modules():
         if isinstance(layer, nn.BatchNorm2d) and layer.eps < 1e-30:
-            layer.eval()  # as `norm: frozen` has it
+            layer.eval()  # as with `norm: frozen`
     corner = torch.rand(number, 2, generator=generator) * 60
     masks = torch.zeros(number, 64, 64, dtype=torch.bool)
     for mask, (x, y) in zip(masks, corner.int().tolist(), strict=True):
@@ -237,61 +225,40 @@ def test_none_and_five_hundred(variant, number):
         assert parameter.grad is not None and bool(parameter.grad.isfinite().all()), name
 
 
-def test_crowds_are_no_negatives():
-    model = small().eval()
-    ask_all(model)
-    masks = torch.zeros(2, 64, 64, dtype=torch.bool)
-    masks[0, 4:20, 4:20] = masks[1, 24:, 24:] = True
-    labels = torch.tensor([1, 1])
-    with torch.no_grad():
-        outputs = model(make_image(64, 64))
-        logits, deltas = outputs.logits, outputs.deltas
-        crowded = truth_objects(truth(masks, labels, FIVE, crowd=torch.tensor([False, True])))
-        alone = truth_objects(truth(masks[:1], labels[:1], FIVE))
-        anchors = torch.cat(model.proposals.anchors(logits))
-        taught, ignored = (float(model.proposals.loss(logits, deltas, [w])[0]) for w in (alone, crowded))
-        regions = [model.boxes.sample_regions([anchors], [w]) for w in (alone, crowded)]
-    assert ignored < taught  # fewer anchors are asked, all else equal
-    before, after = (torch.cat(r.boxes) for r in regions)
-    left = {tuple(box) for box in before.tolist()} - {tuple(box) for box in after.tolist()}
-    assert left
-    assert all(x1 + x2 > 48 and y1 + y2 > 48 for x1, y1, x2, y2 in left)
-
-
-def test_targets_are_those_of_masks_at_full_size():
+def test_targets_equal_those_of_masks_at_full_size():
     from torchvision.ops import roi_align
 
     model = small(variant="torchvision")
     masks, labels = scene()
-    wanted = [truth_objects(truth(masks, labels, FIVE))]
-    boxes = wanted[0].boxes
+    expected = [truth_objects(truth(masks, labels, FIVE))]
+    boxes = expected[0].boxes
     shifted = torch.cat([boxes, boxes + torch.tensor([-3.5, 2.25, 4.0, 1.5]), boxes - 1.25])
     shifted[:, 0::2], shifted[:, 1::2] = shifted[:, 0::2].clamp(0, WIDTH), shifted[:, 1::2].clamp(0, HEIGHT)
-    regions = model.boxes.sample_regions([shifted], wanted)
+    regions = model.boxes.sample_regions([shifted], expected)
     positive = regions.labels[0] > 0
     assert positive.sum() >= 12
     rois = torch.cat([regions.owners[0][positive, None].float(), regions.boxes[0][positive]], 1)
     dense = roi_align(masks[:, None].float(), rois, 28, 1.0, -1, False)[:, 0]
-    torch.testing.assert_close(model.masks.targets(regions, wanted), dense, rtol=0, atol=2e-5)
+    torch.testing.assert_close(model.masks.targets(regions, expected), dense, rtol=0, atol=2e-5)
 
 
 def test_masks_come_back_to_where_their_objects_are():
-    """The whole way back, to an image of another size, when boxes and masks say what is true."""
+    """Decoding to an image of another size, with boxes and masks of the ground truth."""
     model = small().eval()
     model.resizing = Resizing(short_side=80)
     model.masks.variant = replace(model.masks.variant, soft_targets=True)
     masks, labels = scene()
-    wanted = truth_objects(truth(masks, labels, FIVE))
-    soft = model.masks.targets(Regions([wanted.boxes], [labels], [torch.arange(5)]), [wanted])
-    model.detect = lambda *_: [Detections(wanted.boxes / 2, labels, torch.ones(5))]
-    model.predict_masks = lambda outputs, found: [soft]
+    expected = truth_objects(truth(masks, labels, FIVE))
+    soft = model.masks.targets(Regions([expected.boxes], [labels], [torch.arange(5)]), [expected])
+    model.detect = lambda *_: [Detections(expected.boxes / 2, labels, torch.ones(5))]
+    model.predict_masks = lambda outputs, detections: [soft]
     with torch.no_grad():
         (result,) = model.decode(model(make_image(80, 128)), [(HEIGHT, WIDTH)])
     assert result.size == (HEIGHT, WIDTH)
-    for found, mask in zip(result.masks.dense(), masks, strict=True):
+    for actual, mask in zip(result.masks.dense(), masks, strict=True):
         if mask.sum() > 3:
-            assert (found & mask).sum() / (found | mask).sum() > 0.95
-        shift = found.nonzero().float().mean(0) - mask.nonzero().float().mean(0)
+            assert (actual & mask).sum() / (actual | mask).sum() > 0.95
+        shift = actual.nonzero().float().mean(0) - mask.nonzero().float().mean(0)
         assert shift.abs().max() < 0.5
 
 
@@ -300,18 +267,18 @@ def test_anchors_and_ratios_are_saved_and_loaded(tmp_path):
     save(model, tmp_path / "model.safetensors")
     loaded = pixelwise.load(tmp_path / "model.safetensors")
     with torch.no_grad():
-        wanted, outputs = model.eval()(make_image(64, 64)), loaded(make_image(64, 64))
+        expected, outputs = model.eval()(make_image(64, 64)), loaded(make_image(64, 64))
     assert loaded.arguments == model.arguments
     assert outputs.logits[0].shape == (1, 4, 16, 16)
     for ours, theirs in zip(
-        loaded.proposals.anchors(outputs.logits), model.proposals.anchors(wanted.logits), strict=True
+        loaded.proposals.anchors(outputs.logits), model.proposals.anchors(expected.logits), strict=True
     ):
         assert torch.equal(ours, theirs)
     assert loaded.boxes.variant.regions_sampled == 16
-    assert loaded.decode(outputs, [(64, 64)]) == model.decode(wanted, [(64, 64)])
+    assert loaded.decode(outputs, [(64, 64)]) == model.decode(expected, [(64, 64)])
 
 
-def test_arguments_that_cannot_be():
+def test_wrong_arguments():
     with pytest.raises(ValueError, match="no variant 'torchvison' of mask_rcnn.*torchvision"):
         MaskRCNN(3, variant="torchvison")
     with pytest.raises(ValueError, match="give 5 sides"):

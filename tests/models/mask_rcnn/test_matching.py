@@ -1,4 +1,4 @@
-"""Matching and sampling: hand-made cases, and torchvision's own."""
+"""Matching and sampling: hand-made cases, and a comparison with torchvision."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_nearest_box_is_positive_however_far():
     others = torch.tensor([[0.0, 0, 10, 10], [0, 0, 40, 44], [36, 36, 46, 46], [36, 36, 46, 46]])
     assert match(two, others, 0.7, 0.3)[1].tolist() == [1, 0, 0, 0]
     owner, label = match(two, others, 0.7, 0.3, nearest=True)
-    assert (owner.tolist(), label.tolist()) == ([0, 0, 1, 1], [1, 0, 1, 1])  # both that are equally near
+    assert (owner.tolist(), label.tolist()) == ([0, 0, 1, 1], [1, 0, 1, 1])  # both boxes that overlap equally
 
 
 def test_an_object_that_no_box_overlaps_takes_none():
@@ -39,10 +39,10 @@ def test_an_object_that_no_box_overlaps_takes_none():
 
 @pytest.mark.parametrize("nearest", [False, True])
 @pytest.mark.parametrize("pairs", [matching.MAX_PAIRS, 700])
-def test_torchvision_matches_alike(nearest, pairs, monkeypatch):
+def test_torchvision_matches_the_same_boxes(nearest, pairs, monkeypatch):
     from torchvision.models.detection._utils import Matcher
 
-    monkeypatch.setattr(matching, "MAX_PAIRS", pairs)  # objects by parts
+    monkeypatch.setattr(matching, "MAX_PAIRS", pairs)  # objects are compared in parts
     objects, others = boxes(12, 1), boxes(300, 2)
     theirs = Matcher(0.6, 0.3, allow_low_quality_matches=nearest)(overlaps(objects, others))
     owner, label = match(objects, others, 0.6, 0.3, nearest=nearest)
@@ -50,7 +50,7 @@ def test_torchvision_matches_alike(nearest, pairs, monkeypatch):
     assert torch.equal(owner[label > 0], theirs[label > 0])
 
 
-def test_nothing_true_and_no_boxes():
+def test_no_objects_and_no_boxes():
     owner, label = match(boxes(0, 0), boxes(5, 1), 0.5, 0.5, nearest=True)
     assert (owner.tolist(), label.tolist()) == ([0] * 5, [0] * 5)
     assert [len(x) for x in match(boxes(3, 0), boxes(0, 1), 0.5, 0.5)] == [0, 0]
@@ -58,12 +58,12 @@ def test_nothing_true_and_no_boxes():
 
 def test_inside_a_crowd():
     crowd = torch.tensor([[0.0, 0, 100, 100]])
-    found = inside(torch.tensor([[10.0, 10, 20, 20], [90, 0, 110, 10], [5, 5, 5, 9]]), crowd)
-    assert found.tolist() == [1.0, 0.5, 0.0]
+    actual = inside(torch.tensor([[10.0, 10, 20, 20], [90, 0, 110, 10], [5, 5, 5, 9]]), crowd)
+    assert actual.tolist() == [1.0, 0.5, 0.0]
     assert inside(boxes(2, 0), crowd[:0]).tolist() == [0, 0]
 
 
-def test_a_balanced_draw():
+def test_a_balanced_sample():
     labels = torch.tensor([1] * 10 + [0] * 100 + [-1] * 50)
     torch.manual_seed(0)
     positive, negative = sample(labels, 16, 0.25)

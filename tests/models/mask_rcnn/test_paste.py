@@ -1,4 +1,4 @@
-"""torchvision is the independent answer for whole pixels, exact geometry for fractions of them."""
+"""Pasting of masks: compared with torchvision for whole pixels, with exact geometry for fractions of pixels."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def random_boxes(number: int, size: tuple[int, int], spread: float = 0.0) -> tor
     places = torch.rand(number, 2, 2, generator=torch.Generator().manual_seed(1)) * (1 + 2 * spread) - spread
     boxes = (places.sort(1).values * torch.tensor([size[1], size[0]])).flatten(1)
     reach = (boxes[:, 2:] > 0).all(1) & (boxes[:, 0] < size[1]) & (boxes[:, 1] < size[0])
-    return boxes[reach]  # torchvision takes no others
+    return boxes[reach]  # torchvision refuses the others
 
 
 @pytest.mark.parametrize("cells", [1, 7, 28])
 @pytest.mark.parametrize("spread", [0.0, 0.3])
-def test_whole_pixels_are_those_of_torchvision(cells, spread):
+def test_whole_pixels_equal_torchvision(cells, spread):
     size = (97, 131)
     boxes = random_boxes(40, size, spread)
     soft = soft_masks(len(boxes), cells)
@@ -53,8 +53,8 @@ def test_the_compact_form_is_the_threshold_of_the_dense_one(whole_pixels):
     soft = soft_masks(len(boxes))
     dense = paste(soft, boxes, size, whole_pixels=whole_pixels)
     for threshold in (0.3, 0.5):
-        found = paste_masks(soft, boxes, size, threshold=threshold, whole_pixels=whole_pixels)
-        assert found == Masks.from_dense(dense >= threshold)
+        actual = paste_masks(soft, boxes, size, threshold=threshold, whole_pixels=whole_pixels)
+        assert actual == Masks.from_dense(dense >= threshold)
 
 
 def test_a_pixel_takes_the_mean_at_its_centre():
@@ -68,7 +68,7 @@ def test_a_pixel_takes_the_mean_at_its_centre():
 
 
 @pytest.mark.parametrize("box", [[30.0, 5, 20, 9], [-50, -50, -10, -10], [200, 200, 300, 300], [5, 5, 5, 5]])
-def test_boxes_without_pixels_give_none(box):
+def test_boxes_without_pixels_give_empty_masks(box):
     assert paste_masks(torch.ones(1, 28, 28), torch.tensor([box]), (50, 60)).areas().tolist() == [0]
 
 
@@ -118,13 +118,13 @@ def test_a_perfect_prediction_lies_within_half_a_pixel(ellipse, cells):
     fine = (np.arange(8 * cells) + 0.5) / (8 * cells)
     inside = ellipse.distance(x1 + fine[None] * (x2 - x1), y1 + fine[:, None] * (y2 - y1)) < 0
     soft = torch.from_numpy(inside.reshape(cells, 8, cells, 8).mean((1, 3)))[None]
-    found = paste_masks(soft, torch.from_numpy(box)[None], SIZE)[0].numpy()
+    actual = paste_masks(soft, torch.from_numpy(box)[None], SIZE)[0].numpy()
     y, x = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5
     off = ellipse.distance(x, y)
-    assert found[off < -0.5].all()
-    assert not found[off > 0.5].any()
-    assert abs(x[found].mean() - ellipse.center[0]) < 0.1
-    assert abs(y[found].mean() - ellipse.center[1]) < 0.1
+    assert actual[off < -0.5].all()
+    assert not actual[off > 0.5].any()
+    assert abs(x[actual].mean() - ellipse.center[0]) < 0.1
+    assert abs(y[actual].mean() - ellipse.center[1]) < 0.1
 
 
 @pytest.mark.parametrize("short_side", [120, 180, 251, 400])
@@ -144,10 +144,10 @@ def test_there_and_back_through_a_batch(short_side):
     rois = torch.column_stack([torch.arange(len(seen)), seen.boxes()])
     soft = roi_align(seen.masks.dense()[:, None].float(), rois, (56, 56), 1.0, 4, aligned=True)[:, 0]
     back = seen.boxes() * torch.tensor([SIZE[1] / width, SIZE[0] / height] * 2)
-    found = paste_masks(soft, back, SIZE)
+    actual = paste_masks(soft, back, SIZE)
     coarser = max(1.0, SIZE[0] / short_side)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5
-    for ellipse, mask, true in zip(ELLIPSES, found.dense().numpy(), dense.numpy(), strict=True):
+    for ellipse, mask, true in zip(ELLIPSES, actual.dense().numpy(), dense.numpy(), strict=True):
         off = ellipse.distance(x, y)
         assert mask[off < -1.5 * coarser].all()
         assert not mask[off > 1.5 * coarser].any()

@@ -1,4 +1,4 @@
-"""The channels that say where a pixel is."""
+"""Coordinate channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pixelwise.models.solo.coordinates import coordinates
 
 
 def test_x_comes_first_and_both_run_from_minus_one_to_one():
-    found = coordinates(torch.zeros(2, 5, 3, 5))
-    assert found.shape == (2, 2, 3, 5)
-    assert found[1, 0].tolist() == [[-1, -0.5, 0, 0.5, 1]] * 3
-    assert found[0, 1, :, 4].tolist() == [-1, 0, 1]
+    actual = coordinates(torch.zeros(2, 5, 3, 5))
+    assert actual.shape == (2, 2, 3, 5)
+    assert actual[1, 0].tolist() == [[-1, -0.5, 0, 0.5, 1]] * 3
+    assert actual[0, 1, :, 4].tolist() == [-1, 0, 1]

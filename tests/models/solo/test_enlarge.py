@@ -1,4 +1,4 @@
-"""Masks enlarged by their boxes alone are those that two bilinear resizings of the whole give."""
+"""Enlarged masks equal those of two bilinear resizings of the dense maps."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def test_as_two_resizings(inner, size):
     soft[2, :, :20] = 0
     soft[3, 10:] = 0
     padded = F.interpolate(soft[None], scale_factor=4, mode="bilinear")[:, :, : inner[0], : inner[1]]
-    wanted = F.interpolate(padded, size, mode="bilinear")[0]
-    found = Masks.from_crops(enlarge_masks(soft, 4, inner, size), size).dense()
-    sure = (wanted - 0.5).abs() > 1e-5
-    assert found.shape == wanted.shape
-    assert torch.equal(found[sure], (wanted > 0.5)[sure])
-    assert found[0].all()
-    assert not found[1].any()
+    expected = F.interpolate(padded, size, mode="bilinear")[0]
+    actual = Masks.from_crops(enlarge_masks(soft, 4, inner, size), size).dense()
+    sure = (expected - 0.5).abs() > 1e-5
+    assert actual.shape == expected.shape
+    assert torch.equal(actual[sure], (expected > 0.5)[sure])
+    assert actual[0].all()
+    assert not actual[1].any()
 
 
 def test_a_mask_in_the_padding_alone_is_empty():

@@ -1,4 +1,4 @@
-"""Cells of objects, worked out by hand; points NMS; masks at a stride as OpenCV samples them."""
+"""Cells of objects, worked out by hand; points NMS; masks at a stride, compared with OpenCV."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_the_middle_fifth_of_the_box_reaches_into_other_cells():
 
 
 def test_three_by_three_cells_at_most():
-    found = cells((70.0, 35.0), (0, 0, 2000, 2000))
-    assert found == [(row, column) for row in (2, 3, 4) for column in (2, 3, 4)]
+    actual = cells((70.0, 35.0), (0, 0, 2000, 2000))
+    assert actual == [(row, column) for row in (2, 3, 4) for column in (2, 3, 4)]
 
 
 def test_at_the_border_nothing_is_outside():
@@ -58,18 +58,18 @@ def test_centres_of_mass():
     dense = torch.zeros(3, 9, 7, dtype=torch.bool)
     dense[0, 2:5, 1:3] = True
     dense[1, 8, 6] = dense[1, 0, 0] = True
-    found = centres_of_mass(Masks.from_dense(dense))
-    assert found.tolist() == [[1.5, 3], [3, 4], [0, 0]]
+    actual = centres_of_mass(Masks.from_dense(dense))
+    assert actual.tolist() == [[1.5, 3], [3, 4], [0, 0]]
 
 
 def test_points_nms_looks_up_and_left_only():
     scores = torch.tensor([[[[0.5, 0.9, 0.2], [0.4, 0.6, 0.7], [0.8, 0.3, 0.6]]]])
-    wanted = torch.tensor([[[[0.5, 0.9, 0.0], [0.0, 0.0, 0.0], [0.8, 0.0, 0.0]]]])
-    assert torch.equal(suppress_neighbours(scores), wanted)
+    expected = torch.tensor([[[[0.5, 0.9, 0.0], [0.0, 0.0, 0.0], [0.8, 0.0, 0.0]]]])
+    assert torch.equal(suppress_neighbours(scores), expected)
 
 
 @pytest.mark.parametrize("stride", [4, 8, 16])
-def test_masks_at_a_stride_are_those_of_opencv(stride):
+def test_masks_at_a_stride_equal_those_of_opencv(stride):
     rng = np.random.default_rng(stride)
     height, width = 96, 160
     noise = cv2.resize(rng.random((3, 12, 20), np.float32).transpose(1, 2, 0), (width, height))
@@ -77,8 +77,8 @@ def test_masks_at_a_stride_are_those_of_opencv(stride):
     dense[1, :40] = False  # a crop that begins anywhere
     dense[2, :, :37] = dense[2, 75:] = False
     size = (height // stride, width // stride)
-    found = shrink(Masks.from_dense(dense), torch.tensor([2, 0, 1]), stride, size)
-    for mask, n in zip(found, (2, 0, 1), strict=True):
-        wanted = cv2.resize(dense[n].byte().numpy(), size[::-1], interpolation=cv2.INTER_LINEAR)
-        assert torch.equal(mask, torch.from_numpy(wanted).bool())
-    assert found.any((1, 2)).all()
+    actual = shrink(Masks.from_dense(dense), torch.tensor([2, 0, 1]), stride, size)
+    for mask, n in zip(actual, (2, 0, 1), strict=True):
+        expected = cv2.resize(dense[n].byte().numpy(), size[::-1], interpolation=cv2.INTER_LINEAR)
+        assert torch.equal(mask, torch.from_numpy(expected).bool())
+    assert actual.any((1, 2)).all()

@@ -1,4 +1,4 @@
-"""Matrix NMS: the values measured at the authors' function, and what it does at the ends of its range."""
+"""Matrix NMS: values measured on the authors' code, and extreme cases."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ LABELS = torch.tensor([0, 0, 0, 1])
 SCORES = torch.tensor([0.9, 0.8, 0.7, 0.6])
 
 
-@pytest.mark.parametrize(("linear", "wanted"), [(False, [0.9, 0.3289, 0.1385, 0.6]), (True, [0.9, 0.2667, 0.07, 0.6])])
-def test_the_measured_values(linear, wanted):
-    assert matrix_nms(FOUR, LABELS, SCORES, linear=linear).tolist() == pytest.approx(wanted, abs=5e-5)
+@pytest.mark.parametrize(
+    ("linear", "expected"), [(False, [0.9, 0.3289, 0.1385, 0.6]), (True, [0.9, 0.2667, 0.07, 0.6])]
+)
+def test_the_measured_values(linear, expected):
+    assert matrix_nms(FOUR, LABELS, SCORES, linear=linear).tolist() == pytest.approx(expected, abs=5e-5)
 
 
 def test_any_order_goes_in_and_the_same_order_comes_out():
     order = torch.tensor([2, 0, 3, 1])
-    found = matrix_nms(FOUR[order], LABELS[order], SCORES[order])
-    assert found.tolist() == pytest.approx(matrix_nms(FOUR, LABELS, SCORES)[order].tolist())
+    actual = matrix_nms(FOUR[order], LABELS[order], SCORES[order])
+    assert actual.tolist() == pytest.approx(matrix_nms(FOUR, LABELS, SCORES)[order].tolist())
 
 
 @pytest.mark.parametrize("linear", [False, True])
 def test_equal_masks_stay_finite(linear):
     same = strips((0, 10), (0, 10), (0, 10), (5, 12))
-    found = matrix_nms(same, torch.zeros(4, dtype=torch.int64), SCORES, linear=linear)
-    assert found.isfinite().all()
-    assert found[0] == SCORES[0]
+    actual = matrix_nms(same, torch.zeros(4, dtype=torch.int64), SCORES, linear=linear)
+    assert actual.isfinite().all()
+    assert actual[0] == SCORES[0]
     if linear:
-        assert found[1:3].tolist() == [0, 0]
+        assert actual[1:3].tolist() == [0, 0]
 
 
 def test_nothing_and_empty_masks():
@@ -46,6 +48,6 @@ def test_nothing_and_empty_masks():
 
 
 def test_overlaps():
-    found = mask_overlaps(strips((0, 10), (5, 15), (10, 12), (0, 0)))
-    assert found[0].tolist() == pytest.approx([1, 1 / 3, 0, 0])
-    assert found[3].tolist() == [0, 0, 0, 0]
+    actual = mask_overlaps(strips((0, 10), (5, 15), (10, 12), (0, 0)))
+    assert actual[0].tolist() == pytest.approx([1, 1 / 3, 0, 0])
+    assert actual[3].tolist() == [0, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""The authors' SOLO heads, and ours with the same weights: scores, masks, objects and losses."""
+"""SOLO compared with the authors' heads with the same weights: scores, masks, objects and losses."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ RENAMED = (
     ("mask_feat_head.", "mask_head.mask_feature_head."),
     ("bbox_head.", "mask_head."),
 )
-"""From the authors' names to those of mmdetection, as its source has them."""
+"""Prefixes of the authors' names → those of mmdetection, from its source."""
 
 
 class Inner:
-    """The images shown were smaller than they came in."""
+    """Resizing to a smaller image, as in the record."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.inner = (size[0] - INNER[0], size[1] - INNER[1])
@@ -57,20 +57,20 @@ def pair(request):
 @pytest.mark.parametrize("size", [(64, 96), (96, 64)])
 def test_outputs_and_objects(pair, size):
     model, record = pair
-    wanted = record["sizes"][f"{size[0]}x{size[1]}"]
+    expected = record["sizes"][f"{size[0]}x{size[1]}"]
     model.resizing = Inner(size)
     with torch.no_grad():
         outputs = model(make_image(*size))
     quarter = (size[0] // 4, size[1] // 4)
     for level, grid in enumerate(model.grids):
         scores = suppress_neighbours(outputs.categories[level].sigmoid()).permute(0, 2, 3, 1)
-        assert sixteen(scores) == pytest.approx(wanted["categories"][level], rel=0, abs=2e-6)
+        assert sixteen(scores) == pytest.approx(expected["categories"][level], rel=0, abs=2e-6)
         soft = model.soft_masks(outputs, 0, level, torch.arange(grid * grid), quarter)
-        assert sixteen(soft) == pytest.approx(wanted["masks"][level], rel=0, abs=1e-5)
-    (found,) = model.decode(outputs, [ORIGINAL])
-    assert found.labels.tolist() == wanted["labels"]
-    assert found.scores.tolist() == pytest.approx(wanted["scores"], rel=0, abs=1e-5)
-    assert found.areas().tolist() == pytest.approx(wanted["areas"], rel=0, abs=2)
+        assert sixteen(soft) == pytest.approx(expected["masks"][level], rel=0, abs=1e-5)
+    (actual,) = model.decode(outputs, [ORIGINAL])
+    assert actual.labels.tolist() == expected["labels"]
+    assert actual.scores.tolist() == pytest.approx(expected["scores"], rel=0, abs=1e-5)
+    assert actual.areas().tolist() == pytest.approx(expected["areas"], rel=0, abs=2)
 
 
 @pytest.mark.slow
@@ -80,10 +80,10 @@ def test_losses_of_hand_made_truths(pair):
     classes = Classes.numbered(81)
     with torch.no_grad():
         outputs = model(images)
-        for both, wanted in zip(TRUTHS, record["losses"], strict=True):
+        for both, expected in zip(TRUTHS, record["losses"], strict=True):
             truths = [Segmentation(classes, labels(n), masks=Masks.from_dense(masks(n))) for n in both]
             parts = model.loss(outputs, truths)
-            assert [float(parts["category"]), float(parts["mask"])] == pytest.approx(wanted, rel=1e-5)
+            assert [float(parts["category"]), float(parts["mask"])] == pytest.approx(expected, rel=1e-5)
 
 
 def test_mmdetection_names_the_same_tensors_otherwise(pair):

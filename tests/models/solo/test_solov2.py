@@ -1,4 +1,4 @@
-"""SOLOv2: a cell's kernel finds its mask in the features."""
+"""SOLOv2: the mask of a cell is a convolution of the features with its kernel."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def test_a_mask_is_a_convolution_with_the_kernel_of_its_cell():
     network = model()
     outputs = network(torch.rand(2, 3, 64, 96))
     kernel = outputs.kernels[3][1, :, 7, 4]
-    wanted = F.conv2d(outputs.features[1:], kernel[None, :, None, None]).sigmoid()[0]
-    found = network.soft_masks(outputs, 1, 3, torch.tensor([7 * 16 + 4]), (16, 24))
-    assert torch.allclose(found, wanted, atol=1e-6)
+    expected = F.conv2d(outputs.features[1:], kernel[None, :, None, None]).sigmoid()[0]
+    actual = network.soft_masks(outputs, 1, 3, torch.tensor([7 * 16 + 4]), (16, 24))
+    assert torch.allclose(actual, expected, atol=1e-6)
 
 
-def test_only_the_coarsest_level_knows_where_it_is():
+def test_only_the_coarsest_level_sees_its_coordinates():
     features = MaskFeatures(16, 8, 8)
     assert [[conv[0].in_channels for conv in level] for level in features.levels] == [[16], [16], [16, 8], [18, 8, 8]]
 
 
-def test_a_contested_cell_learns_the_masks_of_all_its_objects():
+def test_a_cell_of_several_objects_learns_the_masks_of_all():
     names = ("solo", "solov2")
     kinds = [pixelwise.models.MODELS[name] for name in names]
     assert [kind.learns_all_owners for kind in kinds] == [False, True]

@@ -1,4 +1,4 @@
-"""Anchors: where they lie, how large they are, and in which order."""
+"""Anchors: places, sizes and order."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def test_the_cells_share_the_image_evenly():
     assert (anchors[1, 2:] - anchors[1, :2]).tolist() == [8, 2]
 
 
-def test_they_are_computed_once_a_size():
+def test_they_are_cached():
     arguments = ((20, 30), ((2, 3),), (4,), (1.0,))
     assert anchor_grid(*arguments) is anchor_grid(*arguments)

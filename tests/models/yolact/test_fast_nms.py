@@ -1,4 +1,4 @@
-"""Fast NMS: the card's numbers, measured on the authors' code, and the rule spelled out."""
+"""Fast NMS: numbers measured on the authors' code, and the rule applied pair by pair."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_limits():
 def test_a_suppressed_box_still_suppresses():
     row = torch.tensor([[0.0, 0, 10, 10], [3, 0, 13, 10], [6, 0, 16, 10]])
     box, _, _ = fast_nms(row, torch.tensor([[0.9, 0.8, 0.7]]))
-    assert box.tolist() == [0]  # the usual suppression, one box after the other, keeps the third too
+    assert box.tolist() == [0]  # usual NMS, one box after the other, keeps the third too
 
 
 def test_it_is_the_rule_pair_by_pair():
@@ -40,28 +40,28 @@ def test_it_is_the_rule_pair_by_pair():
     boxes = torch.cat([corner, corner + 5 + torch.rand(40, 2, generator=generator) * 30], 1)
     scores = torch.rand(3, 40, generator=generator)
     shared = overlaps(boxes, boxes)
-    wanted = [
+    expected = [
         (float(scores[c, k]), c, k)
         for c in range(3)
         for k in range(40)
         if not any(scores[c, j] > scores[c, k] and shared[j, k] > 0.5 for j in range(40))
     ]
     box, label, score = fast_nms(boxes, scores, max_detections=200)
-    assert list(zip(score.tolist(), label.tolist(), box.tolist(), strict=True)) == sorted(wanted, reverse=True)
+    assert list(zip(score.tolist(), label.tolist(), box.tolist(), strict=True)) == sorted(expected, reverse=True)
 
 
 @pytest.mark.parametrize("number", [1, 3, 10, 50])
 def test_the_first_of_many_are_those_of_all(number):
-    """Where a few suffice, where many fall, and where there are ties."""
+    """A few pairs suffice, or many are suppressed, or there are ties."""
     generator = torch.Generator().manual_seed(number)
     corner = torch.rand(300, 2, generator=generator) * 20
     boxes = torch.cat([corner, corner + 15], 1)
     scores = (torch.rand(4, 300, generator=generator) ** 4 * 50).round() / 50
     every = fast_nms(boxes, scores, max_detections=1200)
-    for found, wanted in zip(fast_nms(boxes, scores, max_detections=number), every, strict=True):
-        assert torch.equal(found, wanted[:number])
+    for actual, expected in zip(fast_nms(boxes, scores, max_detections=number), every, strict=True):
+        assert torch.equal(actual, expected[:number])
 
 
-def test_of_nothing_nothing_is_kept():
+def test_no_boxes_and_no_classes():
     for boxes, scores in ((torch.zeros(0, 4), torch.zeros(3, 0)), (torch.zeros(2, 4), torch.zeros(0, 2))):
         assert [len(one) for one in fast_nms(boxes, scores)] == [0, 0, 0]

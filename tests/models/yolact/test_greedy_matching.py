@@ -1,4 +1,4 @@
-"""Matching: what each anchor is to find."""
+"""Greedy matching of anchors with objects."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import torch
 from pixelwise.models.yolact.greedy_matching import CLAIMED, match_greedily
 
 
-def plainly(overlaps: torch.Tensor) -> tuple[list[int], list[float]]:
-    """The rule with the whole table searched again for each object."""
+def reference(overlaps: torch.Tensor) -> tuple[list[int], list[float]]:
+    """Reference implementation, which searches the whole table again for each object."""
     left = overlaps.clone()
     strength, owner = (one.clone() for one in overlaps.max(0))
     for _ in range(min(overlaps.shape)):
@@ -22,23 +22,26 @@ def plainly(overlaps: torch.Tensor) -> tuple[list[int], list[float]]:
 def test_the_best_pair_claims_first():
     table = torch.tensor([[0.6, 0.5, 0.0, 0.1], [0.7, 0.2, 0.0, 0.1]])
     owner, overlap = match_greedily(table)
-    assert owner.tolist()[:2] == [1, 0]  # both want anchor 0; the second has more of it, the first takes what is next
+    assert owner.tolist()[:2] == [
+        1,
+        0,
+    ]  # anchor 0 overlaps both; the second object overlaps it more, the first takes its next best
     torch.testing.assert_close(overlap, torch.tensor([CLAIMED, CLAIMED, 0.0, 0.1]))
 
 
-def test_an_object_that_hardly_overlaps_is_found_all_the_same():
+def test_an_object_that_hardly_overlaps_claims_an_anchor_too():
     owner, overlap = match_greedily(torch.tensor([[0.9, 0.8, 0.0], [0.1, 0.0, 0.05]]))
     assert owner.tolist() == [0, 0, 1]
     assert overlap.tolist()[2] == CLAIMED
 
 
-def test_it_is_the_rule_searched_plainly():
+def test_it_equals_the_reference():
     for seed in range(20):
         generator = torch.Generator().manual_seed(seed)
         shape = ((5, 40), (12, 12), (9, 4), (1, 1), (30, 31))[seed % 5]
         table = torch.rand(shape, generator=generator)
         owner, overlap = match_greedily(table)
-        assert (owner.tolist(), overlap.tolist()) == plainly(table)
+        assert (owner.tolist(), overlap.tolist()) == reference(table)
 
 
 def test_more_objects_than_anchors_and_no_objects():

@@ -1,4 +1,4 @@
-"""Losses of detectors with anchors: by hand, and with PyTorch's functions on what should be chosen."""
+"""Losses of YOLACT: by hand, and by PyTorch's functions on the anchors that should be chosen."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_masks_count_inside_and_by_area():
     inside = torch.zeros(2, 4, 4, dtype=torch.bool)
     inside[0, :2, :2], inside[1] = True, True
     truths = torch.zeros(2, 4, 4, dtype=torch.bool)
-    found = mask_loss(logits, truths, inside, torch.tensor([4.0, 8.0]))
-    assert found.item() == pytest.approx((4 / 4 + 16 / 8) * 0.693147, rel=1e-5)
+    actual = mask_loss(logits, truths, inside, torch.tensor([4.0, 8.0]))
+    assert actual.item() == pytest.approx((4 / 4 + 16 / 8) * 0.693147, rel=1e-5)
     assert mask_loss(torch.full((1, 4, 4), 90.0), truths[:1], inside[1:], torch.ones(1)).item() == pytest.approx(1440)
     assert mask_loss(logits[:0], truths[:0], inside[:0], torch.zeros(0)) == 0
 
@@ -44,8 +44,8 @@ def test_masks_count_inside_and_by_area():
 def test_classes_are_the_union_of_their_objects():
     masks = torch.zeros(3, 2, 2, dtype=torch.bool)
     masks[0, 0], masks[1, :, 0], masks[2, 1, 1] = True, True, True
-    wanted = torch.tensor([[[1.0, 1], [1, 0]], [[0, 0], [0, 1]], [[0, 0], [0, 0]]])
+    expected = torch.tensor([[[1.0, 1], [1, 0]], [[0, 0], [0, 1]], [[0, 0], [0, 0]]])
     logits = torch.randn(3, 2, 2, generator=torch.Generator().manual_seed(0))
-    found = semantic_loss(logits, masks, torch.tensor([0, 0, 1]))
-    assert found.item() == pytest.approx(F.binary_cross_entropy_with_logits(logits, wanted).item() * 3, rel=1e-5)
+    actual = semantic_loss(logits, masks, torch.tensor([0, 0, 1]))
+    assert actual.item() == pytest.approx(F.binary_cross_entropy_with_logits(logits, expected).item() * 3, rel=1e-5)
     assert semantic_loss(logits, masks[:0], torch.zeros(0, dtype=torch.int64)).isfinite()

@@ -1,4 +1,4 @@
-"""Prototypes: the card's crop, PyTorch's own interpolation, images in padded batches, memory."""
+"""Masks of prototypes: the authors' crop, PyTorch's interpolation, images in padded batches."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def dense(parts, size) -> torch.Tensor:
-    found = []
+    actual = []
     for part, (x, y) in parts:
-        found.append(torch.zeros(size))
-        found[-1][y : y + part.shape[0], x : x + part.shape[1]] = part
-    return torch.stack(found)
+        actual.append(torch.zeros(size))
+        actual[-1][y : y + part.shape[0], x : x + part.shape[1]] = part
+    return torch.stack(actual)
 
 
-def test_the_crop_of_the_card():
+def test_the_crop_of_the_authors():
     window = crop_windows(torch.tensor([[20.0, 30.0, 50.0, 60.0]]), (100, 100), (10, 10))
     assert window.tolist() == [[1, 2, 6, 7]]  # columns 1 to 5, rows 2 to 6
     inside = inside_windows(window, (10, 10))[0]
@@ -36,29 +36,29 @@ def test_the_crop_of_the_card():
     assert int(inside.sum()) == 25
 
 
-def test_boxes_that_reach_out_are_turned_or_lie_outside():
+def test_boxes_that_cross_the_border_are_reversed_or_lie_outside():
     boxes = torch.tensor([[-50.0, -50, 500, 500], [60, 60, 20, 20], [300, 0, 400, 50]])
-    found = crop_windows(boxes, (100, 100), (10, 10))
-    assert found[:2].tolist() == [[0, 0, 10, 10], [1, 1, 7, 7]]
-    assert not inside_windows(found, (10, 10))[2].any()
+    actual = crop_windows(boxes, (100, 100), (10, 10))
+    assert actual[:2].tolist() == [[0, 0, 10, 10], [1, 1, 7, 7]]
+    assert not inside_windows(actual, (10, 10))[2].any()
 
 
-def test_masks_grow_as_the_authors_do_it():
-    """Crop all of the map, resize it to the whole image, and more than a half."""
+def test_masks_are_assembled_as_in_the_authors_code():
+    """Crop the map, resize it to the image, and threshold it at a half."""
     prototypes, coefficients, size = draw(8, 34, 34).relu(), draw(5, 8, seed=1), (120, 201)
     boxes = torch.tensor([[0.0, 0, 137, 137], [10, 20, 30, 60], [-20, 100, 50, 170], [70, 3, 90, 9], [136, 0, 137, 9]])
     soft = (coefficients @ prototypes.flatten(1)).sigmoid().view(5, 34, 34)
     soft = soft * inside_windows(crop_windows(boxes, (137, 137), (34, 34)), (34, 34))
-    wanted = F.interpolate(soft[None].double(), size, mode="bilinear", align_corners=False)[0].float()
-    found = dense(soft_masks(prototypes, coefficients, boxes, size, (137, 137), (137, 137)), size)
-    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    expected = F.interpolate(soft[None].double(), size, mode="bilinear", align_corners=False)[0].float()
+    actual = dense(soft_masks(prototypes, coefficients, boxes, size, (137, 137), (137, 137)), size)
+    torch.testing.assert_close(actual, expected, atol=1e-6, rtol=0)
     masks = assemble_masks(prototypes, coefficients, boxes, size, (137, 137), (137, 137))
-    assert masks == Masks.from_dense(found > 0.5)
-    assert int((masks.dense() != (wanted > 0.5)).sum()) <= 2
+    assert masks == Masks.from_dense(actual > 0.5)
+    assert int((masks.dense() != (expected > 0.5)).sum()) <= 2
 
 
 def test_a_half_is_not_more_than_a_half():
-    """Where no prototype says anything a mask is a half, and stays so between the cells."""
+    """Where all prototypes are 0 a mask is a half, also between the cells."""
     for side in (7, 64, 129, 550):
         padded, box = (99, 99), torch.tensor([[0.0, 0, 99, 99]])
         masks = assemble_masks(torch.zeros(4, 30, 33), torch.ones(1, 4), box, (side, side), padded, padded)
@@ -75,18 +75,18 @@ def test_padding_changes_nothing():
     torch.testing.assert_close(padded, alone, atol=1e-5, rtol=0)
 
 
-def test_masks_shrink_as_interpolation_does():
+def test_masks_are_downsampled_as_by_interpolation():
     masks = F.interpolate(draw(6, 1, 12, 12), (110, 95), mode="bilinear")[:, 0] > 0
     masks[5] = False
-    wanted = F.interpolate(masks[None].float(), (28, 24), mode="bilinear", align_corners=False)[0] > 0.5
-    assert torch.equal(downsample_masks(Masks.from_dense(masks), (110, 95), (28, 24)), wanted)
+    expected = F.interpolate(masks[None].float(), (28, 24), mode="bilinear", align_corners=False)[0] > 0.5
+    assert torch.equal(downsample_masks(Masks.from_dense(masks), (110, 95), (28, 24)), expected)
     padded = F.pad(masks, (0, 33, 0, 18))
-    wanted = F.interpolate(padded[None].float(), (32, 32), mode="bilinear", align_corners=False)[0] > 0.5
-    assert torch.equal(downsample_masks(Masks.from_dense(masks), (128, 128), (32, 32)), wanted)
+    expected = F.interpolate(padded[None].float(), (32, 32), mode="bilinear", align_corners=False)[0] > 0.5
+    assert torch.equal(downsample_masks(Masks.from_dense(masks), (128, 128), (32, 32)), expected)
 
 
-def test_what_is_drawn_comes_back():
-    """A disk, taken to cells by `downsample_masks` and back by `assemble_masks`, lies where it was."""
+def test_a_disk_comes_back():
+    """A disk that is downsampled by `downsample_masks` and assembled by `assemble_masks` lies where it was."""
     y, x = torch.meshgrid(torch.arange(160) + 0.5, torch.arange(160) + 0.5, indexing="ij")
     disk = ((y - 90) ** 2 + (x - 61) ** 2 < 40**2)[None]
     cells = downsample_masks(Masks.from_dense(disk), (160, 160), (40, 40)).float()
@@ -97,7 +97,7 @@ def test_what_is_drawn_comes_back():
     assert int((masks.dense() & disk).sum()) / int((masks.dense() | disk).sum()) > 0.95
 
 
-def test_of_nothing():
+def test_no_masks():
     empty = assemble_masks(draw(4, 8, 8), torch.zeros(0, 4), torch.zeros(0, 4), (30, 40), (32, 32), (32, 32))
     assert (len(empty), empty.size) == (0, (30, 40))
     assert downsample_masks(empty, (30, 40), (8, 8)).shape == (0, 8, 8)

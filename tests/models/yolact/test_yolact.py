@@ -10,7 +10,6 @@ from pixelwise.classes import Classes
 from pixelwise.inference.predictor import Predictor
 from pixelwise.masks import Masks
 from pixelwise.models.yolact.anchor_grid import anchor_grid
-from pixelwise.models.yolact.targets import assign_targets
 from pixelwise.models.yolact.yolact import RATIOS
 from pixelwise.ops.boxes import decode
 from pixelwise.ops.resize import Resizing
@@ -44,7 +43,7 @@ def square(side: int, *places: tuple[int, int, int]) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("backbone", "parameters", "tensors"), [("resnet101", 50_157_071, 660), ("resnet50", 31_164_943, 354)]
 )
-def test_parameters_are_the_authors(backbone, parameters, tensors):
+def test_the_numbers_of_parameters_and_tensors_are_the_authors(backbone, parameters, tensors):
     with torch.device("meta"):
         model = pixelwise.create("yolact", num_classes=81, backbone=backbone)
     assert sum(p.numel() for p in model.parameters()) == parameters
@@ -70,15 +69,15 @@ def test_levels_and_anchors_are_the_authors(small, side, number):
 def test_the_levels_of_a_forward_pass(small):
     with torch.no_grad():
         outputs = small(torch.zeros(1, 3, 137, 201))
-    wanted = (18 * 26 + 9 * 13 + 5 * 7 + 3 * 4 + 2 * 2) * 3
-    assert outputs.boxes.shape == (1, wanted, 4)
-    assert outputs.logits.shape == (1, wanted, 3)
-    assert outputs.coefficients.shape == (1, wanted, 8)
+    expected = (18 * 26 + 9 * 13 + 5 * 7 + 3 * 4 + 2 * 2) * 3
+    assert outputs.boxes.shape == (1, expected, 4)
+    assert outputs.logits.shape == (1, expected, 3)
+    assert outputs.coefficients.shape == (1, expected, 8)
     assert outputs.coefficients.abs().max() <= 1
     assert outputs.prototypes.shape == (1, 8, 36, 52)
     assert outputs.prototypes.min() >= 0
     assert outputs.semantic[0].shape == (1, 2, 18, 26)
-    assert (outputs.anchors.shape, outputs.size.tolist()) == ((wanted, 4), [137, 201])
+    assert (outputs.anchors.shape, outputs.size.tolist()) == ((expected, 4), [137, 201])
 
 
 def test_anchors_of_the_paper_keep_their_area_and_those_of_pascal_are_larger():
@@ -93,11 +92,11 @@ def test_anchors_of_the_paper_keep_their_area_and_those_of_pascal_are_larger():
 
 def test_boxes_are_decoded_as_the_authors_do_it():
     anchor = torch.tensor([[40.0, 40, 60, 60]])
-    found = decode(torch.tensor([[1.0, -1, 0.5, -0.5]]), anchor, (10, 10, 5, 5)) / 100
-    torch.testing.assert_close(found, torch.tensor([[0.4095, 0.3895, 0.6305, 0.5705]]), atol=1e-4, rtol=0)
+    actual = decode(torch.tensor([[1.0, -1, 0.5, -0.5]]), anchor, (10, 10, 5, 5)) / 100
+    torch.testing.assert_close(actual, torch.tensor([[0.4095, 0.3895, 0.6305, 0.5705]]), atol=1e-4, rtol=0)
 
 
-def test_what_cannot_be_made():
+def test_wrong_arguments():
     for arguments, message in (
         ({"variant": "author"}, "did you mean 'authors'"),
         ({"size": 20}, "size is 20: the smallest anchors would be less than a pixel"),
@@ -110,20 +109,6 @@ def test_what_cannot_be_made():
     ):
         with pytest.raises(ValueError, match=message):
             pixelwise.create("yolact", **{"num_classes": 3, "backbone": "resnet18", **arguments})
-
-
-def test_crowds_the_background_and_empty_objects_are_no_objects(small):
-    anchors = torch.from_numpy(anchor_grid((96, 96), ((12, 12), (6, 6)), (12, 24), RATIOS))
-    masks = square(96, (30, 30, 24), (0, 0, 96), (50, 50, 0), (60, 0, 36))
-    found = assign_targets(anchors, truth(masks, [2, 0, 1, 1], [False, False, False, True]))
-    assert found.classes.tolist() == [2]
-    assert found.boxes.tolist() == [[30, 30, 54, 54]]
-    assert set(found.labels.tolist()) == {2, 0, -1}
-    deep = (anchors[:, 0] >= 0) & (anchors[:, 1] >= 60) & (anchors[:, 2] <= 36) & (anchors[:, 3] <= 96)
-    assert deep.any()
-    assert bool((found.labels[deep] == -1).all())
-    alone = assign_targets(anchors, truth(masks[3:], [1], [True]))
-    assert set(alone.labels.tolist()) == {0, -1}
 
 
 @pytest.mark.parametrize("name", ["500 objects", "one pixel each", "overlapping", "a line", "all of it"])
@@ -157,10 +142,10 @@ def test_score_threshold_and_maximum_detections(small):
         ("score_threshold", least, int((every.scores >= least).sum())),
     ):
         setattr(small, name, value)
-        found = small.detect(outputs, 0)
+        actual = small.detect(outputs, 0)
         delattr(small, name)
-        assert len(found.scores) == number
-        torch.testing.assert_close(found.boxes, every.boxes[:number])
+        assert len(actual.scores) == number
+        torch.testing.assert_close(actual.boxes, every.boxes[:number])
     small.score_threshold = 1.0
     assert small.decode(outputs, [(96, 96)])[0].masks == Masks.from_dense(torch.zeros(0, 96, 96, dtype=torch.bool))
     del small.score_threshold
@@ -171,21 +156,21 @@ def test_images_squeezed_to_a_square_come_back_as_they_were(small):
     small.resizing = Resizing(square=100)
     try:
         predictor = Predictor(small, device="cpu", score_threshold=0.0)
-        found, every = predictor(image), predictor.predict_whole(small, image)
+        actual, every = predictor(image), predictor.predict_whole(small, image)
         assert (every.size, len(every)) == ((60, 150), 100)
-        assert (found.size, len(found)) == ((60, 150), int((every.areas() > 0).sum()))
+        assert (actual.size, len(actual)) == ((60, 150), int((every.areas() > 0).sum()))
     finally:
         small.resizing = Resizing()
 
 
 def test_the_semantic_head_is_for_training_alone(small):
-    """Without auxiliary heads it does not run, and nothing of a result changes."""
+    """Without auxiliary heads it does not run, and predictions are the same."""
     images = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     calls: list[None] = []
     hook = small.semantic.register_forward_hook(lambda *_: calls.append(None))
     try:
         with torch.no_grad():
-            trained = small(images)
+            training_outputs = small(images)
             assert len(calls) == 1
             small.auxiliary_heads = False
             outputs = small(images)
@@ -195,7 +180,7 @@ def test_the_semantic_head_is_for_training_alone(small):
     assert len(calls) == 1
     assert outputs.semantic == ()
     assert set(small.loss(outputs, [truth(square(96, (10, 10, 30)), [1])])) == {"class", "box", "mask"}
-    assert small.decode(outputs, [(90, 96)]) == small.decode(trained, [(90, 96)])
+    assert small.decode(outputs, [(90, 96)]) == small.decode(training_outputs, [(90, 96)])
 
 
 def test_what_shapes_anchors_and_targets_is_saved_and_loaded(tmp_path):

@@ -1,4 +1,4 @@
-"""YOLACT beside what its authors' code gave: outputs, objects, targets, losses (tests/golden/record_yolact.py)."""
+"""YOLACT compared with its authors' code: outputs, objects, targets, losses (tests/golden/record_yolact.py)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", params=RECORDS, ids=lambda path: path.stem.removeprefix("yolact_"))
 def case(request):
-    """What is recorded, our model with their weights, and what it says of the image."""
+    """The record, our model with their weights, and its outputs for the image."""
     record = json.loads(request.param.read_text("utf-8"))
     model = pixelwise.create("yolact", variant="authors", **record["create"]).eval()
     theirs = tamed(state_dict(record["shapes"]), record["factor"])
@@ -39,14 +39,14 @@ def truth_of(model, name: str, side: int) -> Segmentation:
     return Segmentation(model.classes, labels, masks=masks, crowd=crowd)
 
 
-def test_what_the_network_says(case):
+def test_outputs(case):
     record, _, outputs = case
     side = record["create"]["size"]
     middle, sides = (
         (outputs.anchors[:, :2] + outputs.anchors[:, 2:]) / 2,
         outputs.anchors[:, 2:] - outputs.anchors[:, :2],
     )
-    found = {
+    actual = {
         "loc": outputs.boxes,
         "conf": outputs.logits,
         "mask": outputs.coefficients,
@@ -55,49 +55,49 @@ def test_what_the_network_says(case):
         "segm": outputs.semantic[0],
     }
     assert len(outputs.anchors) == record["priors"]
-    for key, wanted in record["outputs"].items():
-        assert sixteen(found[key].contiguous()) == pytest.approx(wanted, abs=1e-5 * max(1, *map(abs, wanted))), key
+    for key, expected in record["outputs"].items():
+        assert sixteen(actual[key].contiguous()) == pytest.approx(expected, abs=1e-5 * max(1, *map(abs, expected))), key
 
 
-def test_the_objects(case):
+def test_objects(case):
     record, model, outputs = case
     side = record["create"]["size"]
-    for name, wanted in record["objects"].items():
+    for name, expected in record["objects"].items():
         size = tuple(map(int, name.split("x")))
-        found = model.detect(outputs, 0)
-        assert found.labels.tolist() == wanted["labels"]
-        torch.testing.assert_close(found.scores, torch.tensor(wanted["scores"]), atol=1e-5, rtol=0)
+        actual = model.detect(outputs, 0)
+        assert actual.labels.tolist() == expected["labels"]
+        torch.testing.assert_close(actual.scores, torch.tensor(expected["scores"]), atol=1e-5, rtol=0)
         scale = torch.tensor([size[1], size[0]] * 2) / side
-        boxes = torch.minimum((found.boxes * scale).clamp(min=0), torch.tensor([size[1], size[0]] * 2))
-        torch.testing.assert_close(boxes, torch.tensor(wanted["boxes"]), atol=1e-3, rtol=0)
-        whole = torch.zeros(len(found.boxes), *size)
-        soft = soft_masks(outputs.prototypes[0], found.coefficients, found.boxes, size, (side, side), (side, side))
+        boxes = torch.minimum((actual.boxes * scale).clamp(min=0), torch.tensor([size[1], size[0]] * 2))
+        torch.testing.assert_close(boxes, torch.tensor(expected["boxes"]), atol=1e-3, rtol=0)
+        whole = torch.zeros(len(actual.boxes), *size)
+        soft = soft_masks(outputs.prototypes[0], actual.coefficients, actual.boxes, size, (side, side), (side, side))
         for mask, (part, (x, y)) in zip(whole, soft, strict=True):
             mask[y : y + part.shape[0], x : x + part.shape[1]] = part
-        torch.testing.assert_close(whole.mean((1, 2)), torch.tensor(wanted["means"]), atol=1e-5, rtol=0)
-        assert sixteen(whole.sum(0)) == pytest.approx(wanted["soft"], abs=1e-4)
+        torch.testing.assert_close(whole.mean((1, 2)), torch.tensor(expected["means"]), atol=1e-5, rtol=0)
+        assert sixteen(whole.sum(0)) == pytest.approx(expected["soft"], abs=1e-4)
         (result,) = model.decode(outputs, [size])
-        assert (result.size, result.labels.tolist()) == (size, wanted["labels"])
-        assert (result.areas() - torch.tensor(wanted["areas"])).abs().max() <= 1
+        assert (result.size, result.labels.tolist()) == (size, expected["labels"])
+        assert (result.areas() - torch.tensor(expected["areas"])).abs().max() <= 1
         assert torch.equal(result.masks.dense(), whole > 0.5)
 
 
-def test_the_targets_and_the_losses(case):
+def test_targets_and_losses(case):
     record, model, outputs = case
     side = record["create"]["size"]
     model.max_masks = MOST_MASKS
     names = {"class": "C", "box": "B", "mask": "M", "semantic": "S"}
-    for name, wanted in record["losses"].items():
+    for name, expected in record["losses"].items():
         truth = truth_of(model, name, side)
         targets = assign_targets(outputs.anchors, truth)
         positive = (targets.labels > 0).nonzero().flatten()
-        assert positive.tolist() == wanted["positive"], name
-        assert targets.owner[positive].tolist() == wanted["owner"], name
-        assert (targets.labels < 0).nonzero().flatten().tolist() == wanted["neutral"], name
+        assert positive.tolist() == expected["positive"], name
+        assert targets.owner[positive].tolist() == expected["owner"], name
+        assert (targets.labels < 0).nonzero().flatten().tolist() == expected["neutral"], name
         torch.manual_seed(0)
         parts = model.loss(outputs, [truth])
         for ours, theirs in names.items():
-            assert parts[ours].item() == pytest.approx(wanted["losses"][theirs], rel=1e-4), (name, ours)
+            assert parts[ours].item() == pytest.approx(expected["losses"][theirs], rel=1e-4), (name, ours)
 
 
 def test_without_objects_only_the_semantic_loss_is_left(case):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import exit_codes, values
 from ..checks import check_data
-from ..data_options import add_masks, reading_of
+from ..data_options import RECOGNISED, add_reading, reading_of
 from ..parser import UsageError
 
 SUMMARY = "build panoptic data from class masks, objects or both, and show their conflicts"
@@ -37,10 +37,7 @@ def add_flags(parser: ArgumentParser) -> None:
     group.add_argument(
         "--smallest", type=values.whole(0), default=0, metavar="PIXELS", help=f"{smallest} (default: %(default)s)"
     )
-    reading = parser.add_argument_group("reading the data", "recognised from the files where a flag is not given")
-    classes = "names of the classes, in the order of their values: background,cell (default: recognised)"
-    reading.add_argument("--classes", metavar="A,B,…", help=classes)
-    add_masks(reading)
+    add_reading(parser, RECOGNISED)
 
 
 def run(options: Namespace) -> int:

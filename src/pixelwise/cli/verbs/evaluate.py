@@ -9,9 +9,9 @@ from argparse import ArgumentParser, Namespace
 from .. import exit_codes
 from ..chain_options import add_chain, chain_of, check_chain
 from ..checks import check_data
-from ..data_options import add_data, open_as_trained
+from ..data_options import TRAINED, add_data, add_reading, open_as_trained
 from ..flags import add_boundary, add_json, add_out
-from ..model_options import add_model, add_score_threshold, check_model, make_predictor
+from ..model_options import add_model, add_prediction, add_score_threshold, check_model, make_predictor
 
 SUMMARY = "score a model on images with masks that it has not seen"
 USAGE = "pixelwise evaluate --model CHECKPOINT --data FOLDER [flags]"
@@ -23,12 +23,14 @@ EXAMPLES = (
 
 def add_flags(parser: ArgumentParser) -> None:
     """Add the flags of the command."""
+    add_model(parser)
     add_data(parser, "val")
     add_out(parser, "runs/evaluate")
     add_json(parser, "scores")
     add_boundary(parser, None)
-    add_model(parser)
-    add_score_threshold(parser, "all objects, as average precision ranks them itself")
+    add_score_threshold(parser, "none, as average precision ranks all objects")
+    add_reading(parser, TRAINED)
+    add_prediction(parser)
     add_chain(parser)
 
 

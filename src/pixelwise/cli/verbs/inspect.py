@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from .. import exit_codes, values
 from ..checks import check_data
-from ..data_options import EVERYTHING, add_data, reading_of, split_of
+from ..data_options import EVERYTHING, RECOGNISED, add_data, add_reading, reading_of, split_of
 from ..flags import add_json, add_out
 from ..known_names import AUGMENTATIONS
 
@@ -28,6 +28,7 @@ def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--augment", type=values.one_of(AUGMENTATIONS), default="default", metavar="NAME", help=augment)
     add_out(parser, "runs/inspect")
     add_json(parser, "findings")
+    add_reading(parser, RECOGNISED)
 
 
 def run(options: Namespace) -> int:

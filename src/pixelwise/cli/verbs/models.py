@@ -6,8 +6,10 @@ import dataclasses
 import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
+from ...console import text_table
 from ...ops.names import suggest
 from .. import exit_codes, values
 from ..checks import check_class_files
@@ -39,7 +41,7 @@ def add_flags(parser: ArgumentParser) -> None:
     size = "image size to count for: 512, or 512x1024, height first (default: 512)"
     parser.add_argument("--size", type=values.image_size, default=(512, 512), metavar="HEIGHTxWIDTH", help=size)
     number = f"number of classes (default: {DEFAULT_CLASSES}; for panoptic methods the classes of COCO panoptic)"
-    parser.add_argument("--num-classes", type=values.whole(2), metavar="N", help=number)
+    parser.add_argument("--num-classes", type=values.whole(1), metavar="N", help=number)
     add_json(parser, "summary")
     group = parser.add_argument_group("model")
     add_constructor(group)
@@ -70,11 +72,11 @@ def _list_all() -> None:
     from ...weights.published import PRESETS
 
     print("methods (pixelwise models NAME counts layers, parameters and multiply-adds):\n")
-    for name, model in MODELS.items():
-        print(f"  {name:14s} {model.task:9s} {(model.__doc__ or '').splitlines()[0]}")
+    methods = [(name, model.task, (model.__doc__ or "").splitlines()[0]) for name, model in MODELS.items()]
+    print(indent(text_table(methods, left={0, 1, 2}), "  "))
     print("\npublished checkpoints with their publishers' scores (load, create and --model take the name):\n")
-    for name, preset in PRESETS.items():
-        print(f"  {name:46s} {_place(preset):12s} {preset.score}; {preset.licence}")
+    presets = [(name, _place(preset), f"{preset.score}; {preset.licence}") for name, preset in PRESETS.items()]
+    print(indent(text_table(presets, left={0, 1, 2}), "  "))
 
 
 def _place(preset: Preset) -> str:
@@ -89,8 +91,7 @@ def _place(preset: Preset) -> str:
 def _show_source(name: str) -> None:
     from ...weights.published import PRESETS
 
-    for key, value in dataclasses.asdict(PRESETS[name]).items():
-        print(f"{key:10s} {value}")
+    print(text_table([(key, str(value)) for key, value in dataclasses.asdict(PRESETS[name]).items()], left={0, 1}))
 
 
 def _summarize(options: Namespace) -> None:

@@ -9,7 +9,7 @@ from ..chain_options import add_chain, chain_of, check_chain
 from ..checks import check_sources
 from ..flags import add_out
 from ..known_names import RESULT_FORMATS
-from ..model_options import add_model, add_score_threshold, check_model, make_predictor
+from ..model_options import add_model, add_prediction, add_score_threshold, check_model, make_predictor
 
 SUMMARY = "write masks, overlays and tables for images"
 USAGE = "pixelwise predict --model CHECKPOINT --source IMAGES [IMAGES …] [flags]"
@@ -26,12 +26,13 @@ FORMATS = """overlay (image with the result drawn on it), class-map (PNG of clas
 
 def add_flags(parser: ArgumentParser) -> None:
     """Add the flags of the command."""
+    add_model(parser)
     source = "images, folders or patterns like 'new/*.tif'"
     parser.add_argument("--source", required=True, nargs="+", metavar="IMAGES", help=source)
     parser.add_argument("--write", type=values.some_of(RESULT_FORMATS), metavar="FORMAT,…", help=FORMATS)
     add_out(parser, "runs/predict")
-    add_model(parser)
     add_score_threshold(parser, "0.3")
+    add_prediction(parser)
     add_chain(parser)
 
 

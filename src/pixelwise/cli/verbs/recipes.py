@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
+from ...console import text_table
 from ...ops.names import suggest
 from ...training.recipes import file_of, recipes
 from .. import exit_codes
@@ -22,8 +23,7 @@ def run(options: Namespace) -> int:
     """Run the command; return its exit code."""
     known = recipes()
     if options.name is None:
-        for name, text in known.items():
-            print(f"{name:28s} {text}")
+        print(text_table(list(known.items()), left={0, 1}))
         print("\npixelwise train --recipe NAME --data FOLDER trains with one of them; flags win over it")
         return exit_codes.DONE
     if options.name not in known:

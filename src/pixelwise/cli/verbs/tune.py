@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 
 from .. import exit_codes, values
 from ..checks import check_data
-from ..data_options import add_data, open_as_trained
+from ..data_options import TRAINED, add_data, add_reading, open_as_trained
 from ..flags import add_boundary
-from ..model_options import add_model, check_model, make_predictor
+from ..model_options import add_model, add_prediction, check_model, make_predictor
 
 SUMMARY = "search for post-processing that raises the score, and keep it in the checkpoint"
 USAGE = "pixelwise tune --model CHECKPOINT --data FOLDER [flags]"
@@ -23,6 +23,7 @@ FEWEST_IMAGES = 4
 
 def add_flags(parser: ArgumentParser) -> None:
     """Add the flags of the command."""
+    add_model(parser)
     add_data(parser, "val")
     parser.add_argument("--dry-run", action="store_true", help="report only, and leave the checkpoint as it is")
     group = parser.add_argument_group("search")
@@ -34,8 +35,9 @@ def add_flags(parser: ArgumentParser) -> None:
     group.add_argument("--images", type=values.whole(FEWEST_IMAGES), default=60, metavar="N", help=images)
     seed = "seed of every random draw (default: %(default)s)"
     group.add_argument("--seed", type=values.whole(0), default=0, metavar="N", help=seed)
-    add_boundary(parser, 2)
-    add_model(parser)
+    add_boundary(group, 2)
+    add_reading(parser, TRAINED)
+    add_prediction(parser)
 
 
 def run(options: Namespace) -> int:

@@ -7,11 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ...ops.rename_table import Table
-
-_LEVELS = range(4)
-_MASK_CONVS = range(4)
-_BOX_CONVS = range(4)
+from ...ops.rename_table import Table, rows
 
 _RESNET152_BLOCKS = {2: 3, 3: 8, 4: 36, 5: 3}
 """Number of blocks of each stage of a ResNet-152, the deepest."""
@@ -21,38 +17,25 @@ _PREDICTORS = {
     "roi_heads.box_predictor.bbox_pred.": "boxes.head.deltas.",
 }
 
+# The longest name that fits counts: newer files have two numbers, older ones the first alone.
+_FIRST = {
+    **rows("backbone.fpn.inner_blocks.{k}.{newer}", "fpn.lateral.{k}.", k=range(4), newer=("", "0.")),
+    **rows("backbone.fpn.layer_blocks.{k}.{newer}", "fpn.output.{k}.", k=range(4), newer=("", "0.")),
+    **rows("rpn.head.conv.{newer}", "proposals.convs.0.", newer=("", "0.0.")),
+    "roi_heads.box_head.fc6.": "boxes.full.0.",
+    "roi_heads.box_head.fc7.": "boxes.full.1.",
+    **rows("roi_heads.mask_head.{k}.0.", "masks.convs.{k}.0.", k=range(4)),
+    **rows("roi_heads.mask_head.mask_fcn{k}.", "masks.convs.{k}.0.", k={1: 0, 2: 1, 3: 2, 4: 3}),
+}
 
-def _first_version() -> dict[str, str]:
-    """The branches of torchvision's first version; the longest name counts, and older files have shorter ones."""
-    names = {
-        "rpn.head.conv.": "proposals.convs.0.",
-        "rpn.head.conv.0.0.": "proposals.convs.0.",
-        "roi_heads.box_head.fc6.": "boxes.full.0.",
-        "roi_heads.box_head.fc7.": "boxes.full.1.",
-    }
-    for k in _LEVELS:
-        for suffix in ("", "0."):
-            names[f"backbone.fpn.inner_blocks.{k}.{suffix}"] = f"fpn.lateral.{k}."
-            names[f"backbone.fpn.layer_blocks.{k}.{suffix}"] = f"fpn.output.{k}."
-    for k in _MASK_CONVS:
-        names[f"roi_heads.mask_head.{k}.0."] = f"masks.convs.{k}.0."
-        names[f"roi_heads.mask_head.mask_fcn{k + 1}."] = f"masks.convs.{k}.0."
-    return names
-
-
-def _second_version() -> dict[str, str]:
-    """The branches of torchvision's second version, with batch normalisation."""
-    names = {"roi_heads.box_head.5.": "boxes.full.0."}
-    for k in _LEVELS:
-        names[f"backbone.fpn.inner_blocks.{k}."] = f"fpn.lateral.{k}."
-        names[f"backbone.fpn.layer_blocks.{k}."] = f"fpn.output.{k}."
-    for k in range(2):
-        names[f"rpn.head.conv.{k}.0."] = f"proposals.convs.{k}."
-    for k in _BOX_CONVS:
-        names[f"roi_heads.box_head.{k}."] = f"boxes.convs.{k}."
-    for k in _MASK_CONVS:
-        names[f"roi_heads.mask_head.{k}."] = f"masks.convs.{k}."
-    return names
+_SECOND = {
+    **rows("backbone.fpn.inner_blocks.{k}.", "fpn.lateral.{k}.", k=range(4)),
+    **rows("backbone.fpn.layer_blocks.{k}.", "fpn.output.{k}.", k=range(4)),
+    **rows("rpn.head.conv.{k}.0.", "proposals.convs.{k}.", k=range(2)),
+    **rows("roi_heads.box_head.{k}.", "boxes.convs.{k}.", k=range(4)),
+    "roi_heads.box_head.5.": "boxes.full.0.",
+    **rows("roi_heads.mask_head.{k}.", "masks.convs.{k}.", k=range(4)),
+}
 
 
 def _torchvision(variant: str, branches: dict[str, str]) -> Table:
@@ -77,10 +60,10 @@ def _torchvision(variant: str, branches: dict[str, str]) -> Table:
     )
 
 
-TORCHVISION = _torchvision("torchvision", _first_version())
+TORCHVISION = _torchvision("torchvision", _FIRST)
 """torchvision's maskrcnn_resnet50_fpn, with its newer and its older names."""
 
-TORCHVISION_V2 = _torchvision("torchvision_v2", _second_version())
+TORCHVISION_V2 = _torchvision("torchvision_v2", _SECOND)
 """torchvision's maskrcnn_resnet50_fpn_v2."""
 
 
@@ -90,45 +73,26 @@ def _detectron2_resnet() -> dict[str, str]:
         "backbone.bottom_up.stem.conv1.": "backbone.net.conv1.",
         "backbone.bottom_up.stem.conv1.norm.": "backbone.net.bn1.",
     }
-    for stage, blocks in _RESNET152_BLOCKS.items():
-        for block in range(blocks):
-            theirs, ours = f"backbone.bottom_up.res{stage}.{block}.", f"backbone.net.layer{stage - 1}.{block}."
-            names[f"{theirs}shortcut."] = f"{ours}downsample.0."
-            names[f"{theirs}shortcut.norm."] = f"{ours}downsample.1."
-            for k in (1, 2, 3):
-                names[f"{theirs}conv{k}."] = f"{ours}conv{k}."
-                names[f"{theirs}conv{k}.norm."] = f"{ours}bn{k}."
-    return names
-
-
-def _detectron2_branches() -> dict[str, str]:
-    """The pyramid and the branches of detectron2."""
-    names = {
-        "proposal_generator.rpn_head.conv.": "proposals.convs.0.",
-        "proposal_generator.rpn_head.objectness_logits.": "proposals.objectness.",
-        "proposal_generator.rpn_head.anchor_deltas.": "proposals.deltas.",
-        "roi_heads.box_head.fc1.": "boxes.full.0.",
-        "roi_heads.box_head.fc2.": "boxes.full.1.",
-        **_PREDICTORS,
-        "roi_heads.mask_head.deconv.": "masks.up.",
-        "roi_heads.mask_head.predictor.": "masks.head.",
+    layers = {
+        **rows("conv{k}.", "conv{k}.", k=(1, 2, 3)),
+        **rows("conv{k}.norm.", "bn{k}.", k=(1, 2, 3)),
+        "shortcut.": "downsample.0.",
+        "shortcut.norm.": "downsample.1.",
     }
-    for k in _LEVELS:
-        names[f"backbone.fpn_lateral{k + 2}."] = f"fpn.lateral.{k}."
-        names[f"backbone.fpn_output{k + 2}."] = f"fpn.output.{k}."
-    for k in _MASK_CONVS:
-        names[f"roi_heads.mask_head.mask_fcn{k + 1}."] = f"masks.convs.{k}.0."
+    for stage, blocks in _RESNET152_BLOCKS.items():
+        theirs, ours = f"backbone.bottom_up.res{stage}", f"backbone.net.layer{stage - 1}"
+        names |= rows(f"{theirs}.{{block}}.{{layer}}", f"{ours}.{{block}}.{{layer}}", block=range(blocks), layer=layers)
     return names
 
 
-def _background_first(rows: Tensor) -> Tensor:
+def _background_first(values: Tensor) -> Tensor:
     """Move the background from the last row to the first: (C, …) → (C, …)."""
-    return rows.roll(1, 0)
+    return values.roll(1, 0)
 
 
-def _after_zeros(number: int, rows: Tensor) -> Tensor:
+def _after_zeros(number: int, values: Tensor) -> Tensor:
     """Prepend rows of zeros for the background, which has no box and no mask: (n, …) → (number + n, …)."""
-    return torch.cat([rows.new_zeros(number, *rows.shape[1:]), rows])
+    return torch.cat([values.new_zeros(number, *values.shape[1:]), values])
 
 
 DETECTRON2 = Table(
@@ -139,7 +103,20 @@ DETECTRON2 = Table(
         "which is never opened here: where detectron2 is installed, build the model, load the file with its "
         "DetectionCheckpointer and torch.save(model.state_dict(), 'model.pth')"
     ),
-    prefixes={**_detectron2_resnet(), **_detectron2_branches()},
+    prefixes={
+        **_detectron2_resnet(),
+        **rows("backbone.fpn_lateral{k}.", "fpn.lateral.{k}.", k={2: 0, 3: 1, 4: 2, 5: 3}),
+        **rows("backbone.fpn_output{k}.", "fpn.output.{k}.", k={2: 0, 3: 1, 4: 2, 5: 3}),
+        "proposal_generator.rpn_head.conv.": "proposals.convs.0.",
+        "proposal_generator.rpn_head.objectness_logits.": "proposals.objectness.",
+        "proposal_generator.rpn_head.anchor_deltas.": "proposals.deltas.",
+        "roi_heads.box_head.fc1.": "boxes.full.0.",
+        "roi_heads.box_head.fc2.": "boxes.full.1.",
+        **_PREDICTORS,
+        **rows("roi_heads.mask_head.mask_fcn{k}.", "masks.convs.{k}.0.", k={1: 0, 2: 1, 3: 2, 4: 3}),
+        "roi_heads.mask_head.deconv.": "masks.up.",
+        "roi_heads.mask_head.predictor.": "masks.head.",
+    },
     dropped={"pixel_": "its normalisation", "proposal_generator.anchor_generator.": "its anchors"},
     demands={"variant": "detectron2", "class_agnostic": False},
     changes={

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...ops.rename_table import Table
+from ...ops.rename_table import Table, rows
 
 _MAX_CONVS = 7
+_CONV_AND_NORM = {"conv": 0, "gn": 1}
 _DEFORMABLE = "ResNets without deformable convolutions (the files whose names have no DCN)"
 
 
@@ -77,39 +78,31 @@ class _Library:
                 f"{self.head}{self.kernel_output}.": "filters.",
                 f"{self.head}{self.category_output}.": "head.",
                 **self._mask_features(),
-                **_conv_and_norm(f"{self.features}{self.feature_output}", "features.project"),
             },
         )
 
     def _tower(self, theirs: str, ours: str) -> dict[str, str]:
         """The convolutions of a branch."""
-        names = {}
-        for n in range(_MAX_CONVS):
-            names.update(_conv_and_norm(f"{self.head}{theirs}.{n}", f"{ours}.{n}"))
-        return names
+        return rows(
+            f"{self.head}{theirs}.{{n}}.{{layer}}.",
+            f"{ours}.{{n}}.{{layer}}.",
+            n=range(_MAX_CONVS),
+            layer=_CONV_AND_NORM,
+        )
 
     def _mask_features(self) -> dict[str, str]:
         """SOLOv2's mask features: one convolution of P2 and of P3, two of P4, three of P5."""
-        names = {}
+        names = rows(
+            f"{self.features}{self.feature_output}.{{layer}}.", "features.project.{layer}.", layer=_CONV_AND_NORM
+        )
         for level, convs in enumerate((1, 1, 2, 3)):
-            for n in range(convs):
-                theirs = f"{self.features}convs_all_levels.{level}.conv{n}"
-                names.update(_conv_and_norm(theirs, f"features.levels.{level}.{n}"))
+            names |= rows(
+                f"{self.features}convs_all_levels.{level}.conv{{n}}.{{layer}}.",
+                f"features.levels.{level}.{{n}}.{{layer}}.",
+                n=range(convs),
+                layer=_CONV_AND_NORM,
+            )
         return names
-
-
-def _conv_and_norm(theirs: str, ours: str) -> dict[str, str]:
-    """A convolution and its group normalisation."""
-    return {f"{theirs}.conv.": f"{ours}.0.", f"{theirs}.gn.": f"{ours}.1."}
-
-
-def _pyramid() -> dict[str, str]:
-    """The feature pyramid."""
-    names = {}
-    for n in range(4):
-        names[f"neck.lateral_convs.{n}.conv."] = f"fpn.lateral.{n}."
-        names[f"neck.fpn_convs.{n}.conv."] = f"fpn.output.{n}."
-    return names
 
 
 def _table(architecture: str, arguments: str, heads: Mapping[str, str]) -> Table:
@@ -117,7 +110,12 @@ def _table(architecture: str, arguments: str, heads: Mapping[str, str]) -> Table
     return Table(
         architecture,
         made_by=f"pixelwise.create('{architecture}', backbone=…, {arguments}), {_DEFORMABLE}",
-        prefixes={"backbone.": "backbone.net.", **_pyramid(), **heads},
+        prefixes={
+            "backbone.": "backbone.net.",
+            **rows("neck.lateral_convs.{n}.conv.", "fpn.lateral.{n}.", n=range(4)),
+            **rows("neck.fpn_convs.{n}.conv.", "fpn.output.{n}.", n=range(4)),
+            **heads,
+        },
         dropped={},
     )
 
