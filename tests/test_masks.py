@@ -67,8 +67,8 @@ def test_run_lengths_there_and_back():
 
 
 def test_run_lengths_of_the_documentation_of_coco():
-    found = Masks.from_dense(torch.tensor([[[0, 1, 1], [0, 1, 0]], [[1, 0, 0], [0, 0, 0]]]).bool())
-    assert [found.lengths(0), found.lengths(1)] == [[2, 3, 1], [0, 1, 5]]
+    masks = Masks.from_dense(torch.tensor([[[0, 1, 1], [0, 1, 0]], [[1, 0, 0], [0, 0, 0]]]).bool())
+    assert [masks.lengths(0), masks.lengths(1)] == [[2, 3, 1], [0, 1, 5]]
 
 
 @pytest.mark.parametrize("runs", [[2, 0, 0, 3, 1], [2, 1, 0, 1, 0, 1, 1], [2, 3, 1, 0, 0, 0], [0, 0, 2, 3, 1]])
@@ -93,8 +93,8 @@ def test_planes_hold_every_mask_once():
 
 def test_ids_are_taken_apart():
     ids = torch.tensor([[1, 1, 3], [2, 1, 3], [2, 0, 1]], dtype=torch.int32)
-    found = Masks.from_ids([ids], 4, (3, 3))
-    assert torch.equal(found.dense(), torch.stack([ids == n for n in (1, 2, 3, 4)]))
+    masks = Masks.from_ids([ids], 4, (3, 3))
+    assert torch.equal(masks.dense(), torch.stack([ids == n for n in (1, 2, 3, 4)]))
     assert len(Masks.from_ids([], 0, (3, 3))) == 0
 
 
@@ -139,9 +139,9 @@ def places(length, first, end, step, before, after, back=False):
 def test_sampled_as_every_mask_would_be(rows, columns):
     rows, columns = places(37, *rows), places(53, *columns)
     expected = DENSE.numpy()[:, rows][:, :, columns] & (rows >= 0)[:, None] & (columns >= 0)
-    found = MASKS.sampled(rows, columns)
-    assert found.size == (len(rows), len(columns))
-    assert found == Masks.from_dense(torch.from_numpy(expected))
+    masks = MASKS.sampled(rows, columns)
+    assert masks.size == (len(rows), len(columns))
+    assert masks == Masks.from_dense(torch.from_numpy(expected))
 
 
 @pytest.mark.parametrize("size", [(37, 53), (20, 30), (1, 1), (5, 53)])

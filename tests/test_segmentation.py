@@ -21,37 +21,37 @@ def masks(*rectangles: tuple[int, int, int, int], size: tuple[int, int] = (6, 8)
 
 
 def test_class_map_there_and_back():
-    found = Segmentation.from_class_map(MAP, CLASSES)
-    assert found.labels.tolist() == [0, 1, 2]
-    assert torch.equal(found.class_map(), MAP.to(torch.uint8))
-    assert found.areas().tolist() == [2, 2, 2]
-    assert found.boxes().tolist() == [[0, 0, 2, 1], [2, 0, 3, 2], [0, 1, 2, 2]]
-    assert found.size == (2, 4)
-    assert found == Segmentation.from_class_map(MAP.to(torch.uint8), CLASSES)
+    segmentation = Segmentation.from_class_map(MAP, CLASSES)
+    assert segmentation.labels.tolist() == [0, 1, 2]
+    assert torch.equal(segmentation.class_map(), MAP.to(torch.uint8))
+    assert segmentation.areas().tolist() == [2, 2, 2]
+    assert segmentation.boxes().tolist() == [[0, 0, 2, 1], [2, 0, 3, 2], [0, 1, 2, 2]]
+    assert segmentation.size == (2, 4)
+    assert segmentation == Segmentation.from_class_map(MAP.to(torch.uint8), CLASSES)
 
 
 def test_masks_may_overlap_and_the_best_lies_on_top():
-    found = Segmentation(
+    segmentation = Segmentation(
         CLASSES, torch.tensor([1, 2]), torch.tensor([0.9, 0.4]), masks=masks((0, 0, 4, 3), (2, 1, 6, 5))
     )
-    assert found.areas().tolist() == [12, 16]
-    assert found.panoptic_map()[1, 3] == 1
-    assert found.class_map()[4, 5] == 2
-    assert found.class_map()[5, 7] == 0, "what no mask covers is background"
-    assert found.mask(1).sum() == 16
+    assert segmentation.areas().tolist() == [12, 16]
+    assert segmentation.panoptic_map()[1, 3] == 1
+    assert segmentation.class_map()[4, 5] == 2
+    assert segmentation.class_map()[5, 7] == 0, "what no mask covers is background"
+    assert segmentation.mask(1).sum() == 16
 
 
 def test_uncovered_pixels_are_void_without_a_background():
-    found = Segmentation(Classes(("cell",)), torch.tensor([0]), masks=masks((0, 0, 1, 1)))
-    assert found.class_map()[5, 7] == 255
+    segmentation = Segmentation(Classes(("cell",)), torch.tensor([0]), masks=masks((0, 0, 1, 1)))
+    assert segmentation.class_map()[5, 7] == 255
 
 
 def test_select_renumbers():
-    found = Segmentation.from_class_map(MAP, CLASSES)
-    kept = found.select(torch.tensor([False, True, True]))
+    segmentation = Segmentation.from_class_map(MAP, CLASSES)
+    kept = segmentation.select(torch.tensor([False, True, True]))
     assert kept.labels.tolist() == [1, 2]
     assert torch.equal(kept.class_map(), torch.tensor([[255, 255, 1, 255], [2, 2, 1, 255]], dtype=torch.uint8))
-    assert found.select(torch.tensor([2, 0])).labels.tolist() == [2, 0]
+    assert segmentation.select(torch.tensor([2, 0])).labels.tolist() == [2, 0]
 
 
 def test_no_segment_at_all():
@@ -62,31 +62,31 @@ def test_no_segment_at_all():
 
 
 @pytest.mark.parametrize(
-    "found",
+    "segmentation",
     [
         Segmentation.from_class_map(MAP, CLASSES),
         Segmentation(CLASSES, torch.tensor([1, 2]), masks=masks((0, 0, 4, 3), (2, 1, 6, 5))),
     ],
     ids=["ids", "masks"],
 )
-def test_both_carriers_come_apart_as_masks(found):
-    separate = found.as_masks()
-    assert torch.equal(separate.dense(), torch.stack([found.mask(n) for n in range(len(found))]))
-    assert torch.equal(separate.areas(), found.areas())
-    assert found.to("cpu") == found
-    assert found != Segmentation(CLASSES, found.labels, masks=separate.dense().flip(0))
+def test_both_carriers_come_apart_as_masks(segmentation):
+    separate = segmentation.as_masks()
+    assert torch.equal(separate.dense(), torch.stack([segmentation.mask(n) for n in range(len(segmentation))]))
+    assert torch.equal(separate.areas(), segmentation.areas())
+    assert segmentation.to("cpu") == segmentation
+    assert segmentation != Segmentation(CLASSES, segmentation.labels, masks=separate.dense().flip(0))
 
 
 def test_masks_are_told_from_ids():
-    found = Segmentation.from_class_map(MAP, CLASSES)
-    assert found != Segmentation(CLASSES, found.labels, masks=found.as_masks())
-    assert dataclasses.replace(found, scores=found.scores / 2).ids is found.ids
+    segmentation = Segmentation.from_class_map(MAP, CLASSES)
+    assert segmentation != Segmentation(CLASSES, segmentation.labels, masks=segmentation.as_masks())
+    assert dataclasses.replace(segmentation, scores=segmentation.scores / 2).ids is segmentation.ids
 
 
 def test_immutable():
-    found = Segmentation.from_class_map(MAP, CLASSES)
+    segmentation = Segmentation.from_class_map(MAP, CLASSES)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        found.labels = torch.zeros(3)  # type: ignore[misc]
+        segmentation.labels = torch.zeros(3)  # type: ignore[misc]
 
 
 ONE = torch.tensor([1])

@@ -24,9 +24,9 @@ def test_arrays_of_all_shapes():
 @pytest.mark.filterwarnings("error")
 def test_arrays_that_cannot_be_written():
     made = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(2, 4, 3))
-    found = load_image(np.asarray(made))
-    assert torch.equal(found, load_image(made))
-    found[:] = 0
+    image = load_image(np.asarray(made))
+    assert torch.equal(image, load_image(made))
+    image[:] = 0
     assert np.asarray(made).max() == 23
 
 
