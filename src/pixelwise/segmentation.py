@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .classes import MAX_CLASSES, VOID, Classes
 from .masks import Masks
+from .types import Size
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -130,7 +131,7 @@ class Segmentation:
     __hash__ = None  # type: ignore[assignment]
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """Height and width of the image, pixels."""
         if self.masks is not None:
             return self.masks.size

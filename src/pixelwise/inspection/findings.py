@@ -135,7 +135,7 @@ def _describe_equal_images(groups: Sequence[Sequence[SurveyedImage]], where: str
 
 
 def _has_different_masks(group: Sequence[SurveyedImage]) -> bool:
-    # Masks with equal numbers of pixels of each class are taken for equal.
+    # Masks are not kept: those with equal numbers of pixels of each class count as equal.
     contents = {None if image.class_pixels is None else image.class_pixels.tobytes() for image in group}
     return len(contents) > 1
 

@@ -214,7 +214,7 @@ def _add_class_tables(page: Page, result: Inspection, images: list[SurveyedImage
         page.text(line)
 
     page.heading("Objects, by area in pixels")
-    page.text("Objects are the countable ones; where nothing is countable, the connected parts of each class.")
+    page.text("Objects are the countable ones; where nothing is countable, the connected components of each class.")
     rows = []
     for label, row in enumerate(result.classes):
         areas = object_areas_of(images, label)

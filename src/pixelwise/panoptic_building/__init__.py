@@ -1,1 +1,1 @@
-"""Panoptic data from semantic masks and instances."""
+"""Panoptic data from class masks and instances."""

@@ -1,4 +1,4 @@
-"""Build panoptic data from what people have: semantic masks, objects, or both; every contradiction is reported."""
+"""Build panoptic data from what people have: class masks, objects, or both; every contradiction is reported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Building:
         objects: the number of objects.
         rows: every conflict, and every image that was left out.
         page: the page that shows them; None where there are none.
-        approximate: whether the objects are connected components of semantic masks.
+        approximate: whether the objects are connected components of class masks.
     """
 
     out: Path
@@ -84,9 +84,9 @@ def build_panoptic(
     smallest: int = 0,
     reading: Mapping[str, Any] | None = None,
 ) -> Building:
-    """Write COCO panoptic data, built from semantic masks and objects of the same images, paired by name.
+    """Write COCO panoptic data, built from class masks and objects of the same images, paired by name.
 
-    An object wins over the semantic mask; where objects overlap, the smaller one lies on top, crowds below all. Where
+    An object wins over the class mask; where objects overlap, the smaller one lies on top, crowds below all. Where
     the mask says a thing and there is no object, pixels become void. Each class of stuff is one segment. Every
     contradiction is a line of `out/conflicts/conflicts.csv` and is drawn in `out/conflicts/SPLIT/NAME.jpg`;
     `out/conflicts/index.html` shows the worst. Images that lack a partner, differ in size or cannot be read are left
@@ -94,7 +94,7 @@ def build_panoptic(
 
     Args:
         out: the folder of the data; images are copied there.
-        semantic: semantic masks, in any format of `open_dataset`. Where there are no objects, the connected components
+        semantic: class masks, in any format of `open_dataset`. Where there are no objects, the connected components
             of the things are the objects, and the data are marked as approximate.
         instances: objects, in any format that has them. Where there are no masks, all else is background or void.
             Objects that are just "object", as those of label maps, get the thing that most of their pixels have in the
@@ -151,7 +151,7 @@ def _open_splits(source: Source, reading: Mapping[str, Any]) -> dict[str, Datase
 
 
 class _Partners:
-    """The images with objects that belong to images with semantic masks; both have one name, if not one folder.
+    """The images with objects that belong to images with class masks; both have one name, if not one folder.
 
     Args:
         data: the images with objects, or None where masks or objects are alone.
@@ -237,7 +237,7 @@ class _Work:
         """The panoptic ground truth of an image.
 
         Args:
-            truth: its semantic mask where there are masks, else its objects.
+            truth: its class mask where there are masks, else its objects.
             partner: the number of the image with its objects, where there are both.
         """
         if not self.builder.has_masks:

@@ -1,4 +1,4 @@
-"""The classes of panoptic ground truth that is built from semantic masks and objects."""
+"""The classes of panoptic ground truth that is built from class masks and objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NO_CLASS = -1
 """Stands for a class index where there is none: void in a mask, the background among the objects."""
 
 CLASS_FROM_MASK = -2
-"""Stands for the class index of an object whose class only the semantic mask tells."""
+"""Stands for the class index of an object whose class only the class mask tells."""
 
 UNNAMED_OBJECTS = two_classes("object", thing=True)
 """The classes of label maps whose objects have no class of their own."""
@@ -25,7 +25,7 @@ class ClassMapping:
 
     Attributes:
         classes: the classes of the result.
-        from_masks: for each class of the semantic masks its index in `classes`, or `NO_CLASS`; empty where there are
+        from_masks: for each class of the class masks its index in `classes`, or `NO_CLASS`; empty where there are
             no masks.
         from_objects: for each class of the objects its index in `classes`, or `NO_CLASS` or `CLASS_FROM_MASK`; empty
             where the connected components of the masks' things are the objects.
@@ -39,7 +39,7 @@ class ClassMapping:
 def map_classes(
     masks: Classes | None, objects: Classes | None, things: Sequence[str] = (), rest: str = "background"
 ) -> ClassMapping:
-    """Unite the classes of semantic masks and objects by their names.
+    """Unite the classes of class masks and objects by their names.
 
     Args:
         masks: the classes of the masks, where there are masks.

@@ -1,4 +1,4 @@
-"""Contradictions between the semantic mask and the objects of an image, or between two objects."""
+"""Contradictions between the class mask and the objects of an image, or between two objects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ConflictKind(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Conflict:
-    """A contradiction between the semantic mask and the objects of an image, or between two objects.
+    """A contradiction between the class mask and the objects of an image, or between two objects.
 
     Attributes:
         kind: what contradicts what.

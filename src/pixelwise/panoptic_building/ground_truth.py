@@ -1,6 +1,6 @@
-"""Combine the semantic mask and the objects of an image, from independent annotators, into panoptic ground truth.
+"""Combine the class mask and the objects of an image, from independent annotators, into panoptic ground truth.
 
-The rule: an object wins over the semantic mask; where objects overlap, the smaller one lies on top, crowds below all.
+The rule: an object wins over the class mask; where objects overlap, the smaller one lies on top, crowds below all.
 Where the mask says a thing and there is no object, nobody knows which object it is: the pixels become void. Each class
 of stuff is one segment.
 """
@@ -30,19 +30,19 @@ from .conflicts import (
 )
 
 RULE = (
-    "an object wins over the class mask; of objects that overlap the smaller lies on top, crowds below all; where the "
-    "mask says a thing and no object is, void; each class of stuff is one segment"
+    "an object wins over the class mask; of overlapping objects the smaller lies on top, crowds below all; where the "
+    "mask says a thing and there is no object, pixels are void; each class of stuff is one segment"
 )
 
 APPROXIMATE = (
-    "objects are the connected parts of class masks: those that touch are one, those that something hides a part of "
+    "objects are the connected components of class masks: objects that touch are one, objects that are partly hidden "
     "may be several"
 )
 
 
 @dataclass(frozen=True)
 class PanopticTruthBuilder:
-    """Makes panoptic ground truth from the semantic masks and the objects of images.
+    """Makes panoptic ground truth from the class masks and the objects of images.
 
     Attributes:
         mapping: the classes of the result, and what becomes of those of the masks and the objects.
@@ -79,7 +79,7 @@ class PanopticTruthBuilder:
 
     @property
     def has_masks(self) -> bool:
-        """True if there are semantic masks."""
+        """True if there are class masks."""
         return bool(self.mapping.from_masks)
 
     @property
@@ -91,7 +91,7 @@ class PanopticTruthBuilder:
         """Build the panoptic ground truth of one image.
 
         Args:
-            masks: its semantic mask, where there are masks.
+            masks: its class mask, where there are masks.
             objects: its objects, where there are objects.
 
         Returns:
