@@ -202,9 +202,12 @@ class Masks:
         Yields:
             (H, W) int32, n + 1 where mask n is, 0 elsewhere; each mask is in one plane, if it is not empty.
         """
-        # All masks that meet no other go into the first plane together, without a look at their pixels.
+        # All masks that overlap no other go into the first plane together, without a look at their pixels. In the order
+        # of their begins, a run overlaps a later one if it reaches into the next one, and an earlier one if any of
+        # those reaches into it.
         order = np.argsort(self._positions[:, 0], kind="stable")
-        mask, (begins, ends) = self._table[order, 0], self._positions[order].T
+        mask = self._table[order, 0]
+        begins, ends = self._positions[order].T
         overlaps = np.zeros(self.number, bool)
         overlaps[mask[:-1][ends[:-1] > begins[1:]]] = True
         overlaps[mask[1:][begins[1:] < np.maximum.accumulate(ends)[:-1]]] = True
@@ -265,11 +268,12 @@ class Masks:
         mask, column, first, end = self._table.T
         top, bottom = resample_intervals(rows, self.size[0], first, end)
         left, right = resample_intervals(columns, self.size[1], column, column + 1)
-        is_left = (top < bottom) & (left < right)
-        mask, top, bottom = mask[is_left], top[is_left], bottom[is_left]
+        remains = (top < bottom) & (left < right)
+        mask, top, bottom = mask[remains], top[remains], bottom[remains]
         # Where the image is enlarged, a column of it becomes several of the result.
-        run, new_column = expand_intervals(left[is_left], right[is_left])
-        return self._from_runs(mask[run], new_column, top[run], bottom[run], (self.number, (len(rows), len(columns))))
+        run, new_column = expand_intervals(left[remains], right[remains])
+        shape = self.number, (len(rows), len(columns))
+        return self._from_runs(mask[run], new_column, top[run], bottom[run], shape)
 
     def united(self, groups: Sequence[Sequence[int]]) -> Masks:
         """One mask for each group of masks: the union of their pixels."""
