@@ -27,7 +27,7 @@ from ..layers.backbone import Backbone
 from ..layers.normalize import Normalize
 from ..layers.resnet import dilate_first_blocks, stride_in_first_convolution
 from ..ops.pad import pad_to
-from ..ops.rename_table import Table
+from ..ops.rename_table import Table, rows
 from ..ops.resize import resize
 from ..segmentation import Segmentation
 from .base import SemanticModel, SemanticOutputs
@@ -126,8 +126,7 @@ class DeepLabV2(SemanticModel):
         return F.interpolate(target[:, None], size, mode="nearest-exact")[:, 0]
 
 
-_BLOCKS = {2: 3, 3: 4, 4: 23, 5: 3}  # of each stage, counted from the stem, which is their layer1
-_PARTS = {
+_CONVOLUTIONS = {
     "reduce.conv.": "conv1.",
     "reduce.bn.": "bn1.",
     "conv3x3.conv.": "conv2.",
@@ -138,19 +137,28 @@ _PARTS = {
     "shortcut.bn.": "downsample.1.",
 }
 
+
+def _stage(number: int, blocks: int) -> dict[str, str]:
+    """Stage 1 to 4 of ResNet-101; they count stages from the stem, which is their layer1, and blocks from 1."""
+    return rows(
+        f"base.layer{number + 1}.block{{block}}.{{part}}",
+        f"backbone.net.layer{number}.{{block}}.{{part}}",
+        block={block + 1: block for block in range(blocks)},
+        part=_CONVOLUTIONS,
+    )
+
+
 KAZUTO1011 = Table(
     architecture="deeplabv2",
     made_by="pixelwise.create('deeplabv2', num_classes=…), num_classes the length of base.aspp.c0.bias",
     prefixes={
         "base.layer1.conv1.conv.": "backbone.net.conv1.",
         "base.layer1.conv1.bn.": "backbone.net.bn1.",
-        **{
-            f"base.layer{stage}.block{block + 1}.{theirs}": f"backbone.net.layer{stage - 1}.{block}.{ours}"
-            for stage, blocks in _BLOCKS.items()
-            for block in range(blocks)
-            for theirs, ours in _PARTS.items()
-        },
-        **{f"base.aspp.c{n}.": f"head.branches.{n}." for n in range(4)},
+        **_stage(1, blocks=3),
+        **_stage(2, blocks=4),
+        **_stage(3, blocks=23),
+        **_stage(4, blocks=3),
+        **rows("base.aspp.c{n}.", "head.branches.{n}.", n=range(4)),
     },
     dropped={},
     demands={"backbone": None},

@@ -31,7 +31,7 @@ from ..layers.mobilenet import TorchvisionMobileNetV3, pad_before_blocks
 from ..layers.resnet import dilate_first_blocks, is_resnet, multi_grid
 from ..ops.names import suggest
 from ..ops.pad import pad_to
-from ..ops.rename_table import Table
+from ..ops.rename_table import Table, rows
 from ..ops.resize import resize
 from .base import SemanticModel, SemanticOutputs
 
@@ -225,7 +225,7 @@ PYRAMID = {
 """The pyramid, whose parts torchvision, VainF and smp call alike."""
 
 _CLASSIFIER = {
-    **{f"0.{theirs}": ours for theirs, ours in PYRAMID.items()},
+    **rows("0.{part}", "{part}", part=PYRAMID),
     "1.": "last.0.",
     "2.": "last.1.",
     "4.": "head.",
@@ -239,7 +239,7 @@ TORCHVISION = Table(
     ),
     prefixes={
         "backbone.": "backbone.net.",
-        **{f"classifier.{theirs}": ours for theirs, ours in _CLASSIFIER.items()},
+        **rows("classifier.{part}", "{part}", part=_CLASSIFIER),
         "aux_classifier.0.": "auxiliary.conv.0.",
         "aux_classifier.1.": "auxiliary.conv.1.",
         "aux_classifier.4.": "auxiliary.head.",
@@ -249,24 +249,39 @@ TORCHVISION = Table(
 )
 """torchvision's deeplabv3_resnet50, deeplabv3_resnet101 and deeplabv3_mobilenet_v3_large."""
 
-_REPEATS = (1, 2, 3, 4, 3, 3, 1)
-_PLACES = [f"{stage}.{block}" for stage, repeats in enumerate(_REPEATS) for block in range(repeats)]
-_FIRST = {"0.0.": "conv_dw.", "0.1.": "bn1.", "1.": "conv_pw.", "2.": "bn2."}
-_INVERTED = {"0.0.": "conv_pw.", "0.1.": "bn1.", "1.0.": "conv_dw.", "1.1.": "bn2.", "2.": "conv_pwl.", "3.": "bn3."}
+_MOBILENET_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
+"""Blocks of each stage of MobileNet v2."""
 
-VAINF_BACKBONE = {
-    "backbone.": "backbone.net.",
-    "backbone.low_level_features.0.0.": "backbone.net.conv_stem.",
-    "backbone.low_level_features.0.1.": "backbone.net.bn1.",
-    **{
-        f"backbone.{'low' if number < 4 else 'high'}_level_features.{number}.conv.{theirs}": (
-            f"backbone.net.blocks.{place}.{ours}"
-        )
-        for number, place in enumerate(_PLACES, 1)
-        for theirs, ours in (_FIRST if number == 1 else _INVERTED).items()
-    },
+_FIRST_BLOCK = {"0.0.": "conv_dw.", "0.1.": "bn1.", "1.": "conv_pw.", "2.": "bn2."}
+_OTHER_BLOCKS = {
+    "0.0.": "conv_pw.",
+    "0.1.": "bn1.",
+    "1.0.": "conv_dw.",
+    "1.1.": "bn2.",
+    "2.": "conv_pwl.",
+    "3.": "bn3.",
 }
-"""VainF's ResNets, as torchvision's; and its MobileNet v2, whose blocks are numbered through."""
+
+
+def _mobilenet_v2() -> dict[str, str]:
+    """VainF's MobileNet v2, whose blocks are numbered through, in two sequences that meet after the second stage."""
+    table = {
+        "backbone.low_level_features.0.0.": "backbone.net.conv_stem.",
+        "backbone.low_level_features.0.1.": "backbone.net.bn1.",
+    }
+    number = 1  # the stem is 0
+    for stage, blocks in enumerate(_MOBILENET_BLOCKS):
+        for block in range(blocks):
+            half = "low" if number < 4 else "high"
+            theirs = f"backbone.{half}_level_features.{number}.conv.{{part}}"
+            parts = _FIRST_BLOCK if number == 1 else _OTHER_BLOCKS
+            table |= rows(theirs, f"backbone.net.blocks.{stage}.{block}.{{part}}", part=parts)
+            number += 1
+    return table
+
+
+VAINF_BACKBONE = {"backbone.": "backbone.net.", **_mobilenet_v2()}
+"""VainF's ResNets, which are torchvision's, and its MobileNet v2."""
 
 VAINF = Table(
     architecture="deeplabv3",
@@ -276,7 +291,7 @@ VAINF = Table(
     ),
     prefixes={
         **VAINF_BACKBONE,
-        **{f"classifier.classifier.{theirs}": ours for theirs, ours in _CLASSIFIER.items()},
+        **rows("classifier.classifier.{part}", "{part}", part=_CLASSIFIER),
     },
     dropped={},
     demands={"variant": "vainf"},
@@ -300,8 +315,8 @@ SMP = Table(
     ),
     prefixes={
         **SMP_BACKBONE,
-        **{f"decoder.aspp.{theirs}": ours for theirs, ours in PYRAMID.items()},
-        **{f"decoder.0.{theirs}": ours for theirs, ours in PYRAMID.items()},  # older files
+        **rows("decoder.aspp.{part}", "{part}", part=PYRAMID),
+        **rows("decoder.0.{part}", "{part}", part=PYRAMID),  # older files
         "decoder.conv.": "last.0.",
         "decoder.1.": "last.0.",
         "decoder.bn.": "last.1.",

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from ..layers.auxiliary import AuxiliaryHead
 from ..layers.conv import conv_norm_relu, init_he, separable_conv_norm_relu
 from ..ops.names import suggest
-from ..ops.rename_table import Table
+from ..ops.rename_table import Table, rows
 from ..ops.resize import resize
 from . import deeplabv3
 from .base import SemanticModel, SemanticOutputs
@@ -180,7 +180,7 @@ VAINF = Table(
     prefixes={
         **VAINF_BACKBONE,
         "classifier.project.": "decoder.reduce.",
-        **{f"classifier.aspp.{theirs}": ours for theirs, ours in PYRAMID.items()},
+        **rows("classifier.aspp.{part}", "{part}", part=PYRAMID),
         "classifier.classifier.": "decoder.fuse.0.",
         "classifier.classifier.3.": "head.",
     },
@@ -197,7 +197,7 @@ SMP = Table(
     ),
     prefixes={
         **SMP_BACKBONE,
-        **{f"decoder.aspp.0.{theirs}": ours for theirs, ours in PYRAMID.items()},
+        **rows("decoder.aspp.0.{part}", "{part}", part=PYRAMID),
         "decoder.aspp.1.": "after.0.",
         "decoder.aspp.2.": "after.1.",
         "decoder.block1.": "decoder.reduce.",

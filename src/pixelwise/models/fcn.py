@@ -29,7 +29,7 @@ from ..layers.auxiliary import AuxiliaryHead
 from ..layers.backbone import Backbone
 from ..layers.vgg import VGG16
 from ..ops.pad import pad_to
-from ..ops.rename_table import Table
+from ..ops.rename_table import Table, rows
 from ..ops.resize import resize
 from .base import SemanticModel, SemanticOutputs
 
@@ -244,16 +244,22 @@ class FCNResNet(SemanticModel):
         return SemanticOutputs(logits, (resize(self.auxiliary(before), size)[..., :height, :width],))
 
 
-_VGG16 = {
-    f"conv{block + 1}_{number + 1}.": f"backbone.blocks.{block}.{2 * number}."
-    for block, convolutions in enumerate((2, 2, 3, 3, 3))
-    for number in range(convolutions)
-}
-_SCORES = {"score_fr.": "head.scores.0.", "score_pool4.": "head.scores.1.", "score_pool3.": "head.scores.2."}
+def _vgg16() -> dict[str, str]:
+    """conv1_1 to conv5_3 of Caffe's VGG16; in our blocks a ReLU stands between two convolutions."""
+    table = {}
+    for block, convolutions in enumerate((2, 2, 3, 3, 3)):
+        for number in range(convolutions):
+            table[f"conv{block + 1}_{number + 1}."] = f"backbone.blocks.{block}.{2 * number}."
+    return table
 
 
 def _wkentaro(architecture: str, upsamplings: Sequence[str]) -> Table:
-    """pytorch-fcn by wkentaro, and what it made of the authors' Caffe weights."""
+    """The names in wkentaro's pytorch-fcn, and in what it made of the authors' Caffe weights.
+
+    Args:
+        architecture: our name of the network.
+        upsamplings: their names of the transposed convolutions, from the coarsest on.
+    """
     return Table(
         architecture=architecture,
         made_by=(
@@ -261,10 +267,12 @@ def _wkentaro(architecture: str, upsamplings: Sequence[str]) -> Table:
             "with at_once=True for fcn8s-atonce; num_classes is the length of score_fr.bias"
         ),
         prefixes={
-            **_VGG16,
+            **_vgg16(),
             "fc6.": "backbone.fc6.",
             "fc7.": "backbone.fc7.",
-            **_SCORES,
+            "score_fr.": "head.scores.0.",
+            "score_pool4.": "head.scores.1.",
+            "score_pool3.": "head.scores.2.",
             **{f"{name}.": f"head.up.{number}.conv." for number, name in enumerate(upsamplings)},
         },
         dropped={"upscore": "a bilinear kernel, by formula here; learned=True takes theirs"},
@@ -279,6 +287,8 @@ WKENTARO = (
 )
 """One table for each of the three networks."""
 
+_TORCHVISION_HEAD = {"0.": "conv.0.", "1.": "conv.1.", "4.": "head."}
+
 TORCHVISION = Table(
     architecture="fcn_resnet",
     made_by=(
@@ -287,11 +297,8 @@ TORCHVISION = Table(
     ),
     prefixes={
         "backbone.": "backbone.net.",
-        **{
-            f"{theirs}.{a}.": f"{ours}.{b}."
-            for theirs, ours in (("classifier", "classifier"), ("aux_classifier", "auxiliary"))
-            for a, b in (("0", "conv.0"), ("1", "conv.1"), ("4", "head"))
-        },
+        **rows("classifier.{part}", "classifier.{part}", part=_TORCHVISION_HEAD),
+        **rows("aux_classifier.{part}", "auxiliary.{part}", part=_TORCHVISION_HEAD),
     },
     dropped={"aux_classifier.": "the auxiliary classifier, which a model made with auxiliary=False has not"},
     demands={"output_stride": 8},

@@ -26,7 +26,7 @@ from ..layers.batch_norm import PooledBatchNorm2d
 from ..layers.conv import conv_norm_relu
 from ..layers.resnet import dilate_first_blocks
 from ..ops.names import suggest
-from ..ops.rename_table import Table
+from ..ops.rename_table import Table, rows
 from ..ops.resize import resize
 from .base import SemanticModel, SemanticOutputs
 
@@ -167,13 +167,13 @@ SEMSEG = Table(
         "is the length of cls.4.bias"
     ),
     prefixes={
-        **{f"layer0.{n}.": f"backbone.net.conv1.{n}." for n in (0, 1, 3, 4, 6)},
+        **rows("layer0.{n}.", "backbone.net.conv1.{n}.", n=(0, 1, 3, 4, 6)),
         "layer0.7.": "backbone.net.bn1.",
-        **{f"layer{n}.": f"backbone.net.layer{n}." for n in (1, 2, 3, 4)},
+        **rows("layer{n}.", "backbone.net.layer{n}.", n=(1, 2, 3, 4)),
         "ppm.features.": "pyramid.branches.",
-        **{f"cls.{n}.": f"classifier.mix.{n}." for n in (0, 1)},
+        **rows("cls.{n}.", "classifier.mix.{n}.", n=(0, 1)),
         "cls.4.": "classifier.head.",
-        **{f"aux.{n}.": f"auxiliary.mix.{n}." for n in (0, 1)},
+        **rows("aux.{n}.", "auxiliary.mix.{n}.", n=(0, 1)),
         "aux.4.": "auxiliary.head.",
     },
     dropped={},
@@ -190,12 +190,13 @@ SMP = Table(
     prefixes={
         "encoder.": "backbone.net.",
         "encoder.model.": "backbone.net.",
-        **{f"decoder.psp.blocks.{n}.pool.1.{k}.": f"pyramid.branches.{n}.{k + 1}." for n in range(4) for k in (0, 1)},
+        **rows("decoder.psp.blocks.{n}.pool.1.{k}.", "pyramid.branches.{n}.{k}.", n=range(4), k={0: 1, 1: 2}),
         "decoder.conv.": "classifier.mix.",
         "segmentation_head.0.": "classifier.head.",
     },
     dropped={
-        f"encoder.{part}.": "a stage of the encoder that this network does not use" for part in ("layer3", "layer4")
+        "encoder.layer3.": "a stage of the encoder that this network does not use",
+        "encoder.layer4.": "a stage of the encoder that this network does not use",
     },
     demands={"variant": "smp"},
 )

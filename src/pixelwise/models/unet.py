@@ -29,7 +29,7 @@ from ..layers.backbone import Backbone
 from ..layers.conv import double_conv, double_valid_conv, init_he
 from ..layers.normalize import Normalize
 from ..ops.pad import centre, mirror, pad_to
-from ..ops.rename_table import Table
+from ..ops.rename_table import Table, rows
 from .base import SemanticModel, SemanticOutputs
 
 MARGIN = 92
@@ -242,7 +242,10 @@ class PaddedUNet(SemanticModel):
         return SemanticOutputs(self.head(x)[..., :height, :width])
 
 
-_DOUBLE = {"0.": "0.0.", "1.": "0.1.", "3.": "1.0.", "4.": "1.1."}  # conv, norm, (ReLU), conv, norm
+_DOUBLE_CONV = {"0.": "0.0.", "1.": "0.1.", "3.": "1.0.", "4.": "1.1."}
+"""Their flat sequence of convolution, normalisation and ReLU, twice; ours has a sequence for each of the two."""
+
+_UP = {1: 0, 2: 1, 3: 2, 4: 3}
 
 MILESIAL = Table(
     architecture="unet_padded",
@@ -251,10 +254,10 @@ MILESIAL = Table(
         "num_classes is the length of outc.conv.bias"
     ),
     prefixes={
-        **{f"inc.double_conv.{a}": f"down.0.{b}" for a, b in _DOUBLE.items()},
-        **{f"down{n}.maxpool_conv.1.double_conv.{a}": f"down.{n}.{b}" for n in range(1, 5) for a, b in _DOUBLE.items()},
-        **{f"up{n}.up.": f"up.{n - 1}.up." for n in range(1, 5)},
-        **{f"up{n}.conv.double_conv.{a}": f"up.{n - 1}.conv.{b}" for n in range(1, 5) for a, b in _DOUBLE.items()},
+        **rows("inc.double_conv.{part}", "down.0.{part}", part=_DOUBLE_CONV),
+        **rows("down{n}.maxpool_conv.1.double_conv.{part}", "down.{n}.{part}", n=(1, 2, 3, 4), part=_DOUBLE_CONV),
+        **rows("up{n}.up.", "up.{n}.up.", n=_UP),
+        **rows("up{n}.conv.double_conv.{part}", "up.{n}.conv.{part}", n=_UP, part=_DOUBLE_CONV),
         "outc.conv.": "head.",
     },
     dropped={"mask_values": "the grey values of their masks, not a weight"},
@@ -271,12 +274,13 @@ SMP = Table(
     prefixes={
         "encoder.": "network.backbone.net.",
         "encoder.model.": "network.backbone.net.",
-        **{
-            f"decoder.blocks.{n}.conv{k}.{part}.": f"network.decoder.{n}.{k - 1}.{part}."
-            for n in range(6)
-            for k in (1, 2)
-            for part in (0, 1)
-        },
+        **rows(
+            "decoder.blocks.{n}.{conv}.{part}.",
+            "network.decoder.{n}.{conv}.{part}.",
+            n=range(6),  # as many as the deepest encoder needs
+            conv={"conv1": "0", "conv2": "1"},
+            part=(0, 1),
+        ),
         "segmentation_head.0.": "network.head.",
     },
     dropped={"encoder.fc.": "the classifier of the encoder", "encoder.model.fc.": "the classifier of the encoder"},
