@@ -38,14 +38,14 @@ def test_the_published_checkpoints(variant, backbone, tensors, parameters):
 
 
 def test_the_paper_s_decoder():
-    """Figure 2, tables 1 and 2: 256 early channels reduced to 48, two 3×3 convolutions of 256, at stride 4."""
+    """Figure 2, tables 1 and 2: 256 low-level channels reduced to 48, two 3×3 convolutions of 256, at stride 4."""
     model = on_meta()
     reduce = model.decoder.reduce[0]
     assert (reduce.in_channels, reduce.out_channels, reduce.kernel_size) == (256, 48, (1, 1))
     assert [(layer.in_channels, layer.out_channels) for layer in threes(model.decoder)] == [(304, 256), (256, 256)]
     maps = model.backbone(torch.empty(1, 3, 513, 513, device="meta"))
     x = model.pyramid(maps[-1])
-    assert (x.shape, model.decoder(x, maps[model.early]).shape) == ((1, 256, 33, 33), (1, 256, 129, 129))
+    assert (x.shape, model.decoder(x, maps[model.low_level]).shape) == ((1, 256, 33, 33), (1, 256, 129, 129))
 
 
 @pytest.mark.parametrize(("variant", "between"), [("paper", 2), ("smp", 1)])
@@ -62,24 +62,24 @@ def test_separable_convolutions(variant, between):
 @pytest.mark.slow
 @pytest.mark.parametrize("stride", [16, 8])
 def test_the_xception_of_the_paper(stride):
-    """Section 3.2; the early features are those before the second stride of the entry flow, 256 channels."""
+    """Section 3.2; the low-level features are those before the second stride of the entry flow, 256 channels."""
     model = on_meta(backbone="xception41", separable=True, output_stride=stride)
     maps = model.backbone(torch.empty(1, 3, 513, 513, device="meta"))
     assert maps[-1].shape == (1, 2048, 512 // stride + 1, 512 // stride + 1)
-    assert maps[model.early].shape == (1, 256, 129, 129)
+    assert maps[model.low_level].shape == (1, 256, 129, 129)
     assert model.decoder.reduce[0].in_channels == 256
     assert model(torch.empty(1, 3, 65, 33, device="meta")).logits.shape == (1, 21, 65, 33)
 
 
-def test_early_features_sharpen():
-    """A change of one place of the early map reaches two places around it, by the two 3×3 kernels, and no others."""
+def test_low_level_features_sharpen():
+    """A change of one place of the low-level map reaches two places around it, by two 3×3 kernels, and no others."""
     model = fill(pixelwise.create("deeplabv3plus", num_classes=2, backbone="resnet18", width=8))
     with torch.no_grad():
         maps = model.backbone(make_image(64, 64))
         x = model.pyramid(maps[-1])
-        before = model.decoder(x, maps[model.early])
-        maps[model.early][..., 8, 8] += 1
-        changed = (model.decoder(x, maps[model.early]) != before).any(1)[0].nonzero()
+        before = model.decoder(x, maps[model.low_level])
+        maps[model.low_level][..., 8, 8] += 1
+        changed = (model.decoder(x, maps[model.low_level]) != before).any(1)[0].nonzero()
     assert changed.amin(0).tolist() == [6, 6] and changed.amax(0).tolist() == [10, 10]
 
 

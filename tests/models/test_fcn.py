@@ -123,7 +123,7 @@ def test_scores_begin_at_zero():
 @pytest.mark.parametrize(("name", "strides"), [("fcn32s", [32]), ("fcn16s", [32, 16]), ("fcn8s", [32, 16, 8])])
 def test_an_encoder_s_maps_at_strides_32_16_and_8(name, strides):
     model = pixelwise.create(name, num_classes=2, backbone="resnet18")
-    assert [model.backbone.strides[k] for k in model.taken] == strides
+    assert [model.backbone.strides[k] for k in model.map_indices] == strides
     assert [layer.in_channels for layer in model.head.scores] == [512, 256, 128][: len(strides)]
 
 
@@ -154,7 +154,7 @@ def test_arguments_that_cannot_be():
     for arguments, message in (
         ({"width": 0}, "width is 0"),
         ({"backbone": "resnet18", "learned": True}, "are for the paper's own VGG16"),
-        ({"backbone": "vit_tiny_patch16_224"}, "strides 16: wanted are 2 different"),
+        ({"backbone": "vit_tiny_patch16_224"}, "strides 16, but FCN16s needs 2 different ones"),
     ):
         with pytest.raises(ValueError, match=message):
             pixelwise.create("fcn16s", num_classes=2, **arguments)

@@ -88,7 +88,7 @@ def test_other_sizes_are_filled_up_with_the_mean_colour(small):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_pyramid_holds_means_of_1_2_3_and_6_parts(variant):
-    module = fill(PyramidPooling(8, VARIANTS[variant]))
+    module = fill(PyramidPooling(8, (1, 2, 3, 6), VARIANTS[variant]))
     x = make_image(12, 18).repeat(1, 3, 1, 1)[:, :8]
     with torch.no_grad():
         found = module(x)
@@ -130,8 +130,20 @@ def test_backbones_of_other_kinds_take_any_size(backbone, output_stride):
     assert logits.shape == auxiliary.shape == (1, 2, 65, 34)
 
 
+@pytest.mark.parametrize(("bins", "width"), [((1, 4), 32), ([3], 8)])
+def test_other_bins_and_widths(bins, width):
+    model = fill(pixelwise.create("pspnet", num_classes=2, backbone="resnet18", bins=bins, width=width))
+    pools = [branch[0].output_size for branch in model.pyramid.branches]
+    assert pools == list(bins)
+    assert model.pyramid.channels == 512 + 512 // len(bins) * len(bins)
+    assert (model.classifier.head.in_channels, model.auxiliary.head.in_channels) == (width, width // 2)
+
+
 def test_arguments_that_cannot_be():
     for arguments, message in (
+        ({"bins": []}, "bins are"),
+        ({"bins": [1, 0]}, "each 1 or more"),
+        ({"width": 1}, "width is 1"),
         ({"variant": "papr"}, "did you mean 'paper'"),
         ({"variant": "smp", "output_stride": 16}, "variant 'smp' has 8 only"),
         ({"backbone": "vgg11_bn"}, "cannot give feature maps with output_stride=8"),

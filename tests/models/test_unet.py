@@ -12,9 +12,9 @@ import pixelwise
 from pixelwise.classes import VOID, Classes
 from pixelwise.losses import criterion
 from pixelwise.losses.border import border_weights
-from pixelwise.models.unet import MARGIN
 from pixelwise.segmentation import Segmentation
 
+MARGIN = 92
 CELLS = Classes(("background", "cell"), things=(False, True), background=0)
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -68,17 +68,46 @@ def test_a_image_is_mirrored_by_92_pixels(small):
     assert cut.shape[-2:] == (30, 41)
 
 
-@pytest.mark.parametrize("size", [100, 20])
-def test_overlap_tile_equals_one_big_pass(small, size):
-    image = make_image(150, 131) if size > 20 else make_image(50, 37)
+def test_overlapping_tiles_of_figure_2_equal_one_big_pass(small):
+    """Tiles at multiples of 16 pixels, where the poolings of all tiles fall on the same pixels."""
+    image = make_image(164, 132)
+    mirrored = torch.from_numpy(np.pad(image.numpy(), ((0, 0), (0, 0), (92, 92), (92, 92)), mode="reflect"))
     with torch.no_grad():
-        whole, tiled = small(image).logits, small.overlap_tile(image, size).logits
-    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
+        whole = small(image).logits
+        for top in (0, 64):
+            for left in (0, 32):
+                tile = mirrored[..., top : top + 100 + 2 * MARGIN, left : left + 100 + 2 * MARGIN]
+                part = whole[..., top : top + 100, left : left + 100]
+                torch.testing.assert_close(small.valid(tile).logits, part, atol=1e-5, rtol=0)
 
 
-def test_a_tile_needs_a_legal_size(small):
-    with pytest.raises(ValueError, match="20 plus a multiple of 16"):
-        small.overlap_tile(make_image(50, 50), 100 - 1)
+@pytest.mark.parametrize("levels", [2, 3, 4])
+def test_other_depths_of_the_paper_s_network(levels):
+    model = fill(pixelwise.create("unet", num_classes=2, width=4, levels=levels))
+    network = model.network
+    assert len(network.contracting) == levels
+    side = network.smallest + network.step + 2 * network.margin
+    with torch.no_grad():
+        assert model.valid(make_image(side, side)).logits.shape[-1] == side - 2 * network.margin
+        assert model(make_image(37, 22)).logits.shape == (1, 2, 37, 22)
+        with pytest.raises(ValueError, match=f"plus a multiple of {2 ** (levels - 1)}"):
+            model.valid(make_image(side + 1, side))
+
+
+@pytest.mark.parametrize("bilinear", [False, True])
+@pytest.mark.parametrize("levels", [2, 4, 6])
+def test_other_depths_of_the_padded_network(levels, bilinear):
+    model = fill(pixelwise.create("unet_padded", num_classes=2, width=4, levels=levels, bilinear=bilinear))
+    assert model.stride == 2 ** (levels - 1)
+    with torch.no_grad():
+        assert model(make_image(37, 22)).logits.shape == (1, 2, 37, 22)
+    assert model.head.in_channels == 4
+
+
+@pytest.mark.parametrize("arguments", [{"levels": 1}, {"levels": 4, "backbone": "resnet18"}])
+def test_depths_that_cannot_be(arguments):
+    with pytest.raises(ValueError, match="levels is"):
+        pixelwise.create("unet", num_classes=2, **arguments)
 
 
 def test_a_grey_network_sees_the_mean_of_the_colours():

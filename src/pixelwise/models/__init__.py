@@ -1,4 +1,4 @@
-"""The methods by name: one paper, one file."""
+"""The segmentation methods by name: one file or folder for each paper."""
 
 from .base import Model
 from .deeplabv1 import DeepLabV1
@@ -34,4 +34,4 @@ MODELS: dict[str, type[Model]] = {
     "decoupled_solo": DecoupledSOLO,
     "solov2": SOLOv2,
 }
-"""What `pixelwise.create` can make, in the order of their years."""
+"""Name for `pixelwise.create` → class of the method; semantic methods by year, then instance and panoptic ones."""

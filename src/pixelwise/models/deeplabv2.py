@@ -1,18 +1,18 @@
-"""DeepLab v2: atrous convolution at several rates, and the maximum over several scales of the image.
+"""DeepLab v2: atrous spatial pyramid pooling, and the maximum over several scales of the image.
 
 Chen, Papandreou, Kokkinos, Murphy, Yuille: DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous
 Convolution, and Fully Connected CRFs. TPAMI 2018, arXiv 1606.00915.
 
-- Section 3.1 (atrous convolution instead of strides, a score for each 8 pixels): `resnet101`, `DeepLabV2.scores`.
+- Section 3.1 (atrous convolution instead of strides, scores at stride 8): `resnet101`, `DeepLabV2.scores`.
 - Section 3.2, Figure 4 (atrous spatial pyramid pooling): `ASPP`.
-- Section 3.3 (the dense CRF): `postprocess.crf`, after the network.
+- Section 3.3 (dense CRF): `postprocess.crf`, after the network.
 - Section 4.1.2 (the scales 0.5, 0.75 and 1): `DeepLabV2.forward`, `DeepLabV2.loss`.
 
 Differs from the paper, or is not stated there:
-- as in kazuto1011/deeplab-pytorch, whose weights fit, score maps and ground truths are resized by the centres of their
-  pixels; the authors' Caffe aligned their corners;
-- each scale and their maximum has its own loss, all with the weight 1, as in the authors' code;
-- only the pyramid of Table 3 on ResNet-101 is here, not those on VGG16.
+- as in kazuto1011/deeplab-pytorch, whose weights fit, score maps and ground truths are resized with pixel centres
+  aligned; the authors' Caffe aligned their corners;
+- each scale and their maximum have a loss of their own, all of weight 1, as in the authors' code;
+- the pyramid is that on ResNet-101 (Table 3); those on VGG16 are left out.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ from ..segmentation import Segmentation
 from .base import SemanticModel, SemanticOutputs
 
 MEAN = (104.008, 116.669, 122.675)
-"""Of blue, green and red in ImageNet's images, as the authors' Caffe subtracts it."""
+"""Mean blue, green and red of ImageNet, 0 to 255, which the authors' Caffe subtracts."""
 
 
 def resnet101() -> Backbone:
-    """The ResNet-101 of He et al. 2015 at output stride 8, as Caffe computes it.
+    """ResNet-101 (He et al. 2015) at output stride 8, as Caffe computes it.
 
-    Strides stand in the first 1×1 convolution, and the pooling rounds its size up: 321 pixels become 41, 513 become 65.
+    The first 1×1 convolution of a block has its stride, and the pooling rounds its output size up: 321 pixels become
+    41, 513 become 65.
     """
     backbone = Backbone("resnet101", output_stride=8)
     stride_in_first_convolution(backbone.net)
@@ -59,19 +60,19 @@ class ASPP(nn.Module):
         self.branches = nn.ModuleList(branches)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, D, h, w) → (B, C, h, w)."""
+        """(B, D, h, w) → class scores (B, C, h, w)."""
         return torch.stack([branch(x) for branch in self.branches]).sum(0)
 
 
 class DeepLabV2(SemanticModel):
-    """DeepLab v2: atrous spatial pyramid, and the maximum over scales of the image.
+    """DeepLab v2: a dilated backbone, atrous spatial pyramid pooling, and the maximum over scales of the image.
 
     Args:
         num_classes: background included.
         backbone: None is the authors' `resnet101`, which the weights of layout `kazuto1011` fit; a name is timm's
             network, which its ImageNet weights fit. Every block of a ResNet's last two stages is dilated, by 2 and 4.
-        rates: of the pyramid, in steps of 8 pixels.
-        scales: of the copies of the image that are seen beside itself; () for none.
+        rates: dilations of the pyramid's convolutions, at stride 8.
+        scales: factors of the resized copies of the image that are processed beside the image itself; () for none.
     """
 
     auxiliary_weight = 1.0
@@ -97,32 +98,39 @@ class DeepLabV2(SemanticModel):
             self.stride = 4 * self.backbone.multiple  # so that 0.5 and 0.75 of it fit too
 
     def forward(self, images: Tensor) -> SemanticOutputs:
-        """(B, 3, H, W) of any size → logits (B, C, H, W); auxiliary are the maps that `loss` compares, at stride 8."""
+        """(B, 3, H, W) of any size → logits (B, C, H, W); auxiliary: the maps that `loss` takes, at stride 8."""
         height, width = images.shape[-2:]
         x = pad_to(self.normalize(images), self.stride)
         full = self.scores(x)  # (B, C, h, w)
-        smaller = [
-            self.scores(F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False))
-            for scale in self.scales
-            if scale * min(height, width) >= 1  # a copy of an image of one pixel has none
-        ]  # (B, C, ⌈scale · h⌉, ⌈scale · w⌉) each
-        maps = [full, *(resize(scores, (full.shape[-2], full.shape[-1])) for scores in smaller)]
-        fused = torch.stack(maps).amax(0)  # (B, C, h, w)
+        size = (full.shape[-2], full.shape[-1])
+        each_scale = [full]
+        same_size = [full]
+        for scale in self.scales:
+            if scale * min(height, width) < 1:  # nothing would be left of a tiny image
+                continue
+            copy = F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
+            scores = self.scores(copy)  # (B, C, ⌈scale · h⌉, ⌈scale · w⌉)
+            each_scale.append(scores)
+            same_size.append(resize(scores, size))
+        fused = torch.stack(same_size).amax(0)  # (B, C, h, w)
         logits = resize(fused, (x.shape[-2], x.shape[-1]))[..., :height, :width]  # (B, C, H, W)
-        trained = (full, *smaller, fused) if smaller else (full,)
-        return SemanticOutputs(logits, trained if self.auxiliary_heads else ())
+        if not self.auxiliary_heads:
+            return SemanticOutputs(logits)
+        if len(each_scale) == 1:  # the maximum over one scale is that scale
+            return SemanticOutputs(logits, (full,))
+        return SemanticOutputs(logits, (*each_scale, fused))
 
     def scores(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W), normalised → (B, C, ⌈H / 8⌉, ⌈W / 8⌉), a row and a column more where rounding up adds them."""
+        """Class scores (B, C, ⌈H / 8⌉, ⌈W / 8⌉) of normalised images; rounding up may add a row and a column."""
         return self.head(self.backbone(pad_to(images, self.backbone.multiple))[-1])  # type: ignore[no-any-return]
 
     def loss(self, outputs: SemanticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
-        """The criterion of the fused scores at stride 8; and as `auxiliary` the sum of that of each scale's own."""
+        """Compare the fused scores at stride 8; `auxiliary` is the sum of the losses of each scale."""
         *scales, fused = outputs.auxiliary or (outputs.logits,)
         return super().loss(SemanticOutputs(fused, tuple(scales)), truths)
 
     def fit(self, target: Tensor, size: tuple[int, int]) -> Tensor:
-        """(B, H, W) → (B, *size): that of the pixel under the middle of each score, as PIL's nearest takes it."""
+        """Resize (B, H, W) to (B, *size) by nearest neighbour between pixel centres, like PIL."""
         return F.interpolate(target[:, None], size, mode="nearest-exact")[:, 0]
 
 
@@ -163,4 +171,4 @@ KAZUTO1011 = Table(
     dropped={},
     demands={"backbone": None},
 )
-"""deeplab-pytorch by kazuto1011: ResNet-101 at several scales. Their DeepLabV2S has rates=(3, 6, 9, 12)."""
+"""The names in kazuto1011's deeplab-pytorch: ResNet-101 at several scales; DeepLabV2S has rates=(3, 6, 9, 12)."""

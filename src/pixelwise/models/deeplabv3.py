@@ -1,16 +1,16 @@
-"""DeepLab v3: atrous convolutions in parallel at several rates, and the whole image pooled, beside each other.
+"""DeepLab v3: atrous convolutions at several rates in parallel, concatenated with features pooled over the image.
 
 Chen, Papandreou, Schroff, Adam: Rethinking Atrous Convolution for Semantic Image Segmentation. arXiv 1706.05587, 2017.
 
 - Section 3.2 (atrous convolution instead of strides; 3.2.1, multi-grid): `dilated_backbone`.
 - Section 3.3, figure 5 (atrous spatial pyramid pooling with image-level features): `AtrousPyramid`.
 
-What many people call DeepLab v3 differs from it, and `VARIANTS` says in what: torchvision's network, that of VainF, and
-that of segmentation_models.pytorch.
+The implementations in wide use, by torchvision, VainF and segmentation_models.pytorch, differ from the paper in the
+choices of `VARIANTS`.
 
 Differs from the paper:
 - a batch of a single image can be trained: its one pooled value is normalised by the running statistics;
-- the auxiliary classifier (torchvision's) is an option; multi-grid is for ResNets, of which the paper defines it.
+- the auxiliary classifier (torchvision's) is an option; multi-grid is only for ResNets, for which the paper defines it.
 """
 
 from __future__ import annotations
@@ -38,45 +38,71 @@ from .base import SemanticModel, SemanticOutputs
 
 @dataclass(frozen=True)
 class Variant:
-    """Where those who programmed a DeepLab v3 chose differently.
+    """Choices in which the implementations of DeepLab v3 differ; the defaults are those of the paper.
 
     Attributes:
         output_stride: when none is given.
-        rates: of the pyramid at any output stride; none: 6, 12, 18 at stride 16, doubled at 8.
+        rates: dilations of the pyramid at any output stride; None: 6, 12, 18 at output stride 16, doubled at 8.
         multi_grid: unit rates of the blocks of a ResNet's last stage.
         first_dilated: the first block of a dilated stage has the dilation of the others, not that of the stage before.
         padded_before: a MobileNet v2 is padded before its blocks, not within.
-        dropout: share of the pyramid's values that are dropped while training.
+        dropout: probability of a value of the pyramid to be dropped while training; the paper mentions none.
         last_conv: a 3×3 convolution between the pyramid and the classifier.
-        align_corners: how the scores are enlarged.
+        align_corners: alignment of the logits when they are resized to the image.
     """
 
-    output_stride: int
-    rates: tuple[int, ...] | None
-    multi_grid: tuple[int, ...]
-    first_dilated: bool
-    padded_before: bool
-    dropout: float
-    last_conv: bool
-    align_corners: bool
+    output_stride: int = 16
+    rates: tuple[int, ...] | None = None
+    multi_grid: tuple[int, ...] = (1, 2, 4)
+    first_dilated: bool = True
+    padded_before: bool = False
+    dropout: float = 0.0
+    last_conv: bool = False
+    align_corners: bool = False
 
 
 VARIANTS = {
-    "paper": Variant(16, None, (1, 2, 4), True, False, 0.0, False, False),
-    "torchvision": Variant(8, (12, 24, 36), (1, 1, 1), False, False, 0.5, True, False),
-    "vainf": Variant(16, None, (1, 1, 1), False, True, 0.1, True, False),
-    "smp": Variant(8, (12, 24, 36), (1, 1, 1), True, False, 0.5, True, True),
+    "paper": Variant(),
+    "torchvision": Variant(
+        output_stride=8,
+        rates=(12, 24, 36),
+        multi_grid=(1, 1, 1),
+        first_dilated=False,
+        dropout=0.5,
+        last_conv=True,
+    ),
+    "vainf": Variant(
+        multi_grid=(1, 1, 1),
+        first_dilated=False,
+        padded_before=True,
+        dropout=0.1,
+        last_conv=True,
+    ),
+    "smp": Variant(
+        output_stride=8,
+        rates=(12, 24, 36),
+        multi_grid=(1, 1, 1),
+        dropout=0.5,
+        last_conv=True,
+        align_corners=True,
+    ),
 }
-"""One row a variant. The paper says nothing of dropout; none is taken."""
+"""The paper, torchvision, VainF's DeepLabV3Plus-Pytorch, and segmentation_models.pytorch."""
 
 
 def dilated_backbone(
     name: str, choices: Variant, output_stride: int, units: Sequence[int] | None = None
 ) -> Backbone | TorchvisionMobileNetV3:
-    """A network of timm (or torchvision's `mobilenet_v3_large`) that keeps a map of 1 / output_stride of the image.
+    """Make a backbone whose deepest map keeps 1 / output_stride of the image.
+
+    Args:
+        name: a network of timm, or torchvision's `mobilenet_v3_large`.
+        choices: the row of `VARIANTS`.
+        output_stride: 8, 16 or 32.
+        units: unit rates of the multi-grid; those of the variant when not given.
 
     Raises:
-        ValueError: the network cannot be dilated so, or unit rates of a multi-grid are given for one that is no ResNet.
+        ValueError: the network cannot be dilated like this, or `units` are given for one that is no ResNet.
     """
     if name == "mobilenet_v3_large":
         if output_stride != 16:
@@ -96,7 +122,7 @@ def dilated_backbone(
 
 
 class ImagePooling(nn.Module):
-    """Section 3.3, image-level features: the mean of the whole map, a 1×1 convolution, at every place the same."""
+    """Image-level features (Section 3.3): global average pooling and a 1×1 convolution, repeated at every place."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -110,13 +136,13 @@ class ImagePooling(nn.Module):
 
 
 class AtrousPyramid(nn.Module):
-    """Figure 5: a 1×1 convolution, 3×3 ones at several rates, and the pooled image, concatenated and mixed.
+    """Atrous spatial pyramid pooling (figure 5): a 1×1 convolution, 3×3 ones at several rates, and image pooling.
 
     Args:
         channels: of the map.
-        width: of each branch, and of what comes out.
-        rates: of the 3×3 convolutions.
-        dropout: share of the values that are dropped while training.
+        width: channels of each branch, and of the output.
+        rates: dilations of the 3×3 convolutions.
+        dropout: probability of a value to be dropped while training.
         conv: (channels, width, dilation=…) → a 3×3 convolution with its normalisation.
     """
 
@@ -146,8 +172,8 @@ class AtrousPyramid(nn.Module):
         return cast(Tensor, self.dropout(self.project(x)))
 
 
-def filled(images: Tensor, multiple: int) -> Tensor:
-    """(B, 3, H, W) with zeros right and below where sides must be multiples, or are under the 3 of a first kernel."""
+def pad_image(images: Tensor, multiple: int) -> Tensor:
+    """Zero-pad (B, 3, H, W) on the right and below to multiples, and to 3 pixels, the kernel of a first convolution."""
     height, width = images.shape[-2:]
     if min(height, width) < 3:
         images = F.pad(images, (0, max(0, 3 - width), 0, max(0, 3 - height)))
@@ -155,23 +181,23 @@ def filled(images: Tensor, multiple: int) -> Tensor:
 
 
 def pyramid_rates(choices: Variant, output_stride: int, rates: Sequence[int] | None) -> Sequence[int]:
-    """Section 3.3: 6, 12 and 18 at output stride 16, doubled at 8; or those given, or those of the variant."""
+    """Dilations of the pyramid: those given, or of the variant, or 6, 12, 18 at output stride 16, doubled at 8."""
     return rates or choices.rates or [rate * 16 // output_stride for rate in (6, 12, 18)]
 
 
 class DeepLabV3(SemanticModel):
-    """DeepLab v3: atrous pyramid with the whole image pooled beside it.
+    """DeepLab v3: a dilated backbone, atrous spatial pyramid pooling with image-level features, and a classifier.
 
     Args:
         num_classes: background included.
         backbone: a network of timm, or "mobilenet_v3_large" for torchvision's dilated one (which `pretrained` cannot
-            fill); the paper's when not given.
+            fill).
         variant: "paper", "torchvision", "vainf" or "smp", a row of `VARIANTS`.
-        output_stride: pixels of the image to one of the map, 16 or 8 (32 for networks that timm cannot dilate); the
+        output_stride: ratio of the image to the deepest map, 16 or 8 (32 for networks that timm cannot dilate); the
             variant's own when not given. It changes no weights: the paper trains with 16 and predicts with 8.
         multi_grid: unit rates of the blocks of a ResNet's last stage; the variant's own when not given.
-        rates: of the pyramid at this output stride; the variant's own when not given.
-        auxiliary: a second classifier on the map before the last, for training.
+        rates: dilations of the pyramid at this output stride; the variant's own when not given.
+        auxiliary: a second classifier on the last map but one, for training.
         width: channels of the pyramid.
     """
 
@@ -205,7 +231,7 @@ class DeepLabV3(SemanticModel):
     def forward(self, images: Tensor) -> SemanticOutputs:
         """(B, 3, H, W) of any size → logits (B, C, H, W); those of the auxiliary classifier are as large."""
         height, width = images.shape[-2:]
-        x = filled(self.normalize(images), self.stride)  # (B, 3, H', W'), nearly always (B, 3, H, W)
+        x = pad_image(self.normalize(images), self.stride)  # (B, 3, H', W'), nearly always (B, 3, H, W)
         size = (x.shape[-2], x.shape[-1])
         *_, finer, x = self.backbone(x)  # (B, 1024, h, w), (B, 2048, h, w)
         x = self.last(self.pyramid(x))  # (B, 256, h, w)
@@ -222,7 +248,7 @@ PYRAMID = {
     "convs.4.2.": "pyramid.branches.4.norm.",
     "project.": "pyramid.project.",
 }
-"""The pyramid, whose parts torchvision, VainF and smp call alike."""
+"""The parts of the pyramid, which torchvision, VainF and smp name alike."""
 
 _CLASSIFIER = {
     **rows("0.{part}", "{part}", part=PYRAMID),
@@ -247,7 +273,7 @@ TORCHVISION = Table(
     dropped={},
     demands={"variant": "torchvision"},
 )
-"""torchvision's deeplabv3_resnet50, deeplabv3_resnet101 and deeplabv3_mobilenet_v3_large."""
+"""The names in torchvision's deeplabv3_resnet50, deeplabv3_resnet101 and deeplabv3_mobilenet_v3_large."""
 
 _MOBILENET_BLOCKS = (1, 2, 3, 4, 3, 3, 1)
 """Blocks of each stage of MobileNet v2."""
@@ -296,7 +322,7 @@ VAINF = Table(
     dropped={},
     demands={"variant": "vainf"},
 )
-"""DeepLabV3Plus-Pytorch by VainF, its deeplabv3_resnet50, deeplabv3_resnet101 and deeplabv3_mobilenet."""
+"""The names in VainF's DeepLabV3Plus-Pytorch: deeplabv3_resnet50, deeplabv3_resnet101 and deeplabv3_mobilenet."""
 
 SMP_ENCODERS = (
     "of the same encoder: resnet18 to resnet152, the resnext and wide_resnet kinds of torchvision, and every 'tu-…' "
@@ -305,7 +331,7 @@ SMP_ENCODERS = (
 SMP_BACKBONE = {
     "encoder.": "backbone.net.",
     "encoder.model.": "backbone.net.",
-    "encoder.model.layer": "a ResNet of timm ",  # no place: it would give other outputs
+    "encoder.model.layer": "a ResNet of timm ",  # a name that no model has: it would give other outputs
 }
 
 SMP = Table(
@@ -326,4 +352,4 @@ SMP = Table(
     dropped={"encoder.fc.": "the classifier of the encoder"},
     demands={"variant": "smp"},
 )
-"""segmentation_models_pytorch's DeepLabV3 with its default decoder."""
+"""The names in segmentation_models_pytorch's DeepLabV3 with its default decoder."""

@@ -1,4 +1,4 @@
-"""DeepLab v3+: DeepLab v3 as the encoder, and a small decoder that sharpens the borders with early features.
+"""DeepLab v3+: DeepLab v3 as the encoder, and a small decoder that refines borders with low-level features.
 
 Chen, Zhu, Papandreou, Schroff, Adam: Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation.
 ECCV 2018, arXiv 1802.02611.
@@ -8,10 +8,10 @@ ECCV 2018, arXiv 1802.02611.
 - Section 3.1, figure 2 (proposed decoder), with the widths of tables 1 and 2: `Decoder`.
 - Section 3.2 (modified aligned Xception): `backbone="xception65"`, timm's, also `xception41` and `xception71`.
 
-What many people call DeepLab v3+ differs from it, and `VARIANTS` says in what: VainF's network, and that of
-segmentation_models.pytorch.
+The implementations in wide use, by VainF and segmentation_models.pytorch, differ from the paper in the choices of
+`VARIANTS`.
 
-Differs from the paper: as `deeplabv3` does.
+Differs from the paper: like `deeplabv3`.
 """
 
 from __future__ import annotations
@@ -39,84 +39,90 @@ from .deeplabv3 import (
     VAINF_BACKBONE,
     AtrousPyramid,
     dilated_backbone,
-    filled,
+    pad_image,
     pyramid_rates,
 )
-
-REDUCED = 48
-"""Channels that the early features are reduced to (table 1), lest they outweigh the encoder's."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """Where those who programmed a DeepLab v3+ chose differently, beyond what `deeplabv3.VARIANTS` says.
+    """Choices in which the implementations of DeepLab v3+ differ, beyond `deeplabv3.VARIANTS`; defaults: the paper's.
 
     Attributes:
         convs: 3×3 convolutions of the decoder.
-        early_first: in the concatenation, before the encoder's features.
-        separable: when it is not said.
-        norm_between: in separable convolutions, normalisation and ReLU between their two parts.
+        low_level_first: the low-level features are concatenated before those of the encoder, not after them.
+        separable: separable convolutions, when the argument is not given.
+        norm_between: in separable convolutions, normalisation and ReLU between the two parts.
         conv_after: a further 3×3 convolution after the pyramid.
     """
 
-    convs: int
-    early_first: bool
-    separable: bool
-    norm_between: bool
-    conv_after: bool
+    convs: int = 2
+    low_level_first: bool = False
+    separable: bool = False
+    norm_between: bool = True
+    conv_after: bool = False
 
 
 VARIANTS = {
-    "paper": Variant(2, False, False, True, False),
-    "vainf": Variant(1, True, False, True, False),
-    "smp": Variant(1, False, True, False, True),
+    "paper": Variant(),
+    "vainf": Variant(convs=1, low_level_first=True),
+    "smp": Variant(convs=1, separable=True, norm_between=False, conv_after=True),
 }
-"""One row a variant."""
+"""The paper, VainF's DeepLabV3Plus-Pytorch, and segmentation_models.pytorch."""
 
 
 class Decoder(nn.Module):
-    """Figure 2: the encoder's features, enlarged, beside early ones of few channels; convolved together.
+    """Decoder (figure 2): the encoder's features, upsampled, are concatenated with low-level ones and convolved.
 
     Args:
-        early: channels of the early map.
-        width: of the encoder's map, and of what comes out.
+        channels: of the low-level map.
+        reduced: channels to which the low-level map is reduced, lest it outweigh the encoder's.
+        width: channels of the encoder's map, and of the output.
         choices: the row of `VARIANTS`.
         conv: (channels, width) → a 3×3 convolution with its normalisation.
-        align_corners: how the encoder's map is enlarged.
+        align_corners: alignment of the encoder's map when it is upsampled.
     """
 
     def __init__(
-        self, early: int, width: int, choices: Variant, conv: Callable[..., nn.Module], align_corners: bool
+        self,
+        channels: int,
+        reduced: int,
+        width: int,
+        choices: Variant,
+        conv: Callable[..., nn.Module],
+        align_corners: bool,
     ) -> None:
         super().__init__()
-        self.reduce = conv_norm_relu(early, REDUCED, kernel=1)
-        widths = [REDUCED + width, *[width] * choices.convs]
+        self.reduce = conv_norm_relu(channels, reduced, kernel=1)
+        widths = [reduced + width, *[width] * choices.convs]
         self.fuse = nn.Sequential(*(conv(a, b) for a, b in pairwise(widths)))
-        self.early_first = choices.early_first
+        self.low_level_first = choices.low_level_first
         self.align_corners = align_corners
 
-    def forward(self, x: Tensor, early: Tensor) -> Tensor:
+    def forward(self, x: Tensor, low_level: Tensor) -> Tensor:
         """(B, width, h, w) and (B, D, H, W) → (B, width, H, W)."""
-        early = self.reduce(early)  # (B, 48, H, W)
-        x = resize(x, (early.shape[-2], early.shape[-1]), align_corners=self.align_corners)  # (B, width, H, W)
-        return cast(Tensor, self.fuse(torch.cat([early, x] if self.early_first else [x, early], 1)))
+        low_level = self.reduce(low_level)  # (B, reduced, H, W)
+        size = (low_level.shape[-2], low_level.shape[-1])
+        x = resize(x, size, align_corners=self.align_corners)  # (B, width, H, W)
+        maps = [low_level, x] if self.low_level_first else [x, low_level]
+        return cast(Tensor, self.fuse(torch.cat(maps, 1)))
 
 
 class DeepLabV3Plus(SemanticModel):
-    """DeepLab v3+: the pyramid of v3, and a decoder that brings back fine edges.
+    """DeepLab v3+: the backbone and pyramid of DeepLab v3, and a decoder with low-level features.
 
     Args:
         num_classes: background included.
         backbone: a network of timm with a map of stride 4; the ResNet-101 of the paper's studies when not given.
         variant: "paper", "vainf" or "smp", a row of `VARIANTS`.
-        output_stride: pixels of the image to one of the encoder's map, 16 or 8 (32 for networks that timm cannot
-            dilate). It changes no weights: the paper trains with 16 and predicts with 16 or 8.
+        output_stride: ratio of the image to the encoder's map, 16 or 8 (32 for networks that timm cannot dilate). It
+            changes no weights: the paper trains with 16 and predicts with 16 or 8.
         multi_grid: unit rates of the blocks of a ResNet's last stage; the variant's own when not given.
-        rates: of the pyramid at this output stride; the variant's own when not given.
-        separable: whether the 3×3 convolutions of pyramid and decoder are separable; as the variant has it when not
-            given.
-        auxiliary: a second classifier on the map before the last, for training.
+        rates: dilations of the pyramid at this output stride; the variant's own when not given.
+        separable: whether the 3×3 convolutions of pyramid and decoder are separable; the variant's own when not given.
+        auxiliary: a second classifier on the last map but one, for training.
         width: channels of the pyramid and of the decoder.
+        low_level_channels: channels to which the decoder reduces the map of stride 4 (table 1: 48 is best).
     """
 
     def __init__(
@@ -130,6 +136,7 @@ class DeepLabV3Plus(SemanticModel):
         separable: bool | None = None,
         auxiliary: bool = False,
         width: int = 256,
+        low_level_channels: int = 48,
     ) -> None:
         super().__init__(num_classes)
         if variant not in VARIANTS:
@@ -140,8 +147,8 @@ class DeepLabV3Plus(SemanticModel):
         self.stride = self.backbone.multiple
         if 4 not in self.backbone.strides:
             raise ValueError(f"backbone {backbone!r} has maps of strides {self.backbone.strides}, but none of 4")
-        self.early = max(k for k, stride in enumerate(self.backbone.strides) if stride == 4)
-        early, finer, channels = (self.backbone.channels[k] for k in (self.early, -2, -1))
+        self.low_level = max(k for k, stride in enumerate(self.backbone.strides) if stride == 4)
+        *_, finer, channels = self.backbone.channels
         conv: Callable[..., nn.Module] = conv_norm_relu
         if choices.separable if separable is None else separable:
             conv = partial(separable_conv_norm_relu, norm_between=choices.norm_between)
@@ -149,7 +156,9 @@ class DeepLabV3Plus(SemanticModel):
             channels, width, pyramid_rates(encoder, output_stride, rates), encoder.dropout, conv
         )
         self.after = conv(width, width) if choices.conv_after else nn.Identity()
-        self.decoder = Decoder(early, width, choices, conv, encoder.align_corners)
+        self.decoder = Decoder(
+            self.backbone.channels[self.low_level], low_level_channels, width, choices, conv, encoder.align_corners
+        )
         self.head = nn.Conv2d(width, num_classes, 1)
         self.auxiliary = AuxiliaryHead(finer, num_classes) if auxiliary else None
         self.align_corners = encoder.align_corners
@@ -159,11 +168,11 @@ class DeepLabV3Plus(SemanticModel):
     def forward(self, images: Tensor) -> SemanticOutputs:
         """(B, 3, H, W) of any size → logits (B, C, H, W); those of the auxiliary classifier are as large."""
         height, width = images.shape[-2:]
-        x = filled(self.normalize(images), self.stride)  # (B, 3, H', W'), nearly always (B, 3, H, W)
+        x = pad_image(self.normalize(images), self.stride)  # (B, 3, H', W'), nearly always (B, 3, H, W)
         size = (x.shape[-2], x.shape[-1])
         maps = self.backbone(x)
         x = self.after(self.pyramid(maps[-1]))  # (B, 256, H / 16, W / 16)
-        x = self.decoder(x, maps[self.early])  # (B, 256, H / 4, W / 4)
+        x = self.decoder(x, maps[self.low_level])  # (B, 256, H / 4, W / 4)
         logits = resize(self.head(x), size, align_corners=self.align_corners)[..., :height, :width]  # (B, C, H, W)
         if self.auxiliary is None or not self.auxiliary_heads:
             return SemanticOutputs(logits)
@@ -187,7 +196,7 @@ VAINF = Table(
     dropped={},
     demands={"variant": "vainf"},
 )
-"""DeepLabV3Plus-Pytorch by VainF: deeplabv3plus_resnet50, deeplabv3plus_resnet101 and deeplabv3plus_mobilenet."""
+"""The names in VainF's DeepLabV3Plus-Pytorch: deeplabv3plus_resnet50, _resnet101 and _mobilenet."""
 
 SMP = Table(
     architecture="deeplabv3plus",
@@ -207,4 +216,4 @@ SMP = Table(
     dropped={"encoder.fc.": "the classifier of the encoder"},
     demands={"variant": "smp"},
 )
-"""segmentation_models_pytorch's DeepLabV3Plus with its default decoder."""
+"""The names in segmentation_models_pytorch's DeepLabV3Plus with its default decoder."""

@@ -1,19 +1,19 @@
 """FCN: a classifier made fully convolutional, its coarse scores refined by those of finer layers.
 
-Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation. CVPR 2015, arXiv 1411.4038; and the
-authors' own networks (voc-fcn32s, 16s, 8s, 8s-atonce), whose paddings and offsets the paper leaves open.
+Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation. CVPR 2015, arXiv 1411.4038. Paddings
+and offsets, which the paper leaves open, are those of the authors' networks (voc-fcn32s, 16s, 8s, 8s-atonce).
 
-- Section 4.1 (fc6 and fc7 become convolutions, the classifier goes): `VGG16`, padded by 100 pixels.
+- Section 4.1 (fc6 and fc7 become convolutions, the classifier is removed): `VGG16`, padded by 100 pixels.
 - Section 3.3 (upsampling is backwards strided convolution): `Upsampling`.
 - Section 4.2, figure 3 (skips from pool4 and pool3): `SkipHead`; `FCN32s`, `FCN16s`, `FCN8s`.
 
-`FCNResNet` is what torchvision calls FCN: a dilated ResNet and a small classifier, without skips.
+`FCNResNet` is the network that torchvision calls FCN: a dilated ResNet and a small classifier, without skips.
 
 Differs from the paper:
-- upsampling is bilinear and stays so, as in the authors' networks; in the paper (Section 4.3) all but the last of them
+- upsampling is bilinear and fixed, as in the authors' networks; in the paper (Section 4.3) all but the last upsampling
   are learned: `learned=True` learns all;
-- the loss is a mean over pixels here, not a sum: a learning rate of theirs is to be multiplied by their pixels;
-- with an encoder of timm nothing is padded or cropped, and scores are resized to those of the next finer stride.
+- the loss is a mean over pixels, not a sum: multiply a learning rate of theirs by the number of pixels of an image;
+- with an encoder of timm nothing is padded or cropped; scores are resized to the next finer stride.
 """
 
 from __future__ import annotations
@@ -34,27 +34,32 @@ from ..ops.resize import resize
 from .base import SemanticModel, SemanticOutputs
 
 PADDING = 100
-"""Pixels around the image, so that fc6 (7×7 at stride 32, unpadded) has something to see at any size."""
+"""Padding of the image, pixels, so that fc6 (7×7 at stride 32, unpadded) has an output at any size."""
 
 SKIP_OFFSETS = (5, 9)
-"""Where the maps of pool4 and of pool3 begin that lie under the upsampled scores: what is left of the padding."""
+"""Offset in the maps of pool4 and of pool3 of the part under the upsampled scores: what the padding has left."""
 
 IMAGE_OFFSETS = {1: 19, 2: 27, 3: 31}
-"""Where the image begins in the last upsampled scores of 32s, 16s and 8s, pixels."""
+"""Offset of the image in the last upsampled scores, pixels, for 1, 2 and 3 maps: FCN-32s, 16s and 8s."""
 
 AT_ONCE_SCALES = (0.01, 0.0001)
-"""pool4 and pool3 are multiplied by these where 8s is trained in one go."""
+"""Factors of pool4 and pool3 where FCN-8s is trained in one stage."""
 
 
 def crop(maps: Tensor, offset: int, size: Sequence[int]) -> Tensor:
-    """(B, D, H, W) → (B, D, *size), beginning `offset` pixels from the top and from the left."""
+    """Crop (B, D, H, W) to (B, D, *size), `offset` pixels from the top and from the left."""
     return maps[..., offset : offset + size[0], offset : offset + size[1]]
 
 
 class Upsampling(nn.Module):
-    """Section 3.3: each map grows `factor` times, as by a transposed convolution with a bilinear kernel of 2·factor.
+    """Upsampling (Section 3.3): a transposed convolution of stride `factor` with a bilinear kernel of 2·factor.
 
-    Beyond the middle of the outermost pixels the values fade to zero.
+    Beyond the centres of the outermost pixels the values fade to zero.
+
+    Args:
+        channels: of the maps.
+        factor: of the size.
+        learned: a transposed convolution, initialised as bilinear; otherwise the same by interpolation, and fixed.
     """
 
     def __init__(self, channels: int, factor: int, learned: bool) -> None:
@@ -63,65 +68,72 @@ class Upsampling(nn.Module):
         self.conv: nn.ConvTranspose2d | None = None
         if learned:
             self.conv = nn.ConvTranspose2d(channels, channels, 2 * factor, stride=factor, bias=False)
-            line = 1 - (torch.arange(2 * factor) - (factor - 0.5)).abs() / factor  # a triangle
-            eye = torch.eye(channels)[..., None, None]  # each map from itself alone
-            self.conv.weight.data.copy_(eye * line[:, None] * line)
+            triangle = 1 - (torch.arange(2 * factor) - (factor - 0.5)).abs() / factor
+            eye = torch.eye(channels)[..., None, None]  # each map is upsampled by itself
+            self.conv.weight.data.copy_(eye * triangle[:, None] * triangle)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, D, h, w) → (B, D, (h + 1)·factor, (w + 1)·factor)."""
         if self.conv is not None:
             return self.conv(x)  # type: ignore[no-any-return]
+        # Padded by zeros, interpolation fades at the border like the transposed convolution does.
         size = [(side + 2) * self.factor for side in x.shape[-2:]]
         x = F.interpolate(F.pad(x, (1, 1, 1, 1)), size, mode="bilinear", align_corners=False)
         return crop(x, self.factor // 2, [side - self.factor for side in size])
 
 
 class SkipHead(nn.Module):
-    """Figure 3: scores of the deepest map; upsampled and added to those of each finer one; upsampled to the image.
+    """Skips (figure 3): scores of the deepest map, upsampled and added to those of finer maps, upsampled to the image.
 
     Args:
         channels: of the maps: fc7; fc7 and pool4; or fc7, pool4 and pool3.
         num_classes: background included.
-        learned: transposed convolutions started as bilinear, rather than bilinear interpolation.
+        learned: transposed convolutions, initialised as bilinear, rather than bilinear interpolation.
         at_once: whether the finer maps are scaled down, so that their scores can be trained together with the others.
     """
 
     def __init__(self, channels: Sequence[int], num_classes: int, learned: bool, at_once: bool) -> None:
         super().__init__()
-        self.scores = scores(channels, num_classes)
-        factors = [*[2] * (len(channels) - 1), 32 >> (len(channels) - 1)]  # 32; 2, 16; 2, 2, 8
+        self.scores = score_layers(channels, num_classes)
+        skips = len(channels) - 1
+        factors = [*[2] * skips, 32 >> skips]  # 32; 2, 16; 2, 2, 8
         self.up = nn.ModuleList(Upsampling(num_classes, factor, learned) for factor in factors)
         self.scales = AT_ONCE_SCALES if at_once else (1.0, 1.0)
 
     def forward(self, maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-        """The maps, from the deepest on, (B, D, h, w) each → logits (B, C, *size)."""
-        (score, *skips), (deepest, *finer) = self.scores, maps
-        *up, last = self.up
-        x = score(deepest)  # (B, C, h, w)
-        for enlarge, skip, map_, offset, scale in zip(up, skips, finer, SKIP_OFFSETS, self.scales, strict=False):
-            x = enlarge(x)  # (B, C, 2h + 2, 2w + 2)
-            x = x + crop(skip(map_ if scale == 1 else map_ * scale), offset, x.shape[-2:])
-        return crop(last(x), IMAGE_OFFSETS[len(maps)], size)  # (B, C, *size)
+        """Logits (B, C, *size) of the maps, (B, D, h, w) each, the deepest first."""
+        x = self.scores[0](maps[0])  # (B, C, h, w)
+        for skip in range(1, len(maps)):
+            x = self.up[skip - 1](x)  # (B, C, 2h + 2, 2w + 2)
+            scale = self.scales[skip - 1]
+            finer = maps[skip] if scale == 1 else maps[skip] * scale
+            x = x + crop(self.scores[skip](finer), SKIP_OFFSETS[skip - 1], x.shape[-2:])
+        return crop(self.up[-1](x), IMAGE_OFFSETS[len(maps)], size)  # (B, C, *size)
 
 
 class ResizingHead(nn.Module):
-    """The skips of figure 3 for maps that are neither padded nor cropped."""
+    """The skips of figure 3 for maps that are neither padded nor cropped.
+
+    Args:
+        channels: of the maps, the deepest first.
+        num_classes: background included.
+    """
 
     def __init__(self, channels: Sequence[int], num_classes: int) -> None:
         super().__init__()
-        self.scores = scores(channels, num_classes)
+        self.scores = score_layers(channels, num_classes)
 
     def forward(self, maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-        """The maps, from the deepest on, (B, D, h, w) each → logits (B, C, *size)."""
-        (score, *skips), (deepest, *finer) = self.scores, maps
-        x = score(deepest)  # (B, C, h, w)
-        for skip, map_ in zip(skips, finer, strict=True):
-            x = resize(x, (map_.shape[-2], map_.shape[-1])) + skip(map_)  # (B, C, 2h, 2w)
+        """Logits (B, C, *size) of the maps, (B, D, h, w) each, the deepest first."""
+        x = self.scores[0](maps[0])  # (B, C, h, w)
+        for skip in range(1, len(maps)):
+            finer = maps[skip]
+            x = resize(x, (finer.shape[-2], finer.shape[-1])) + self.scores[skip](finer)  # (B, C, 2h, 2w)
         return resize(x, (size[0], size[1]))  # (B, C, *size)
 
 
-def scores(channels: Sequence[int], num_classes: int) -> nn.ModuleList:
-    """Section 4.1: a 1×1 convolution to the classes for each map, started at zero."""
+def score_layers(channels: Sequence[int], num_classes: int) -> nn.ModuleList:
+    """Scoring layers (Section 4.1): a 1×1 convolution to the classes for each map, initialised with zeros."""
     layers = nn.ModuleList(nn.Conv2d(width, num_classes, 1) for width in channels)
     for parameter in layers.parameters():
         nn.init.zeros_(parameter)
@@ -129,14 +141,18 @@ def scores(channels: Sequence[int], num_classes: int) -> nn.ModuleList:
 
 
 class FCN(SemanticModel):
-    """What the three networks share; `maps` says of how many maps, from the deepest on, scores are added.
+    """Base class of FCN-32s, 16s and 8s.
 
     Args:
         num_classes: background included.
         backbone: a network of timm; the paper's VGG16 when not given.
-        learned: VGG16 only: transposed convolutions started as bilinear, rather than bilinear interpolation.
+        learned: VGG16 only: transposed convolutions, initialised as bilinear, rather than bilinear interpolation.
         at_once: VGG16 only: pool4 and pool3 are scaled down, so that the network need not be trained in stages.
         width: VGG16 only: channels of its first block (64); fc6 and fc7 have 64 times as many.
+
+    Attributes:
+        maps: number of maps whose scores are added.
+        map_indices: indices of these maps in the backbone's list, the deepest first.
     """
 
     maps: ClassVar[int]
@@ -157,8 +173,8 @@ class FCN(SemanticModel):
         if backbone is None:
             pools = [nn.MaxPool2d(2, ceil_mode=True) for _ in range(5)]
             self.backbone = VGG16(pools, nn.Conv2d(8 * width, 64 * width, 7), first_padding=PADDING, width=width)
-            self.taken = (-1, -3, -4)[: self.maps]  # fc7, pool4, pool3
-            channels = [self.backbone.channels[k] for k in self.taken]
+            self.map_indices = (-1, -3, -4)[: self.maps]  # fc7, pool4, pool3
+            channels = [self.backbone.channels[k] for k in self.map_indices]
             self.head = SkipHead(channels, num_classes, learned, at_once)
         else:
             if learned or at_once:
@@ -166,19 +182,21 @@ class FCN(SemanticModel):
                     f"learned and at_once are for the paper's own VGG16, not for the backbone {backbone!r}"
                 )
             self.backbone = Backbone(backbone)
-            self.taken = self._deepest(self.backbone)
-            self.head = ResizingHead([self.backbone.channels[k] for k in self.taken], num_classes)
+            self.map_indices = self._deepest_maps(self.backbone)
+            self.head = ResizingHead([self.backbone.channels[k] for k in self.map_indices], num_classes)
             self.stride = max(self.backbone.strides)
         self.normalize = self.backbone.normalize()
 
-    def _deepest(self, backbone: Backbone) -> tuple[int, ...]:
-        """The maps to take of an encoder, from the deepest on: the last of each stride."""
+    def _deepest_maps(self, backbone: Backbone) -> tuple[int, ...]:
+        """Indices of the last map of each stride of an encoder, the deepest first."""
         last = {stride: k for k, stride in enumerate(backbone.strides)}
         if len(last) < self.maps:
             raise ValueError(
-                f"{backbone.name} has maps of the strides {', '.join(map(str, last))}: wanted are {self.maps} different"
+                f"{backbone.name} has maps of the strides {', '.join(map(str, last))}, but {type(self).__name__} needs "
+                f"{self.maps} different ones"
             )
-        return tuple(last[stride] for stride in sorted(last, reverse=True)[: self.maps])
+        deepest = sorted(last, reverse=True)[: self.maps]
+        return tuple(last[stride] for stride in deepest)
 
     def forward(self, images: Tensor) -> SemanticOutputs:
         """(B, 3, H, W) of any size → logits (B, C, H, W)."""
@@ -187,36 +205,36 @@ class FCN(SemanticModel):
         if isinstance(self.backbone, Backbone):
             x = pad_to(x, self.backbone.multiple)
         maps = self.backbone(x)  # (B, D, h, w) each
-        logits = self.head([maps[k] for k in self.taken], x.shape[-2:])
+        logits = self.head([maps[k] for k in self.map_indices], x.shape[-2:])
         return SemanticOutputs(logits[..., :height, :width])
 
 
 class FCN32s(FCN):
-    """Section 4.1: scores at stride 32, enlarged 32 times in one step."""
+    """FCN-32s (Section 4.1): scores at stride 32, upsampled by 32 in one step."""
 
     maps = 1
 
 
 class FCN16s(FCN):
-    """Section 4.2: those of pool4 are added; started from a trained `FCN32s`, or all at once."""
+    """FCN-16s (Section 4.2): scores of pool4 are added; initialised from a trained `FCN32s`, or trained at once."""
 
     maps = 2
 
 
 class FCN8s(FCN):
-    """Section 4.2: those of pool4 and of pool3 are added; started from a trained `FCN16s`, or all at once."""
+    """FCN-8s (Section 4.2): scores of pool4 and pool3 are added; initialised from a trained `FCN16s`, or at once."""
 
     maps = 3
 
 
 class FCNResNet(SemanticModel):
-    """torchvision's FCN: the last map of a dilated encoder, two convolutions, bilinear interpolation.
+    """torchvision's FCN: a dilated encoder, two convolutions, bilinear interpolation.
 
     Args:
         num_classes: background included.
         backbone: a network of timm.
-        auxiliary: whether a second classifier learns from the last stage but one (weight 0.5).
-        output_stride: pixels of the image to one of the last map: 8, 16 or 32.
+        auxiliary: a second classifier on the last map but one, for training (loss of weight 0.5).
+        output_stride: ratio of the image to the deepest map: 8, 16 or 32.
     """
 
     auxiliary_weight = 0.5
@@ -229,11 +247,11 @@ class FCNResNet(SemanticModel):
         self.normalize = self.backbone.normalize()
         self.stride = max(self.backbone.strides)
         before, last = self.backbone.channels
-        self.classifier = AuxiliaryHead(last, num_classes)  # the same layers as beside it, for the last map
+        self.classifier = AuxiliaryHead(last, num_classes)  # of the same layers
         self.auxiliary = AuxiliaryHead(before, num_classes) if auxiliary else None
 
     def forward(self, images: Tensor) -> SemanticOutputs:
-        """(B, 3, H, W) of any size → logits (B, C, H, W), and those of the auxiliary classifier."""
+        """(B, 3, H, W) of any size → logits (B, C, H, W); those of the auxiliary classifier are as large."""
         height, width = images.shape[-2:]
         x = pad_to(self.normalize(images), self.backbone.multiple)
         size = (x.shape[-2], x.shape[-1])
@@ -285,7 +303,7 @@ WKENTARO = (
     _wkentaro("fcn16s", ["upscore2", "upscore16"]),
     _wkentaro("fcn8s", ["upscore2", "upscore_pool4", "upscore8"]),
 )
-"""One table for each of the three networks."""
+"""The names in pytorch-fcn, one table for each of the three networks."""
 
 _TORCHVISION_HEAD = {"0.": "conv.0.", "1.": "conv.1.", "4.": "head."}
 
@@ -300,7 +318,7 @@ TORCHVISION = Table(
         **rows("classifier.{part}", "classifier.{part}", part=_TORCHVISION_HEAD),
         **rows("aux_classifier.{part}", "auxiliary.{part}", part=_TORCHVISION_HEAD),
     },
-    dropped={"aux_classifier.": "the auxiliary classifier, which a model made with auxiliary=False has not"},
+    dropped={"aux_classifier.": "the auxiliary classifier, which a model made with auxiliary=False does not have"},
     demands={"output_stride": 8},
 )
-"""torchvision's fcn_resnet50 and fcn_resnet101."""
+"""The names in torchvision's fcn_resnet50 and fcn_resnet101."""
