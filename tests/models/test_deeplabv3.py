@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import pixelwise
-from pixelwise.models.deeplabv3 import AtrousPyramid, ImagePooling, filled
+from pixelwise.models.deeplabv3 import AtrousPyramid, ImagePooling, pad_image
 from pixelwise.segmentation import Segmentation
 
 
@@ -133,7 +133,7 @@ def test_the_auxiliary_head_is_for_training_alone():
 )
 def test_tiny_images_are_filled_up(size, multiple, wanted):
     x = torch.rand(1, 3, *size)
-    found = filled(x, multiple)
+    found = pad_image(x, multiple)
     assert found.shape[-2:] == wanted and torch.equal(found[..., : size[0], : size[1]], x)
 
 

@@ -1,4 +1,4 @@
-"""The second classifier that helps training, and that nobody uses afterwards."""
+"""Auxiliary head (deep supervision): a second classifier on an earlier feature map, used in training only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .conv import conv_norm_relu
 
 
 class AuxiliaryHead(nn.Module):
-    """A 3×3 convolution to a quarter of the channels, and a classifier (PSPNet; the FCN head of torchvision).
+    """A 3×3 convolution to a quarter of the channels, dropout and a 1×1 classifier (torchvision's FCN head).
 
     Args:
-        channels: of the map that it looks at, the last but one of the backbone.
-        num_classes: of the scores.
-        dropout: before the classifier.
+        channels: of the feature map, usually the last but one of the backbone.
+        num_classes: background included.
+        dropout: probability of a value to be dropped before the classifier.
     """
 
     def __init__(self, channels: int, num_classes: int, dropout: float = 0.1) -> None:
@@ -25,5 +25,5 @@ class AuxiliaryHead(nn.Module):
         self.head = nn.Conv2d(channels // 4, num_classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, h, w) → (B, C, h, w)."""
+        """(B, channels, h, w) → logits (B, C, h, w)."""
         return cast(Tensor, self.head(self.dropout(self.conv(x))))

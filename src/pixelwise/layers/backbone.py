@@ -1,4 +1,4 @@
-"""Feature extractors of timm, by name."""
+"""Backbones: the feature extractors of timm, by name."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from .normalize import Normalize
 
 
 class Backbone(nn.Module):
-    """Any network of timm that can give its feature maps, with random weights: constructors download nothing.
+    """Any network of timm that returns feature maps, with random weights: constructors download nothing.
 
     Args:
         name: as in timm, `resnet34` or `tf_efficientnet_lite0`; a tag of pretrained weights may follow a dot.
-        out_indices: which of its feature maps to return, from the finest (0); all when not given.
-        output_stride: 32, or 16 or 8 for networks that timm can dilate instead.
+        out_indices: indices of the feature maps to return, 0 the finest; all when not given.
+        output_stride: 32, or 16 or 8 for networks that timm can dilate.
         changes: further arguments of timm's network, `{"stem_type": "deep", "stem_width": 64}` for example.
 
     Attributes:
-        channels: of each feature map.
-        strides: pixels of the image to one of each feature map.
-        multiple: sides of images must be a multiple of this: 1 where any size will do.
-        options: what the network was made with, for timm.
+        channels: of each feature map, the finest first.
+        strides: ratio of the image to each feature map.
+        multiple: sides of images must be a multiple of this: 1 if any size fits.
+        options: arguments for `timm.create_model` that make the network again.
 
     Raises:
-        ValueError: for a name that timm does not know (the nearest are offered), a network without feature maps, one
-            that takes images of one size only, or an output stride that it does not have.
+        ValueError: timm does not know the name (similar ones are suggested), or the network has no feature maps, takes
+            images of one size only, or cannot have this output stride.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Backbone(nn.Module):
         self.multiple = self._multiple(timm)
 
     def _make(self, timm: Any) -> Any:
-        if self.config["fixed_input_size"]:  # a transformer: most can be told to take other sizes too
+        if self.config["fixed_input_size"]:  # a transformer; most take other sizes too with this option
             try:
                 made = timm.create_model(self.name, pretrained=False, dynamic_img_size=True, **self.options)
                 self.options["dynamic_img_size"] = True
@@ -74,16 +74,15 @@ class Backbone(nn.Module):
         try:
             return timm.create_model(self.name, pretrained=False, **self.options)
         except (RuntimeError, TypeError, NotImplementedError, AttributeError, AssertionError, IndexError) as error:
-            asked = ", ".join(f"{key}={value}" for key, value in self.options.items() if key != "features_only")
-            raise ValueError(
-                f"backbone {self.name!r} cannot give feature maps{asked and f' with {asked}'}: {error}"
-            ) from None
+            options = ", ".join(f"{key}={value}" for key, value in self.options.items() if key != "features_only")
+            having = f" with {options}" if options else ""
+            raise ValueError(f"backbone {self.name!r} cannot give feature maps{having}: {error}") from None
 
     def _multiple(self, timm: Any) -> int:
-        """Which sizes the network takes, found out with tensors that have a shape but no memory."""
+        """The multiple that sides of images must be of, tried out on the meta device, which needs no memory."""
         with torch.device("meta"):
             net = timm.create_model(self.name, pretrained=False, **self.options).eval()
-        if self._fits(net, (1, 1)) and self._fits(net, (35, 71)):
+        if self._fits(net, (1, 1)) and self._fits(net, (35, 71)):  # odd sides, so that every stride has to round
             return 1
         deepest = max(self.strides)
         if self._fits(net, (9 * deepest, 6 * deepest)):
@@ -92,19 +91,22 @@ class Backbone(nn.Module):
         raise ValueError(f"backbone {self.name!r} takes images of {size} only: choose one that takes any size")
 
     def _fits(self, net: Any, size: tuple[int, int]) -> bool:
+        """Check that feature maps of an image of this size have the sizes that their strides promise."""
         try:
             with torch.no_grad():
                 maps = self._ordered(net(torch.empty(1, 3, *size, device="meta")))
         except (RuntimeError, AssertionError, ValueError, IndexError):
             return False
-        wanted = [tuple(-(-side // stride) for side in size) for stride in self.strides]
-        return [tuple(m.shape[-2:]) for m in maps] == wanted
+        height, width = size
+        expected = [(-(-height // stride), -(-width // stride)) for stride in self.strides]  # rounded up
+        return [tuple(m.shape[-2:]) for m in maps] == expected
 
     def _ordered(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Feature maps as (B, D, h, w); some transformers of timm give (B, h, w, D)."""
         return [m.permute(0, 3, 1, 2) if self.channels_last else m for m in maps]
 
     def normalize(self) -> Normalize:
-        """The normalisation that the pretrained weights were trained with."""
+        """Make the normalisation with which the pretrained weights were trained."""
         return Normalize(self.config["mean"], self.config["std"])
 
     def forward(self, images: Tensor) -> list[Tensor]:

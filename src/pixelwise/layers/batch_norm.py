@@ -1,4 +1,4 @@
-"""Batch normalisation of maps that are pooled to a single pixel."""
+"""Batch normalisation of globally pooled maps."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from torch import Tensor, nn
 
 
 class PooledBatchNorm2d(nn.BatchNorm2d):
-    """As `nn.BatchNorm2d`; of a single value a channel it takes the running statistics, in training too.
+    """`nn.BatchNorm2d` that uses its running statistics for a single value per channel, in training too.
 
-    One value has no variance, so PyTorch refuses a batch of one image here. Its mean is the value itself, and
-    subtracting it would leave nothing of the image: the statistics gathered so far are used and stay as they are.
+    A single value has no variance, and PyTorch raises an error for a batch of one image here. Its mean would be the
+    value itself, and subtracting it would leave nothing of the image. So the running statistics are used, and stay
+    unchanged.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, D, H, W) → the same shape; B·H·W = 1 in training is normalised as in evaluation."""
+        """Normalise (B, D, H, W); with B·H·W = 1 in training as in evaluation."""
         if self.training and x.numel() == x.shape[1]:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
         return super().forward(x)

@@ -1,4 +1,4 @@
-"""The blocks of convolutions that several papers share, and their first weights."""
+"""Blocks of convolutions that several papers share, and their initialisation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 
 
 def conv_norm_relu(channels: int, width: int, kernel: int = 3, dilation: int = 1) -> nn.Sequential:
-    """Convolution without a bias that keeps the size, batch normalisation, ReLU."""
+    """Convolution without bias that keeps the size, batch normalisation, ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels, width, kernel, padding=kernel // 2 * dilation, dilation=dilation, bias=False),
         nn.BatchNorm2d(width),
@@ -17,7 +17,7 @@ def conv_norm_relu(channels: int, width: int, kernel: int = 3, dilation: int = 1
 
 
 def conv_group_relu(channels: int, width: int, kernel: int = 3) -> nn.Sequential:
-    """Convolution without a bias that keeps the size, group normalisation (32 groups from 128 channels on), ReLU."""
+    """Convolution without bias that keeps the size, group normalisation (32 groups from 128 channels on), ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False),
         nn.GroupNorm(math.gcd(32, max(1, width // 4)), width),
@@ -26,10 +26,10 @@ def conv_group_relu(channels: int, width: int, kernel: int = 3) -> nn.Sequential
 
 
 def separable_conv_norm_relu(channels: int, width: int, dilation: int = 1, norm_between: bool = True) -> nn.Sequential:
-    """A 3×3 convolution of each channel by itself, then a 1×1 of all, batch normalisation, ReLU.
+    """Depthwise separable convolution (a 3×3 per channel, then a 1×1), batch normalisation, ReLU.
 
     Args:
-        channels, width: before and after; the size is kept.
+        channels, width: channels of input and output; the size is kept.
         dilation: of the 3×3 convolution (atrous separable convolution, Chen et al. 2018, Section 3.1).
         norm_between: batch normalisation and ReLU after the 3×3 convolution too.
     """
@@ -51,16 +51,17 @@ def double_conv(channels: int, width: int, middle: int | None = None) -> nn.Sequ
 
 
 def double_valid_conv(channels: int, width: int) -> nn.Sequential:
-    """Two 3×3 convolutions without padding, a ReLU after each: the maps become 4 pixels smaller."""
+    """Two 3×3 convolutions without padding, each with ReLU; the output is 4 pixels smaller."""
     return nn.Sequential(
         nn.Conv2d(channels, width, 3), nn.ReLU(inplace=True), nn.Conv2d(width, width, 3), nn.ReLU(inplace=True)
     )
 
 
 def init_he(network: nn.Module) -> None:
-    """Gaussian weights of standard deviation sqrt(2 / N), N inputs of a neuron, and zero biases, in every convolution.
+    """Initialise every convolution with Gaussian weights of variance 2 / fan-in and zero biases (He et al. 2015).
 
-    He et al. 2015. An output pixel of a transposed convolution whose stride is its kernel size has one input a channel.
+    The fan-in of a transposed convolution is that of one pixel of its output: with a stride of the kernel size, one
+    input per channel.
     """
     for layer in network.modules():
         if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):

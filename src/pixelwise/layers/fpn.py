@@ -1,4 +1,4 @@
-"""The feature pyramid: what deep features know, at the sizes of the shallow ones (Lin et al. 2017, 1612.03144)."""
+"""Feature pyramid network: semantically strong features at all scales (Lin et al. 2017, arXiv 1612.03144)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch import Tensor, nn
 
 
 class FPN(nn.Module):
-    """Lateral 1×1 convolutions, a way down from the deepest map, and a 3×3 convolution of each sum (figure 3 there).
+    """Lateral 1×1 convolutions, a top-down pathway, and a 3×3 convolution of each sum (figure 3).
 
     Args:
         channels: of the maps of the backbone, the finest first.
         width: channels of every level.
         norm: batch normalisation after each convolution, which then has no bias (torchvision's second version).
-        smooth: the way down is bilinear instead of nearest (YOLACT).
-        relu: after the 3×3 convolutions (YOLACT).
-        pooled: further levels, each every second pixel of the one before (Mask R-CNN's and SOLO's P6).
-        strided: further levels after those, each a 3×3 convolution of stride 2 of the one before (YOLACT's P6, P7).
+        smooth: upsampling in the top-down pathway is bilinear instead of nearest (YOLACT).
+        relu: ReLU after the 3×3 convolutions (YOLACT).
+        pooled: number of further levels, each the previous one subsampled by 2 (P6 of Mask R-CNN and SOLO).
+        strided: number of further levels after those, each a 3×3 convolution of stride 2 (P6 and P7 of YOLACT).
     """
 
     def __init__(
@@ -39,9 +39,8 @@ class FPN(nn.Module):
         self.smooth, self.relu, self.pooled = smooth, relu, pooled
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_uniform_(
-                    layer.weight, a=1
-                )  # as detectron2 and torchvision: uniform over ±√(3 / inputs)
+                # Uniform in ±√(3 / fan-in), as in detectron2 and torchvision.
+                nn.init.kaiming_uniform_(layer.weight, a=1)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
 
@@ -49,18 +48,18 @@ class FPN(nn.Module):
         """(B, channels[i], h, w) each, the finest first → (B, width, h, w) each, and the further levels."""
         lateral = [layer(x) for layer, x in zip(self.lateral, maps, strict=True)]
         for i in reversed(range(len(lateral) - 1)):
-            lateral[i] = lateral[i] + self._larger(lateral[i + 1], lateral[i])
+            lateral[i] = lateral[i] + self._upsample(lateral[i + 1], lateral[i])
         levels = [layer(x) for layer, x in zip(self.output, lateral, strict=True)]
         if self.relu:
             levels = [F.relu(x) for x in levels]
         for _ in range(self.pooled):
             levels.append(levels[-1][:, :, ::2, ::2])
         for layer in self.strided:
-            # Padded by hand: oneDNN's own padding of a single pixel gives gradients of bfloat16 that are no numbers.
+            # Padded separately: oneDNN's own padding of a single pixel makes bfloat16 gradients NaN.
             levels.append(layer(F.pad(levels[-1], (1, 1, 1, 1))))
         return levels
 
-    def _larger(self, coarse: Tensor, fine: Tensor) -> Tensor:
+    def _upsample(self, coarse: Tensor, fine: Tensor) -> Tensor:
         if self.smooth:
             return F.interpolate(coarse, fine.shape[-2:], mode="bilinear", align_corners=False)
         return F.interpolate(coarse, fine.shape[-2:], mode="nearest")

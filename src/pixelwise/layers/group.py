@@ -1,4 +1,4 @@
-"""Group normalisation in place of batch normalisation, for batches too small for statistics of their own."""
+"""Group normalisation instead of batch normalisation, for batches too small for batch statistics."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import math
 from torch import nn
 
 CHANNELS = 16
-"""In a group (Wu and He 2018, table 3)."""
+"""Channels of a group (Wu and He 2018, table 3)."""
 
 
 def group_norms(model: nn.Module) -> None:
     """Replace each batch normalisation outside of modules called `backbone` by a group normalisation, in place.
 
-    The names of weights and biases stay. Backbones keep theirs, as their learnt weights are useless with another.
+    The names of weights and biases stay the same. Backbones keep their normalisation, which their pretrained weights
+    need.
     """
     for name, layer in model.named_children():
         if isinstance(layer, nn.BatchNorm2d):

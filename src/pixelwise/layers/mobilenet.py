@@ -1,4 +1,4 @@
-"""The mobile networks that published weights need and timm does not have just so."""
+"""MobileNets as published weights need them, where timm has them only with differences."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 
 
 class TorchvisionMobileNetV3(nn.Module):
-    """The features of torchvision's large MobileNet v3 that its segmentation models use, with random weights.
+    """Backbone of torchvision's segmentation models: MobileNet v3 large, with random weights.
 
-    Its last three blocks are all dilated, the first of them too; the finer map comes after one block of its stage.
+    The last three blocks are dilated, the first of them too; the finer map is taken after one block of its stage.
 
     Attributes:
         channels, strides: of the two maps.
-        multiple: sides of images need be a multiple of nothing more.
+        multiple: 1; images may have any size.
     """
 
     channels = (40, 960)
@@ -30,7 +30,7 @@ class TorchvisionMobileNetV3(nn.Module):
         self.net = mobilenet_v3_large(weights=None, weights_backbone=None, dilated=True).features
 
     def normalize(self) -> Normalize:
-        """The normalisation that torchvision's weights were trained with."""
+        """Make the normalisation with which torchvision's weights were trained."""
         return Normalize(IMAGENET_MEAN, IMAGENET_STD)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -40,10 +40,10 @@ class TorchvisionMobileNetV3(nn.Module):
 
 
 def pad_before_blocks(network: Any) -> None:
-    """Move the padding of timm's `mobilenetv2_100` to where VainF's DeepLab has it, in place.
+    """Move the padding of timm's `mobilenetv2_100` to the places where VainF's DeepLab has it, in place.
 
-    Each block is padded before its first 1×1 convolution, so that beyond its border lies what that convolution's
-    normalisation makes of zero; the stem is not padded at all.
+    Each block is padded before its first 1×1 convolution, so that the 3×3 convolution sees at the border what the
+    normalisation makes of zeros; the stem is not padded at all.
     """
     network.conv_stem.padding = (0, 0)
     for stage in network.blocks[1:]:

@@ -1,4 +1,4 @@
-"""The first layer of every model: from RGB in [0, 1] to the numbers that its weights were trained on."""
+"""Normalisation of images, the first layer of every model: RGB in [0, 1] to the range that its weights expect."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Normalize(nn.Module):
     """(x · scale − mean) / std for each channel, in RGB or BGR order.
 
     Args:
-        mean, std: one number a channel of the *input order of the weights* (BGR when `bgr`), in units of `scale`.
-        scale: 1 for weights trained on [0, 1], 255 for those trained on bytes.
+        mean, std: one number per channel, in the order that the *weights* expect (BGR if `bgr`), in units of `scale`.
+        scale: 1 for weights trained on pixels in [0, 1], 255 for those trained on 0 to 255.
         bgr: whether the weights expect blue first.
     """
 
@@ -38,9 +38,10 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1) / scale, persistent=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """The arguments, as plain values, for the record of a checkpoint."""
+        """The arguments as plain values, for the record of a checkpoint."""
         return dict(self.arguments)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) float RGB in [0, 1] to the same shape, normalised."""
-        return ((images.flip(1) if self.bgr else images) - self.mean) / self.std
+        """Normalise (B, 3, H, W) float RGB in [0, 1]."""
+        channels = images.flip(1) if self.bgr else images
+        return (channels - self.mean) / self.std

@@ -1,4 +1,4 @@
-"""What some papers change in a ResNet: where it strides, and where it dilates. The networks are timm's."""
+"""Changes that papers make to a ResNet: its strides and its dilations. The networks are timm's."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import nn
 
 
 def is_resnet(network: nn.Module) -> bool:
-    """Whether the stages of a network of timm are made of the two blocks of He et al. 2015."""
+    """Tell whether the stages of a network of timm are made of the two kinds of blocks of He et al. 2015."""
     return any(_stages(network))
 
 
 def dilate_first_blocks(network: nn.Module) -> None:
     """Give the first block of each dilated stage the dilation of the others (PSPNet, DeepLab v2), in place.
 
-    timm and torchvision leave it at that of the stage before. Networks that are no ResNet stay as they are.
+    In timm and torchvision it has the dilation of the stage before. Networks that are no ResNet stay unchanged.
     """
     for stage in _stages(network):
         _dilate(stage[0], stage[0].dilation)
@@ -26,7 +26,7 @@ def multi_grid(network: nn.Module, units: Sequence[int]) -> None:
     """Multiply the dilation of the last stage by a unit rate for each of its blocks (DeepLab v3, 3.2.1), in place.
 
     Raises:
-        ValueError: the stage has more blocks than there are units.
+        ValueError: there are fewer units than blocks in the stage.
     """
     *_, stage = _stages(network)
     if len(stage) > len(units):
@@ -55,7 +55,7 @@ def _dilate(block: Any, rate: int) -> None:
 
 
 def _stages(network: nn.Module) -> Iterator[list[Any]]:
-    """The blocks of each stage; nothing of a network that is no ResNet."""
+    """The blocks of each stage; none for a network that is no ResNet."""
     from timm.models.resnet import BasicBlock, Bottleneck
 
     for name, module in network.named_children():

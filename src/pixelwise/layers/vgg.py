@@ -1,4 +1,4 @@
-"""VGG16 for the papers that change its poolings and make its fully connected layers convolutional."""
+"""VGG16 with exchangeable poolings, its fully connected layers as convolutions."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .conv import init_he
 from .normalize import Normalize
 
 WIDTHS = ((1, 1), (2, 2), (4, 4, 4), (8, 8, 8), (8, 8, 8))
-"""Channels of the 3×3 convolutions, block by block, in units of the first (64); a pooling follows each block."""
+"""Channels of the 3×3 convolutions, block by block, as multiples of the first (64); a pooling follows each block."""
 
 CAFFE_MEAN = (104.00698793, 116.66876762, 122.67891434)
-"""Mean blue, green and red of ImageNet, in bytes: what the Caffe weights of VGG16 were trained with."""
+"""Mean blue, green and red of ImageNet, 0 to 255, with which the Caffe weights of VGG16 were trained."""
 
 
 class VGG16(nn.Module):
-    """The five blocks with a pooling after each, then fc6 and fc7 as convolutions, each with ReLU and dropout.
+    """VGG16 (Simonyan and Zisserman 2015, configuration D): five blocks and poolings, fc6 and fc7 as convolutions.
 
-    Simonyan and Zisserman 2015, configuration D. `pixelwise.create(…, pretrained=…)` fills it with ImageNet weights.
+    fc6 and fc7 have ReLU and dropout. `pixelwise.create(…, pretrained=True)` loads ImageNet weights.
 
     Args:
         pools: the five poolings.
-        fc6: the first fully connected layer as a convolution; fc7 is 1×1 and has as many channels.
-        first_padding: of the very first convolution (100 in FCN); all others keep the size.
-        last_dilation: of the last block (2 in DeepLab v1).
+        fc6: the first fully connected layer as a convolution; fc7 is 1×1 with as many channels.
+        first_padding: padding of the very first convolution (100 in FCN); all others keep the size.
+        last_dilation: dilation of the last block (2 in DeepLab v1).
         width: channels of the first block.
 
     Attributes:
@@ -51,11 +51,11 @@ class VGG16(nn.Module):
         init_he(self)
 
     def normalize(self) -> Normalize:
-        """The normalisation that the weights are trained with: BGR, bytes, the mean subtracted."""
+        """Make the normalisation of the Caffe weights: BGR, 0 to 255, the mean subtracted."""
         return Normalize(CAFFE_MEAN, scale=255, bgr=True)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """(B, 3, H, W), normalised → the map after each of the five poolings, and that of fc7."""
+        """Feature maps of (B, 3, H, W), normalised: after each of the five poolings, and of fc7."""
         maps: list[Tensor] = []
         x = images
         for block, pool in zip(self.blocks, self.pools, strict=True):
@@ -67,7 +67,7 @@ class VGG16(nn.Module):
 
 
 def _blocks(first_padding: int, last_dilation: int, width: int) -> nn.ModuleList:
-    """The five blocks; a ReLU follows each convolution, so convolution i of block b is `blocks[b][2 * i]`."""
+    """Make the five blocks; a ReLU follows each convolution, so convolution i of block b is `blocks[b][2 * i]`."""
     blocks = nn.ModuleList()
     channels, padding = 3, first_padding
     for number, widths in enumerate(WIDTHS):

@@ -1,4 +1,4 @@
-"""What training makes small. `criterion` makes a loss from its name: "ce", "ce+dice", "ce+0.5*lovasz"."""
+"""Training losses of semantic models. `criterion` makes one from its name: "ce", "ce+dice", "ce+0.5*lovasz"."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ LOSSES: dict[str, Callable[..., Criterion]] = {
     "tversky": Tversky,
     "lovasz": Lovasz,
 }
-"""The names that `criterion` knows; "dice" is the form of segmentation_models.pytorch."""
+"""Name for `criterion` → class of the loss; "dice" is the form of segmentation_models.pytorch."""
 
 
 class Combined(Criterion):
-    """A weighted sum of losses, for example cross-entropy + λ·Dice; each part is returned times its factor.
+    """Weighted sum of losses, for example cross-entropy + λ·Dice.
 
     Args:
         parts: factor and loss of each part.
@@ -43,45 +43,58 @@ class Combined(Criterion):
         self.losses = nn.ModuleList(loss for _, loss in parts)
 
     def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """(B, C, H, W) logits and (B, H, W) classes → the named parts, to be summed."""
-        pairs = zip(self.factors, self.losses, strict=True)
-        return {name: factor * value for factor, loss in pairs for name, value in loss(logits, target).items()}
+        """Compare logits (B, C, H, W) with classes (B, H, W); returns each part times its factor."""
+        parts = {}
+        for factor, loss in zip(self.factors, self.losses, strict=True):
+            for name, value in loss(logits, target).items():
+                parts[name] = factor * value
+        return parts
 
 
 def criterion(name: str, weights: Tensor | None = None) -> Criterion:
-    """The loss of this name: (logits (B, C, H, W), target (B, H, W) int64, 255 void) → dict of named scalars.
+    """Make a loss from its name: (logits (B, C, H, W), target (B, H, W) int64, 255 void) → dict of named scalars.
 
     Args:
-        name: of `LOSSES`, or several joined by "+", each perhaps with a factor: "ce+0.5*dice".
-        weights: (C,) class weights, for the parts that add up over pixels.
+        name: a key of `LOSSES`, or several joined by "+", each with an optional factor: "ce+0.5*dice".
+        weights: (C,) class weights, for the parts that are means over pixels.
 
     Raises:
-        ValueError: for a name that there is not (the nearest is offered), for a part named twice, for ce-border in a
-            sum, for a factor that is not a positive number, for class weights that no part would use.
+        ValueError: a name is unknown (similar ones are suggested) or given twice, ce-border is part of a sum, a factor
+            is not a positive number, or no part uses class weights although they are given.
 
     >>> [type(loss).__name__ for loss in criterion("ce + 0.5*dice").losses]
     ['CrossEntropy', 'Dice']
     """
-    parts: list[tuple[float, Criterion]] = []
-    for term in name.split("+"):
-        factor, star, loss = (text.strip() for text in term.rpartition("*"))
-        parts.append((_factor(factor, name) if star else 1.0, _make(loss, weights)))
+    parts = [_part(term, name, weights) for term in name.split("+")]
+    _check_parts(parts, name, weighted=weights is not None)
+    factor, loss = parts[0]
+    return loss if len(parts) == 1 and factor == 1 else Combined(parts)
+
+
+def _part(term: str, name: str, weights: Tensor | None) -> tuple[float, Criterion]:
+    """Factor and loss of one term of a sum, "dice" or "0.5*dice"; `name` is the whole sum, for errors."""
+    factor, star, loss = term.rpartition("*")
+    return _factor(factor.strip(), name) if star else 1.0, _make(loss.strip(), weights)
+
+
+def _check_parts(parts: Sequence[tuple[float, Criterion]], name: str, weighted: bool) -> None:
     kinds = {type(loss) for _, loss in parts}
     if BorderCrossEntropy in kinds and len(parts) > 1:
-        raise ValueError(f"the loss {name!r}: ce-border stands alone, as its weights are for each pixel: use ce-border")
+        raise ValueError(
+            f"the loss {name!r}: ce-border stands alone, as it needs the border weights of each pixel: use ce-border"
+        )
     if len(kinds) < len(parts):
         raise ValueError(f"the loss {name!r} names one loss twice: give it once, with a factor")
-    if weights is not None and not any(issubclass(kind, ClassWeighted) for kind in kinds):
+    if weighted and not any(issubclass(kind, ClassWeighted) for kind in kinds):
         raise ValueError(f"the loss {name!r} counts each class alike already: use it without class weights")
-    return parts[0][1] if len(parts) == 1 and parts[0][0] == 1 else Combined(parts)
 
 
 def _make(name: str, weights: Tensor | None) -> Criterion:
     if name not in LOSSES:
         raise ValueError(f"there is no loss called {name!r}: {suggest(name, LOSSES)}")
     make = LOSSES[name]
-    weighted = isinstance(make, type) and issubclass(make, ClassWeighted)
-    return make(weights=weights) if weighted else make()
+    takes_weights = isinstance(make, type) and issubclass(make, ClassWeighted)
+    return make(weights=weights) if takes_weights else make()
 
 
 def _factor(text: str, name: str) -> float:

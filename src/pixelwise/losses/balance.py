@@ -1,4 +1,4 @@
-"""Class weights from pixel counts, so that what is rare is not lost among what is common."""
+"""Class balancing: class weights from pixel counts, against the dominance of frequent classes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ SCHEMES = ("none", "median", "enet", "inverse-sqrt")
 
 
 def class_weights(counts: Tensor, scheme: str) -> Tensor:
-    """(C,) float32: one weight a class, 0 for classes without a single pixel (but for "none": 1 for all).
+    """Compute class weights, (C,) float32; classes without a pixel have weight 0.
 
-    - "median": median(f) / f_c, f_c the pixels of class c over all pixels *of the images that contain c*, the median
-      over the classes that there are (Eigen and Fergus 2015, as SegNet uses it).
+    - "none": 1 for every class, those without a pixel too.
+    - "median": median frequency balancing, median(f) / f_c. f_c is the number of pixels of class c divided by all
+      pixels *of the images that contain c*; the median is over the classes that occur (Eigen and Fergus 2015, SegNet).
     - "enet": 1 / ln(1.02 + p_c), p_c the share of class c among all pixels: 1.4 to 50.5 (Paszke et al. 2016).
     - "inverse-sqrt": 1 / √p_c.
 
@@ -21,10 +22,10 @@ def class_weights(counts: Tensor, scheme: str) -> Tensor:
         scheme: one of `SCHEMES`.
 
     Raises:
-        ValueError: for a scheme that there is not, for counts of another shape or none at all.
+        ValueError: the scheme is unknown, or the counts have another shape or are all 0.
     """
     if scheme not in SCHEMES:
-        raise ValueError(f"there is no way of balancing classes called {scheme!r}; there are: {', '.join(SCHEMES)}")
+        raise ValueError(f"there is no class balancing called {scheme!r}; there are: {', '.join(SCHEMES)}")
     counts = torch.as_tensor(counts).double()
     if counts.ndim != 2 or not bool(counts.sum() > 0):
         raise ValueError(
@@ -36,8 +37,8 @@ def class_weights(counts: Tensor, scheme: str) -> Tensor:
     if scheme == "none":
         return torch.ones(counts.shape[1])
     if scheme == "median":
-        around = ((counts > 0) * counts.sum(1, keepdim=True)).sum(0)
-        frequency = pixels / around
+        containing = ((counts > 0) * counts.sum(1, keepdim=True)).sum(0)  # all pixels of the images that contain c
+        frequency = pixels / containing
         weights = frequency[present].quantile(0.5) / frequency
     elif scheme == "enet":
         weights = 1 / torch.log(1.02 + share)

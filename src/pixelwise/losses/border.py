@@ -1,4 +1,4 @@
-"""U-Net's border weights: pixels between cells that nearly touch count more (Ronneberger et al. 2015, equation 2)."""
+"""U-Net's border weights: pixels between cells that nearly touch weigh more (Ronneberger et al. 2015, equation 2)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..segmentation import Segmentation
 from .pixel import CrossEntropy
 
 REACH = 6
-"""Distances are followed up to this many σ; what lies further adds less than 2e-8 of w0 and is left out."""
+"""Distances are computed up to this many σ; beyond it the weight is less than 2e-8 of w0 and is taken as 0."""
 
 
 class BorderCrossEntropy(CrossEntropy):
-    """Cross-entropy whose pixels weigh what U-Net's equation 2 says: their class's weight plus `border_weights`.
+    """Cross-entropy with the pixel weights of U-Net's equation 2: the class weight plus `border_weights`.
 
-    The ground truths must tell touching objects apart; where they do not, it is the plain cross-entropy.
+    The ground truths must tell touching objects apart; without instances it is the plain cross-entropy.
 
     Args:
-        weights: (C,) one a class, w_c of the equation.
+        weights: (C,) class weights, w_c of the equation.
         w0: the weight between two cells that touch.
-        sigma: how far it reaches, pixels.
+        sigma: decay of the weight with the distance, pixels.
     """
 
     def __init__(self, weights: Tensor | Sequence[float] | None = None, w0: float = 10.0, sigma: float = 5.0) -> None:
@@ -39,19 +39,19 @@ class BorderCrossEntropy(CrossEntropy):
 
 
 def border_weights(truth: Segmentation, w0: float = 10.0, sigma: float = 5.0) -> Tensor:
-    """(H, W) float32: w0·exp(−(d1 + d2)² / 2σ²), the second term of U-Net's equation 2.
+    """Compute w0·exp(−(d1 + d2)² / 2σ²), (H, W) float32: the second term of U-Net's equation 2.
 
     d1 and d2 are the distances from the centre of a pixel to that of the nearest pixel of the nearest and of the second
-    nearest cell, 0 inside a cell. The cells are the segments of countable classes (things) that are not crowd; with
-    fewer than two of them the term is 0. Give it to `pixel.CrossEntropy` as `pixel_weights`.
+    nearest cell, 0 inside a cell. Cells are the segments of thing classes that are not crowd; with fewer than two of
+    them the weights are 0. `pixel.CrossEntropy` takes them as `pixel_weights`.
 
     Args:
-        truth: with one segment a cell.
+        truth: with one segment for each cell.
         w0: the weight between two cells that touch.
-        sigma: how far it reaches, pixels.
+        sigma: decay of the weight with the distance, pixels.
 
     Raises:
-        ValueError: for a σ that is not positive.
+        ValueError: sigma is not positive.
     """
     if sigma <= 0:
         raise ValueError(f"sigma is {sigma}: it is a distance in pixels, more than 0")
@@ -59,6 +59,8 @@ def border_weights(truth: Segmentation, w0: float = 10.0, sigma: float = 5.0) ->
 
     ids = truth.panoptic_map().cpu().numpy()
     cells = torch.tensor(truth.classes.things)[truth.labels.cpu()] & ~truth.crowd.cpu()
+    # The distances to the nearest and the second nearest cell so far. Each cell changes them in a window around it
+    # only: further away its weight would be 0.
     nearest = np.full(ids.shape, np.inf, np.float32)
     second = nearest.copy()
     reach = math.ceil(REACH * sigma)

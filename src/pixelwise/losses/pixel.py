@@ -1,9 +1,8 @@
-"""Losses that add up over pixels: cross-entropy, focal, and cross-entropy over the hard pixels only.
+"""Losses that are means over pixels: cross-entropy, focal loss, and online hard example mining.
 
-Every loss takes logits (B, C, H, W), C ≥ 2, and the true class of each pixel (B, H, W) int64, and returns a dict of
-named scalars in float32 or better, whatever autocast made of the logits. Void pixels (255) count in nothing: neither in
-the loss, nor in its gradient, nor in what it is divided by. Where nothing counts, the loss is 0 and so is its gradient.
-Nothing here waits for the GPU.
+Every loss takes logits (B, C, H, W), C ≥ 2, and the ground-truth class of each pixel (B, H, W) int64, and returns a
+dict of named scalars in float32 or float64, also under autocast. Void pixels (255) are ignored in the loss, in its
+gradient and in its denominator. Without any other pixel, the loss and its gradient are 0. Nothing here synchronises with the GPU.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from .base import Criterion, full_precision
 
 
 class ClassWeighted(Criterion):
-    """A loss with a weight for each class, 1 when none are given.
+    """Base class of losses with class weights.
 
     Args:
-        weights: (C,), not negative; `balance.class_weights` makes them from pixel counts.
+        weights: (C,), 0 or more; `balance.class_weights` computes them from pixel counts; 1 each when not given.
     """
 
     weights: Tensor | None
@@ -31,45 +30,48 @@ class ClassWeighted(Criterion):
         super().__init__()
         values = None if weights is None else torch.as_tensor(weights, dtype=torch.float32)
         if values is not None and (values.ndim != 1 or not bool((values >= 0).all() & values.isfinite().all())):
-            raise ValueError(f"class weights are one number a class, finite and 0 or more, not {values.tolist()}")
+            raise ValueError(f"class weights are one number per class, finite and 0 or more, not {values.tolist()}")
         self.register_buffer("weights", values, persistent=False)
 
     def of_classes(self, num_classes: int, device: torch.device) -> Tensor:
-        """(C,) float32; a ValueError where there are weights for another number of classes."""
+        """The class weights, (C,) float32; raises ValueError if they are for another number of classes."""
         if self.weights is None:
             return torch.ones(num_classes, device=device)
         if len(self.weights) != num_classes:
-            raise ValueError(f"{len(self.weights)} class weights for logits of {num_classes} classes: give one a class")
+            raise ValueError(
+                f"{len(self.weights)} class weights for logits of {num_classes} classes: give one per class"
+            )
         return self.weights
 
     def of_pixels(self, target: Tensor, num_classes: int) -> Tensor:
-        """(B, H, W) float32: the weight of each pixel's class, 0 where void."""
+        """The weight of each pixel's class, (B, H, W) float32, 0 for void."""
         if self.weights is None:
             return (target != VOID).float()
+        # A table of 256 weights, in which void has 0.
         return F.pad(self.of_classes(num_classes, target.device), (0, VOID + 1 - num_classes))[target]
 
 
 class CrossEntropy(ClassWeighted):
-    """−log p of the true class: Σ w·(−log p) / Σ w over the pixels that are not void.
+    """Cross-entropy: Σ w·(−log p) / Σ w over the pixels that are not void, p the probability of the pixel's class.
 
-    Dividing by the sum of the weights, not by the number of pixels, is PyTorch's weighted mean; all weights times ten
-    is the same loss.
+    The denominator is the sum of the weights, as in PyTorch's weighted mean, so a factor on all weights changes
+    nothing.
     """
 
     def forward(self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None = None) -> dict[str, Tensor]:
-        """{"cross_entropy": scalar}.
+        """Compute {"cross_entropy": scalar}.
 
         Args:
             logits: (B, C, H, W).
             target: (B, H, W) int64, 255 is void.
-            pixel_weights: (B, H, W), *added* to the weight of each pixel's class, as U-Net's equation 2 adds
-                `border.border_weights` to w_c.
+            pixel_weights: (B, H, W), *added* to the weight of each pixel's class, like `border.border_weights` in
+                U-Net's equation 2.
         """
         logits = full_precision(logits, target)
         weights = self.of_pixels(target, logits.shape[1])
         if pixel_weights is not None:
             weights = weights + pixel_weights * (target != VOID)
-        if self.weights is None and pixel_weights is None:
+        if self.weights is None and pixel_weights is None:  # the same, without a map of losses in memory
             total = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
         else:
             total = (weights * F.cross_entropy(logits, target, ignore_index=VOID, reduction="none")).sum()
@@ -77,20 +79,20 @@ class CrossEntropy(ClassWeighted):
 
 
 def positive(denominator: Tensor) -> Tensor:
-    """The denominator, or 1 where it is 0."""
+    """Replace a denominator of 0 by 1."""
     return denominator + (denominator == 0)
 
 
 class Focal(ClassWeighted):
-    """Focal loss over the softmax: α·(1 − p)^γ·(−log p) of the true class (Lin et al. 2017, equation 5).
+    """Focal loss on the softmax: α·(1 − p)^γ·(−log p), p the probability of the pixel's class (Lin et al. 2017, eq. 5).
 
-    Divided as cross-entropy is, by the sum of the class weights of the pixels that count. γ = 0 is α times
+    The denominator is that of cross-entropy, the sum of the class weights of all pixels but void ones. γ = 0 is α times
     cross-entropy.
 
     Args:
-        gamma: how much less the pixels count that are already right, 0 or more.
-        alpha: a factor on the whole loss.
-        weights: (C,) one a class.
+        gamma: focusing parameter, 0 or more: larger values weigh down well-classified pixels.
+        alpha: factor of the whole loss.
+        weights: (C,) class weights.
     """
 
     def __init__(self, gamma: float = 2.0, alpha: float = 1.0, weights: Tensor | Sequence[float] | None = None) -> None:
@@ -98,7 +100,7 @@ class Focal(ClassWeighted):
         self.gamma, self.alpha = gamma, alpha
 
     def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """(B, C, H, W) logits and (B, H, W) classes → {"focal": scalar}."""
+        """Compare logits (B, C, H, W) with classes (B, H, W); returns {"focal": scalar}."""
         logits = full_precision(logits, target)
         weights = self.of_pixels(target, logits.shape[1])
         entropy = F.cross_entropy(logits, target, ignore_index=VOID, reduction="none")
@@ -107,15 +109,15 @@ class Focal(ClassWeighted):
 
 
 class SigmoidFocal(ClassWeighted):
-    """Focal loss over sigmoids, each class against the rest: α_t·(1 − p_t)^γ·BCE (RetinaNet; Lin et al. 2017).
+    """Focal loss on sigmoids, each class against the rest: α_t·(1 − p_t)^γ·BCE (RetinaNet; Lin et al. 2017).
 
-    Averaged over the pixels that count, then over the classes by their weights (as segmentation_models.pytorch does);
-    times C it is RetinaNet's sum over the number of positives, as each pixel that counts is positive for one class.
+    The mean over all pixels but void ones, then the weighted mean over the classes, as in segmentation_models.pytorch.
+    Times C it is RetinaNet's sum divided by the number of positives, because each pixel is positive for one class.
 
     Args:
-        gamma: how much less the pixels count that are already right, 0 or more.
-        alpha: factor of the true class; the others get 1 − alpha. None: 1 for both.
-        weights: (C,) one a class.
+        gamma: focusing parameter, 0 or more: larger values weigh down well-classified pixels.
+        alpha: factor of the pixel's class; the other classes have 1 − alpha. None: 1 for both.
+        weights: (C,) class weights.
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class SigmoidFocal(ClassWeighted):
         self.gamma, self.alpha = gamma, alpha
 
     def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """(B, C, H, W) logits and (B, H, W) classes → {"sigmoid_focal": scalar}."""
+        """Compare logits (B, C, H, W) with classes (B, H, W); returns {"sigmoid_focal": scalar}."""
         logits = full_precision(logits, target)
         num_classes = logits.shape[1]
         weights = self.of_classes(num_classes, target.device)
@@ -140,16 +142,16 @@ class SigmoidFocal(ClassWeighted):
 
 
 class OHEM(ClassWeighted):
-    """Cross-entropy over the hard pixels only (online hard example mining), as MMSegmentation's sampler picks them.
+    """Online hard example mining: cross-entropy over the hard pixels only, sampled as in MMSegmentation.
 
-    Kept are the pixels whose true class has a probability below `threshold`, or, where these are too few, those below
-    the `min_kept`-th lowest probability. The mean is over what was kept, weighted as in `CrossEntropy`.
+    A pixel is kept if the probability of its class is below `threshold`; if these pixels are too few, if it is below
+    the `min_kept`-th lowest probability. The mean is over the pixels kept, weighted as in `CrossEntropy`.
 
     Args:
-        threshold: below this probability a pixel is hard.
-        min_kept: as many pixels are kept *for each image of the batch* (counted over the batch as a whole). Crops
-            smaller than that are kept whole, but for the easiest pixel.
-        weights: (C,) one a class.
+        threshold: pixels with a lower probability of their class are hard.
+        min_kept: minimum number of pixels to keep *per image of the batch* (counted over the batch as a whole). Of
+            smaller crops, all but the easiest pixel are kept.
+        weights: (C,) class weights.
     """
 
     def __init__(
@@ -159,11 +161,13 @@ class OHEM(ClassWeighted):
         self.threshold, self.min_kept = threshold, min_kept
 
     def forward(self, logits: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """(B, C, H, W) logits and (B, H, W) classes → {"ohem": scalar}."""
+        """Compare logits (B, C, H, W) with classes (B, H, W); returns {"ohem": scalar}."""
         logits = full_precision(logits, target)
         entropy = F.cross_entropy(logits, target, ignore_index=VOID, reduction="none")
-        probability, void = torch.exp(-entropy.detach()).flatten(), (target == VOID).flatten()
+        probability = torch.exp(-entropy.detach()).flatten()
+        void = (target == VOID).flatten()
         rank = min(self.min_kept * len(target), len(void) - 1)
+        # Void pixels rank last, with a "probability" of 2; a limit among them becomes the largest real one instead.
         ranked = probability.masked_fill(void, 2).kthvalue(rank + 1).values
         limit = torch.minimum(ranked, probability.masked_fill(void, 0).max()).clamp(min=self.threshold)
         kept = self.of_pixels(target, logits.shape[1]) * (probability < limit).view_as(entropy)
@@ -171,5 +175,5 @@ class OHEM(ClassWeighted):
 
 
 def _wrong(probability: Tensor) -> Tensor:
-    """1 − p, kept off 0, where a power below 1 has no finite gradient."""
+    """1 − p, at least the smallest step above 0, where a power below 1 would have an infinite gradient."""
     return (1 - probability).clamp(min=torch.finfo(probability.dtype).eps)
