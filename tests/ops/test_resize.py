@@ -17,7 +17,7 @@ def test_sizes_keep_the_aspect_ratio():
 def test_a_square_keeps_no_aspect_ratio():
     assert Resizing(square=550).size(480, 640) == (550, 550)
     assert Resizing(square=550).size(1, 5000) == (550, 550)
-    with pytest.raises(ValueError, match="square is 550, so both sides are told"):
+    with pytest.raises(ValueError, match="square is 550, which fixes both sides"):
         Resizing(short_side=300, square=550)
     with pytest.raises(ValueError, match="square is 0"):
         Resizing(square=0)

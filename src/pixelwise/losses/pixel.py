@@ -2,7 +2,8 @@
 
 Every loss takes logits (B, C, H, W), C ≥ 2, and the ground-truth class of each pixel (B, H, W) int64, and returns a
 dict of named scalars in float32 or float64, also under autocast. Void pixels (255) are ignored in the loss, in its
-gradient and in its denominator. Without any other pixel, the loss and its gradient are 0. Nothing here synchronises with the GPU.
+gradient and in its denominator. If there are no others, the loss and its gradient are 0. Nothing here synchronises with
+the GPU.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Atomic writing of files: a file is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 @contextmanager
 def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside `path` with the same suffix; it takes the place of `path` when the block succeeds.
+    """Give a temporary path beside `path` with the same suffix, and move it to `path` when the block succeeds.
 
-    The folder is made when it is missing. Nothing is left behind when the block fails.
+    A missing folder is created. Nothing is left behind if the block fails.
 
     Raises:
-        OSError: names `path` when it cannot be written: no permission, a full disk, a file where a folder should be.
+        OSError: `path` cannot be written: no permission, a full disk, a file in place of a folder; the error names it.
     """
     path = Path(path)
     aside = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
@@ -27,16 +27,17 @@ def write_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        aside.unlink(missing_ok=True) if path.parent.is_dir() else None
+        if path.parent.is_dir():  # below a file, unlink raises in spite of missing_ok
+            aside.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """A whole text file in UTF-8; errors as of `write_aside`."""
+    """Write a text file in UTF-8 as a whole; raises the errors of `write_aside`."""
     with write_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """A whole file; errors as of `write_aside`."""
+    """Write a file as a whole; raises the errors of `write_aside`."""
     with write_aside(path) as aside:
         aside.write_bytes(data)

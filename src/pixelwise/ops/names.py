@@ -1,4 +1,4 @@
-"""Misspelt names: which one was meant."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def suggest(name: str, names: Iterable[str]) -> str:
-    """A sentence for an error: "did you mean 'unet'?", or all names where none is near (the first forty of many)."""
+    """Make a sentence for an error: "did you mean 'unet'?", or a list of the names (at most 40) if none is similar."""
     known = list(names)
     close = get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     if close:
@@ -19,10 +19,15 @@ def suggest(name: str, names: Iterable[str]) -> str:
 
 
 def check_keys(record: Iterable[object], kind: type[Any], lacks: str) -> None:
-    """That a dataclass has a field for each key.
+    """Check that a dataclass has a field for each key.
+
+    Args:
+        record: the keys.
+        kind: the dataclass.
+        lacks: start of the error, such as "a CRF has no key".
 
     Raises:
-        ValueError: it has none; the error begins with `lacks`, as "a CRF has no key", and names the nearest field.
+        ValueError: a key is no field; similar fields are suggested.
     """
     names = [field.name for field in fields(kind)]
     for key in record:

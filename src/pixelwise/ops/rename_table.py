@@ -1,4 +1,4 @@
-"""The engine of renaming: from somebody else's names of tensors to ours, nothing lost on either side."""
+"""Renaming of tensors from the names of another library to ours, complete in both directions."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 from torch import Tensor
 
 SHOWN = 5
-"""So many names stand in an error, the rest is counted."""
+"""Names listed in an error; the rest is counted."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """How a library names the tensors of one of our models.
+    """The names that a library gives to the tensors of one of our models.
 
     Attributes:
         architecture: our name of the model.
         made_by: how to make the model that these weights fit, for errors.
-        prefixes: the start of their name → the start of ours; the longest that fits counts.
-        dropped: the start of a name that we have no use for where the model has no place for it → why.
-        demands: arguments of the constructor that the model must have been made with.
-        changes: the start of our name → what makes our tensor of theirs, where rows have another order or are missing.
+        prefixes: the start of their name → the start of ours; the longest start that fits is used.
+        dropped: the start of a name that may be left out if the model has no place for it → the reason.
+        demands: arguments of the constructor with which the model must have been made.
+        changes: the start of our name → function from their tensor to ours, where the order or number of rows differs.
     """
 
     architecture: str
@@ -34,55 +34,56 @@ class Table:
     changes: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
 
     def rename(self, theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """The tensors under our names; and each entry that is not used, with the reason.
+        """Rename the tensors of a state dict.
 
         Args:
             theirs: a state dict of their library.
             ours: the state dict of the model to be filled.
 
+        Returns:
+            The tensors under our names; and each entry that is not used → the reason.
+
         Raises:
-            ValueError: a tensor of theirs has no place in the model, one of the model's is not filled, two fill the
-                same, or a shape differs; each is named.
+            ValueError: a tensor of theirs has no place in the model or is not finite, one of the model's is not filled,
+                two fill the same one, or a shape differs; each is named.
         """
-        found: dict[str, Tensor] = {}
+        renamed: dict[str, Tensor] = {}
         source: dict[str, str] = {}
         unused: dict[str, str] = {}
         problems = []
         for key, value in theirs.items():
             name = self.ours(key)
-            reason = next((why for start, why in self.dropped.items() if key.startswith(start)), None)
-            if (reason and name not in ours) or not isinstance(value, Tensor):
-                unused[key] = reason or f"not a tensor but {type(value).__name__}"
+            reason = self._reason_unused(key, value)
+            if not isinstance(value, Tensor) or (reason and name not in ours):
+                unused[key] = reason
                 continue
             value = self.changed(name, value)
-            if name is None or name not in ours:
-                problems.append(f"{key} {tuple(value.shape)} has no place in the model")
-            elif name in found:
-                problems.append(f"{key} and {source[name]} are both {name}")
-            elif value.shape != ours[name].shape:
-                problems.append(f"{key} is {tuple(value.shape)}, but {name} is {tuple(ours[name].shape)}")
-            elif value.is_floating_point() and not bool(value.isfinite().all()):
-                problems.append(f"{key} holds numbers that are not finite")
-            else:
-                found[name], source[name] = value, key
-        counters = {name for name in ours if name.endswith(".num_batches_tracked")}  # older files have none
-        missing = ours.keys() - found.keys() - counters
-        if not problems:
-            problems = [f"{name} {tuple(ours[name].shape)} is not filled" for name in ours if name in missing]
+            problem = _problem(key, value, name, ours, source)
+            if problem or name is None:
+                problems.append(problem)
+                continue
+            renamed[name] = value
+            source[name] = key
+        # Names without a place usually have counterparts that are not filled: reporting them once is enough.
+        problems = problems or _unfilled(renamed, ours)
         if problems:
             more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
             raise ValueError(f"{'; '.join(problems[:SHOWN])}{more}. These weights fit {self.made_by}")
-        return found, unused
+        return renamed, unused
 
     def likeness(self, theirs: Mapping[str, Any]) -> float:
-        """The share of the table that a state dict uses; 0 where one of its tensors has no name in it."""
+        """The share of the table's rows that a state dict uses; 0 if one of its tensors is not in the table."""
         keys = [key for key, value in theirs.items() if isinstance(value, Tensor)]
-        if not all(self.ours(key) or key.startswith(tuple(self.dropped)) for key in keys):
-            return 0
-        return sum(any(key.startswith(start) for key in keys) for start in self.prefixes) / len(self.prefixes)
+        for key in keys:
+            if self.ours(key) is None and not key.startswith(tuple(self.dropped)):
+                return 0
+        used = 0
+        for start in self.prefixes:
+            used += any(key.startswith(start) for key in keys)
+        return used / len(self.prefixes)
 
     def ours(self, key: str) -> str | None:
-        """Our name of one of their tensors, if there is one."""
+        """Our name of one of their tensors, or None if it is not in the table."""
         fitting = [start for start in self.prefixes if key.startswith(start)]
         if not fitting:
             return None
@@ -90,8 +91,44 @@ class Table:
         return self.prefixes[start] + key.removeprefix(start)
 
     def changed(self, name: str | None, value: Tensor) -> Tensor:
-        """Their tensor as ours of this name is."""
-        return next((change(value) for start, change in self.changes.items() if name and name.startswith(start)), value)
+        """Apply the change of `changes` that belongs to a tensor, given our name of it."""
+        for start, change in self.changes.items():
+            if name is not None and name.startswith(start):
+                return change(value)
+        return value
+
+    def _reason_unused(self, key: str, value: Any) -> str:
+        """The reason for leaving an entry out if the model has no place for it; empty if there is none."""
+        for start, reason in self.dropped.items():
+            if key.startswith(start):
+                return reason
+        return "" if isinstance(value, Tensor) else f"not a tensor but {type(value).__name__}"
+
+
+def _problem(key: str, value: Tensor, name: str | None, ours: Mapping[str, Tensor], source: Mapping[str, str]) -> str:
+    """Describe the reason that keeps a tensor of theirs from filling one of ours; empty if there is none.
+
+    Args:
+        key, value: their name and tensor.
+        name: our name, None if it is not in the table.
+        ours: the state dict of the model.
+        source: our names that are filled already → their names.
+    """
+    if name is None or name not in ours:
+        return f"{key} {tuple(value.shape)} has no place in the model"
+    if name in source:
+        return f"{key} and {source[name]} are both {name}"
+    if value.shape != ours[name].shape:
+        return f"{key} is {tuple(value.shape)}, but {name} is {tuple(ours[name].shape)}"
+    if value.is_floating_point() and not bool(value.isfinite().all()):
+        return f"{key} holds numbers that are not finite"
+    return ""
+
+
+def _unfilled(renamed: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> list[str]:
+    """A sentence for each tensor of the model that is missing; older files do not have the counters of batches."""
+    missing = [name for name in ours if name not in renamed and not name.endswith(".num_batches_tracked")]
+    return [f"{name} {tuple(ours[name].shape)} is not filled" for name in missing]
 
 
 def rows(theirs: str, ours: str, **places: Mapping[Any, Any] | Iterable[Any]) -> dict[str, str]:

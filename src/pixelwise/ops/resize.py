@@ -1,4 +1,4 @@
-"""Resizing images and score maps, with the rule of each model spelled out."""
+"""Resizing of images and score maps: the rule of each model, and bilinear interpolation."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LARGEST = 1 << 28
-"""The most pixels that resizing may make of an image: a line of 1×5000 must not become 256×1,280,000."""
+"""Maximum number of pixels of a resized image: a line of 1×5000 must not become 256×1,280,000."""
 
 
 @dataclass(frozen=True)
 class Resizing:
-    """The size at which a model wants to see an image; the image as it is when nothing is given.
+    """The size to which a model resizes images; by default they keep their size.
 
     Attributes:
         short_side: length of the shorter side, pixels; the aspect ratio is kept.
-        long_side: the longer side is made no longer than this, pixels.
-        square: both sides are made this long, pixels, whatever the aspect ratio; given alone.
+        long_side: maximum length of the longer side, pixels.
+        square: length of both sides, pixels, whatever the aspect ratio; not together with the others.
     """
 
     short_side: int | None = None
@@ -32,13 +32,13 @@ class Resizing:
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}: it is a length in pixels, 1 or more")
         if self.square and (self.short_side or self.long_side):
-            raise ValueError(f"square is {self.square}, so both sides are told: leave short_side and long_side out")
+            raise ValueError(f"square is {self.square}, which fixes both sides: leave short_side and long_side out")
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width after resizing an image of this height and width, pixels.
+        """Compute the height and width of an image of this height and width after resizing, pixels.
 
         Raises:
-            ValueError: when that would be more than `LARGEST` pixels.
+            ValueError: the resized image would have more than `LARGEST` pixels.
         """
         if self.square:
             return self.square, self.square
@@ -55,23 +55,23 @@ class Resizing:
 
 
 def resize(maps: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
-    """(B, D, H, W) resized bilinearly to (B, D, *size); itself when it has that size already."""
+    """Resize (B, D, H, W) to (B, D, *size) bilinearly; returns the same tensor if it has that size already."""
     if maps.shape[-2:] == size:
         return maps
     return F.interpolate(maps, size, mode="bilinear", align_corners=align_corners)
 
 
 def bilinear_weights(length: int, cells: int, step: float, device: torch.device | str = "cpu") -> Tensor:
-    """(length, cells) float32: how much of each cell a pixel takes along one axis, each row summing to one.
+    """Make the matrix of bilinear interpolation along one axis, (length, cells) float32; each row sums to one.
 
-    With a step of cells / length, `bilinear_weights(…) @ cells` is what `resize` gives; a part of the matrix gives a
-    part of that.
+    With a step of cells / length, `bilinear_weights(…) @ cells` equals `resize`; some rows of the matrix give a part of
+    that.
 
     Args:
-        length: pixels.
-        cells: of the map; pixels beyond the middle of the first and of the last take those.
-        step: cells to a pixel.
-        device: where the weights are to be.
+        length: pixels of the output.
+        cells: pixels of the map; outputs beyond the centre of its first or last pixel take the value of that.
+        step: pixels of the map per pixel of the output.
+        device: device of the matrix.
     """
     place = ((torch.arange(length, dtype=torch.float64) + 0.5) * step - 0.5).clamp(0, cells - 1)
     low = place.long()
