@@ -24,7 +24,7 @@ def test_scaling_row_by_row_equals_scaling_the_whole(size, target, rows, nuclei_
     photo = cv2.imread(str(sorted((nuclei_sample / "images").glob("*"))[0]))
     image = np.tile(photo, (-(-size[0] // len(photo)), -(-size[1] // photo.shape[1]), 1))[: size[0], : size[1]]
     parts = list(scaled_rows((image[top : top + rows] for top in range(0, size[0], rows)), size, target))
-    found, whole = np.concatenate(parts), scaled(image, target)
-    assert found.shape == whole.shape
-    assert np.abs(found.astype(int) - whole).max() <= 1
+    actual, whole = np.concatenate(parts), scaled(image, target)
+    assert actual.shape == whole.shape
+    assert np.abs(actual.astype(int) - whole).max() <= 1
     assert len(parts) > 1 or len(image) <= 64
