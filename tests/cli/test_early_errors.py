@@ -133,6 +133,17 @@ def test_data_that_may_be_more_are_left_to_the_library(files, tmp_path):
     check_recipe(Recipe(str(tmp_path)))
 
 
+def test_linked_folders_are_left_to_the_library(tmp_path, cells):
+    from pixelwise.cli.checks import check_recipe
+    from pixelwise.training.recipe import Recipe
+
+    (tmp_path / "linked").mkdir()
+    for kind in ("images", "masks"):
+        (tmp_path / "linked" / kind).symlink_to(cells / kind)
+    (tmp_path / "linked" / "preview.png").touch()
+    check_recipe(Recipe(str(tmp_path / "linked")))
+
+
 def test_all_that_the_library_takes_is_let_through(tmp_path, cells, model, monkeypatch):
     from pixelwise.cli import checks
     from pixelwise.cli.known_names import LOSSES, METHODS, PUBLISHED

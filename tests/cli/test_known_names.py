@@ -32,6 +32,14 @@ def test_names_are_those_of_the_library(names, module, table):
     assert list(getattr(known_names, names)) == built_in
 
 
+def test_the_fields_of_a_crf_are_those_of_the_library():
+    from dataclasses import fields
+
+    from pixelwise import CRF
+
+    assert tuple(field.name for field in fields(CRF)) == known_names.CRF_FIELDS
+
+
 def test_the_prefix_of_synthetic_data_is_that_of_the_library():
     from pixelwise.data.formats import shapes
 

@@ -58,6 +58,8 @@ def test_a_command_that_there_is_not(refused):
         ("predict --model m --source a --precision fp16", "--precision is 'fp16': it must be one of fp32, bf16 (did"),
         ("predict --model m --source a --write overlay,tables", "--write is 'tables': it must be one of overlay"),
         ("predict --model m --source a --crf deeplabv2-vok", "--crf is 'deeplabv2-vok': it must be one of deeplabv1"),
+        ("predict --model m --source a --crf bi_xz=3", "--crf has the key 'bi_xz': did you mean 'bi_xy'"),
+        ("predict --model m --source a --crf deeplabv2-voc,steps=x", "--crf has 'steps=x': write KEY=NUMBER"),
         (
             "predict --model m --source a --score-threshold 50",
             "--score-threshold is '50': it must be a number from 0 to 1",

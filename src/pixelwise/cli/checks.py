@@ -58,8 +58,8 @@ def check_sources(sources: Iterable[str]) -> None:
             continue
         if not glob.has_magic(source):
             check_exists("--source", source)
-        # `Path.glob` takes no absolute pattern, and names that begin with a dot match its stars.
-        if not glob.glob(source, recursive=True):  # noqa: PTH207
+        # `Path.glob` takes no absolute pattern.
+        if next(glob.iglob(source, recursive=True), None) is None:  # noqa: PTH207
             raise FileNotFoundError(f"--source: no file fits the pattern {source}")
 
 
@@ -161,7 +161,8 @@ def _has_one_image(folder: Path) -> bool:
         return False
     images: list[Path] = []
     for path in folder.rglob("*"):
-        if path.suffix.lower() in LISTS:
+        # `rglob` does not look into linked folders, and the library does.
+        if path.suffix.lower() in LISTS or path.is_symlink():
             return False
         if path.suffix.lower() in IMAGE_SUFFIXES:
             images.append(path)

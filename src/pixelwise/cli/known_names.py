@@ -70,6 +70,9 @@ CRFS = (
 )
 """Keys of `postprocess.crf.PARAMETERS`."""
 
+CRF_FIELDS = ("pos_w", "pos_xy", "bi_w", "bi_xy", "bi_rgb", "steps", "normalization")
+"""Fields of `postprocess.crf.CRF`."""
+
 LAYOUTS = (
     "detectron2",
     "kazuto1011",

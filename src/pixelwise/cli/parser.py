@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from . import exit_codes
 
-_ARGPARSE_PREFIX = re.compile(r"^argument ([^:]+): (is )?")
+_ARGPARSE_PREFIX = re.compile(r"^argument ([^:]+): (is |has )?")
 
 
 class UsageError(ValueError):
@@ -58,7 +58,8 @@ class Parser(ArgumentParser):
 
 
 def _name_flag(match: re.Match[str]) -> str:
-    return f"{match[1]} is " if match[2] else f"{match[1]}: "
+    """Name the flag as the subject of a sentence that begins with its verb."""
+    return f"{match[1]} {match[2]}" if match[2] else f"{match[1]}: "
 
 
 def unknown_flags(parser: ArgumentParser, unknown: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from ..classes import Classes
 from ..data.recognition.known_classes import known_classes
 from ..ops.names import suggest
 from ..training.options import OptionError, mapping
-from .known_names import CRFS
+from .known_names import CRF_FIELDS, CRFS
 
 SHOWN = 20
 """An error lists all names that are allowed if there are no more than this."""
@@ -129,11 +129,25 @@ def image_size(text: str) -> tuple[int, int]:
 
 
 def crf(text: str) -> str:
-    """Check the name that CRF parameters may begin with, "deeplabv2-voc,steps=5"; numbers are checked when used."""
-    name = split(text)[0]
-    if name and "=" not in name:
-        one_of(CRFS)(name)
+    """Check the name of CRF parameters and the keys of changes to them: "deeplabv2-voc,steps=5"."""
+    for place, part in enumerate(split(text)):
+        key, equals, value = part.partition("=")
+        key = key.strip()
+        if not equals and place == 0 and part:
+            one_of(CRFS)(part)
+        elif equals and key not in CRF_FIELDS:
+            raise ArgumentTypeError(f"has the key {key!r}: {suggest(key, CRF_FIELDS)}")
+        elif part and key != "normalization" and not _is_number(value):
+            raise ArgumentTypeError(f"has {part!r}: write KEY=NUMBER, with commas between")
     return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def constructor_arguments(text: str) -> dict[str, Any]:
