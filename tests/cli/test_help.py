@@ -83,4 +83,4 @@ def test_train_shows_the_defaults(capsys):
     for key in ("epochs", "batch", "optimizer", "loss", "device"):
         field = next(f for f in (*dataclasses.fields(Recipe), *dataclasses.fields(Machine)) if f.name == key)
         assert re.search(rf"--{key} [^-].*?\(default: {re.escape(str(field.default))}\)", text)
-    assert "--scale MIN,MAX" in text and "(default: 0.5,2.0)" in text
+    assert "--scale MIN,MAX" in text and "(default: 0.5,2)" in text

@@ -100,6 +100,7 @@ def test_a_class_of_ones_own_is_trained_resumed_and_evaluated(net, tmp_path, cel
     run = tmp_path / "run"
     flags = ["--epochs", "1", "--imgsz", "32", "--batch", "2", "--augment", "none", "--loggers", "csv"]
     assert main(["train", "--data", str(cells), "--model", net, "--out", str(run), *flags]) == 0
+    assert f"--data {cells} --register {net}\n" in capsys.readouterr().out
     assert re.search(r'^model: "Tiny"', (run / "recipe.yaml").read_text("utf-8"), re.MULTILINE)
     assert main(["train", "--resume", "--out", str(run), "--register", net]) == 0
     capsys.readouterr()

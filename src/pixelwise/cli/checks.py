@@ -54,7 +54,7 @@ def check_sources(sources: Iterable[str]) -> None:
         FileNotFoundError: a path does not exist or a pattern fits no file.
     """
     for source in sources:
-        if Path(source).exists():
+        if source and Path(source).exists():
             continue
         if not glob.has_magic(source):
             check_exists("--source", source)
@@ -72,11 +72,11 @@ def check_trained(flag: str, model: str) -> None:
             checkpoint.
     """
     path = Path(model)
-    if path.is_dir() and not (path / BEST).is_file():
+    if model and path.is_dir() and not (path / BEST).is_file():
         inside = ", ".join(sorted(file.name for file in path.glob("*.safetensors")))
         has = f"but {inside}: give a file" if inside else "so it is not the folder of a run that has saved a model"
         raise FileNotFoundError(f"{flag}: the folder {model} has no {BEST}, {has}")
-    if model in PUBLISHED or path.exists():
+    if model in PUBLISHED or (model and path.exists()):
         return
     if model in METHODS:
         raise UsageError(
@@ -178,6 +178,8 @@ def _has_one_image(folder: Path) -> bool:
 
 def _why_missing(path: str | Path) -> str:
     """The reason why a path cannot be used, with the most similar name in its folder; empty where it exists."""
+    if not str(path):  # an unset variable of the shell; `Path("")` would be the current folder
+        return "the path is empty"
     if Path(path).exists():
         return ""
     return str(file_not_found(Path(path)))

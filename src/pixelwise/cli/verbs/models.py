@@ -55,9 +55,9 @@ def run(options: Namespace) -> int:
         _list_all()
         return exit_codes.DONE
     names = (*METHODS, *registered, *PUBLISHED)
-    if options.name not in names and not Path(options.name).exists():
+    if options.name not in names and not (options.name and Path(options.name).exists()):
         raise ValueError(
-            f"{options.name} is no method, no published checkpoint and no file; {suggest(options.name, names)}"
+            f"{options.name!r} is no method, no published checkpoint and no file; {suggest(options.name, names)}"
         )
     register_classes(options.register)
     if options.name in PUBLISHED and not options.summary:

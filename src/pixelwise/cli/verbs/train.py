@@ -110,7 +110,9 @@ def _metavar(field: dataclasses.Field[Any]) -> str:
 
 
 def _as_typed(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """Write a default as one would type it: (0.5, 2.0) → "0.5,2", 1/3 → "0.333"."""
+    values = value if isinstance(value, tuple) else (value,)
+    return ",".join(f"{one:.3g}" if isinstance(one, float) else str(one) for one in values)
 
 
 def _add_run_flag(group: _ArgumentGroup, name: str) -> None:
@@ -130,10 +132,12 @@ def run(options: Namespace) -> int:
     check_out(options.out, resume=options.resume)
     changes = _given(options, Recipe)
     specs = [*options.register]
-    if ":" in changes.get("model", ""):
+    is_class_in_file = ":" in changes.get("model", "")
+    if is_class_in_file:
         specs.append(changes["model"])
     registered = check_class_files(specs)
-    if len(specs) > len(options.register):
+    if is_class_in_file:
+        # The recipe keeps the name of the class: no file is ever run because a recipe names it.
         changes["model"] = registered[-1]
     recipe, machine = _read_recipe(options, changes, registered)
     register_classes(specs)
@@ -142,7 +146,8 @@ def run(options: Namespace) -> int:
 
     training = train(recipe, machine=machine, out=options.out, resume=options.resume)
     print(f"best weights: {training.best}")
-    print(f"next: pixelwise evaluate --model {training.folder} --data {recipe.data}")
+    again = "".join(f" --register {spec}" for spec in specs)
+    print(f"next: pixelwise evaluate --model {training.folder} --data {recipe.data}{again}")
     return exit_codes.DONE
 
 
