@@ -41,6 +41,6 @@ def test_the_fields_of_a_crf_are_those_of_the_library():
 
 
 def test_the_prefix_of_synthetic_data_is_that_of_the_library():
-    from pixelwise.data.formats import shapes
+    from pixelwise.data import shapes
 
     assert shapes.PREFIX == known_names.SHAPES

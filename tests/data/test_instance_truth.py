@@ -8,9 +8,9 @@ import torch
 
 from pixelwise import Classes
 from pixelwise.data.formats import mask_folder, voc
-from pixelwise.data.formats.shapes import shapes
 from pixelwise.data.instance_truth import as_objects, check_panoptic
 from pixelwise.data.opening import open_dataset
+from pixelwise.data.shapes import shapes
 
 
 def test_objects_of_panoptic_data_are_those_of_instance_data():
@@ -47,7 +47,7 @@ def test_photos_stay_what_they_are(trial_data):
 @pytest.mark.parametrize("carrier", ["ids", "masks"])
 def test_stuff_is_left_out_and_crowds_are_kept(tmp_path, carrier):
     kinds = Classes(("tree", "ring", "car", "square", "sky"), things=(False, False, True, True, False))
-    data = shapes(4, 64, 0, least=6, truth="panoptic" if carrier == "ids" else "instance")
+    data = shapes(4, 64, 0, min_objects=6, truth="panoptic" if carrier == "ids" else "instance")
     order = torch.tensor([4, 0, 3, 2, 1])
 
     def renamed(record):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pixelwise.classes import Classes
-from pixelwise.data.formats.shapes import NAMES, shapes
+from pixelwise.data.shapes import NAMES, shapes
 from pixelwise.inference.predictor import Predictor
 from pixelwise.inference.tiles import Tiling
 from pixelwise.inference.unite_tiles import Window, unite_tiles
@@ -61,7 +61,7 @@ def pixels(found: Segmentation) -> list[tuple[int, bytes]]:
 @pytest.mark.parametrize(("tile", "overlap"), [(32, 0.25), (32, 0.5), (64, 0.25), (64, 0.0), (96, 0.9)])
 @pytest.mark.parametrize(("size", "most"), [((203, 150), 60), ((97, 260), 6)], ids=["many", "larger than tiles"])
 def test_tiles_give_what_the_whole_gives(tile, overlap, size, most):
-    for sample in shapes(3, size, seed=5, least=most // 2, most=most):
+    for sample in shapes(3, size, seed=5, min_objects=most // 2, max_objects=most):
         image, oracle = painted(sample.truth), Oracle()
         whole = Predictor(oracle)(image)
         tiled = Predictor(oracle, tile=tile, overlap=overlap)(image)
@@ -94,7 +94,7 @@ class Unsteady(Oracle):
 
 
 def test_views_that_differ_a_little_are_one_object():
-    for sample in shapes(3, 400, seed=5, least=30, most=60):
+    for sample in shapes(3, 400, seed=5, min_objects=30, max_objects=60):
         found = Predictor(Unsteady(), tile=128)(painted(sample.truth))
         true, seen = (one.masks.dense().flatten(1).float() for one in (sample.truth, found))
         both = seen @ true.T

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pixelwise.data.formats.shapes import shapes
+from pixelwise.data.shapes import shapes
 from pixelwise.metrics import METRICS, metrics_of
 
 

@@ -15,8 +15,8 @@ from record_panoptic_fpn import SHOWN, semantic_truth
 
 import pixelwise
 from pixelwise.classes import VOID, Classes
-from pixelwise.data.formats.shapes import shapes
 from pixelwise.data.recognition.known_classes import known_classes
+from pixelwise.data.shapes import shapes
 from pixelwise.models.panoptic_fpn import PanopticFPN, SemanticBranch
 from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
@@ -275,11 +275,12 @@ def test_data_that_are_not_panoptic_are_refused(tmp_path, truth):
 @pytest.mark.slow
 def test_it_learns_to_tell_shapes_from_the_ground(tmp_path):
     recipe = Recipe(
-        "shapes:number=72,size=64,most=3,truth=panoptic", model="panoptic_fpn", epochs=6, batch=8, imgsz=64, lr=2e-3,
+        "shapes:number=72,size=64,max_objects=3,truth=panoptic", model="panoptic_fpn", epochs=6, batch=8,
+        imgsz=64, lr=2e-3,
         arguments={"width": 32, "anchors": [8, 16, 32, 64, 128], "regions": 32}, scale=(0.9, 1.1), ema=0.9,
     )  # fmt: skip
     done = train(recipe, machine=Machine(device="cpu", precision="fp32", workers=0, loggers=()), out=tmp_path / "run")
     model = pixelwise.load(done.best)
-    scores = pixelwise.evaluate(model, shapes(20, 64, seed=7, most=3, truth="panoptic"), progress=False).scores
+    scores = pixelwise.evaluate(model, shapes(20, 64, seed=7, max_objects=3, truth="panoptic"), progress=False).scores
     assert scores["PQ things"] > 0.08
     assert scores["PQ"] > 0.24  # ground alone is 0.19

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import pixelwise
-from pixelwise.data.formats.shapes import shapes
+from pixelwise.data.shapes import shapes
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.run import train
 
@@ -16,11 +16,11 @@ MACHINE = Machine(device="cpu", precision="fp32", workers=0, loggers=())
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    changes = {"data": "shapes:number=72,size=64,most=3", "epochs": 8, "imgsz": 64, "lr": 2e-3, "ema": 0.9}
+    changes = {"data": "shapes:number=72,size=64,max_objects=3", "epochs": 8, "imgsz": 64, "lr": 2e-3, "ema": 0.9}
     return Recipe.from_yaml("mask_rcnn-cells", {**changes, "augment": "none"})
 
 
-ENLARGED = {"data": "shapes:number=240,size=64,most=3", "resize": 128, "imgsz": 128, "batch": 4}
+ENLARGED = {"data": "shapes:number=240,size=64,max_objects=3", "resize": 128, "imgsz": 128, "batch": 4}
 SMALL_SOLO = {"width": 64, "features": 32, "pyramid": 64, "convs": 2, "grids": [12, 10, 8, 6, 4]}
 
 
@@ -37,7 +37,7 @@ def test_it_learns_to_find_shapes(recipe, name, changes, tmp_path):
     known = {key: getattr(recipe, key) for key in ("data", "epochs", "imgsz", "lr", "ema", "augment")}
     recipe = Recipe.from_yaml(name, {**known, **changes})
     done = train(recipe, machine=MACHINE, out=tmp_path / "run", progress=False)
-    unseen = shapes(20, 64, seed=7, most=3)
+    unseen = shapes(20, 64, seed=7, max_objects=3)
     found = pixelwise.evaluate(pixelwise.load(done.best), unseen, progress=False)
     assert found.main == "mask AP"
     assert found.scores["mask AP50"] > 0.1
@@ -58,6 +58,6 @@ def test_the_losses_are_the_methods_own(recipe, name, value, tmp_path):
 
 
 def test_data_in_which_nothing_is_annotated_are_refused(recipe, tmp_path):
-    nothing = replace(recipe, data="shapes:number=6,size=64,least=0,most=0")
+    nothing = replace(recipe, data="shapes:number=6,size=64,min_objects=0,max_objects=0")
     with pytest.raises(ValueError, match="no object in any of the 5 images"):
         train(nothing, machine=MACHINE, out=tmp_path / "run", progress=False)

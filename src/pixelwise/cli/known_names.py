@@ -50,7 +50,7 @@ DATA_FORMATS = ("voc", "cityscapes", "coco", "coco-panoptic", "yolo", "label-map
 """Keys of `data.opening.FORMATS`."""
 
 SHAPES = "shapes:"
-"""`data.formats.shapes.PREFIX`: synthetic data, for which there is no folder."""
+"""`data.shapes.PREFIX`: synthetic data, for which there is no folder."""
 
 RESULT_FORMATS = ("overlay", "class-map", "label-map", "coco", "coco-panoptic", "yolo", "table")
 """Keys of `writers.formats.WRITERS`."""

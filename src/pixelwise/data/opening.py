@@ -12,8 +12,9 @@ from ..classes import Classes
 from ..images.file_names import IMAGE_SUFFIXES, file_not_found
 from ..ops.names import suggest
 from ..ops.phrases import counted, few
+from . import shapes
 from .dataset import Dataset
-from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, shapes, voc, yolo
+from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, voc, yolo
 from .formats.format import Format, Reader
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 
@@ -47,7 +48,7 @@ def open_dataset(
     values is learnt from all splits, so that each split of the data has the same classes.
 
     Args:
-        path: the data; or `shapes:number=200,size=128,seed=1` for synthetic images, see `data.formats.shapes`.
+        path: the data; or `shapes:number=200,size=128,seed=1` for synthetic images, see `data.shapes`.
         split: "train", "val", "test" or another split that the data have; None for everything.
         format: a key of `FORMATS`, where the files fit several or the recognition fails.
         classes: names in the order of their numbers, as a sequence or separated by commas; for masks with two values

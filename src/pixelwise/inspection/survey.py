@@ -11,7 +11,7 @@ import numpy as np
 
 from ..console import track
 from ..data.dataset import Dataset, Fault, Record
-from ..data.formats.mask_folder import without_masks
+from ..data.formats.mask_folder import unpaired_records
 from ..data.recognition.pairs import Pair, find_pairs
 from ..images.reading import read_image, read_mask
 from ..types import Array, Size
@@ -117,7 +117,7 @@ def survey_files(path: Path) -> list[SurveyedImage]:
         return []
     with ThreadPoolExecutor(WORKERS) as threads:
         surveyed = list(threads.map(lambda pair: _survey_pair(pair, pairs.name(pair)), pairs.pairs))
-    return surveyed + _without_mask(without_masks(pairs))
+    return surveyed + _without_mask(unpaired_records(pairs))
 
 
 def _survey_pair(pair: Pair, name: str) -> SurveyedImage:

@@ -13,8 +13,8 @@ from .. import __version__
 from ..classes import Classes
 from ..console import track
 from ..data.dataset import Dataset, Record, short_names
-from ..data.formats.mask_folder import copy_image
 from ..data.formats.panoptic_annotations import PanopticAnnotations
+from ..data.image_copy import copy_image
 from ..data.opening import available_splits, read_dataset
 from ..inspection.survey import FAILURES
 from ..ops.phrases import counted

@@ -7,7 +7,7 @@ import torch
 from pixelwise import Classes, Sample, Segmentation
 from pixelwise.data.augmentation.copy_paste import paste
 from pixelwise.data.formats.label_map import without_overlap
-from pixelwise.data.formats.shapes import shapes
+from pixelwise.data.shapes import shapes
 
 CLASSES = Classes(("ground", "cell", "sky"), things=(False, True, False), background=0)
 
@@ -91,7 +91,7 @@ def test_five_hundred_objects():
 
 
 def test_half_of_the_objects_are_chosen():
-    data = shapes(41, 96, 1, least=8, most=8)
+    data = shapes(41, 96, 1, min_objects=8, max_objects=8)
     empty = Sample(torch.zeros(3, 96, 96, dtype=torch.uint8), data.truth(0).select(torch.zeros(0, dtype=torch.int64)))
     rng = np.random.default_rng(0)
     shares = [len(paste(empty, data[i], rng).truth) / len(data.truth(i)) for i in range(1, 41)]

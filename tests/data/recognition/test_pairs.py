@@ -25,6 +25,7 @@ LAYOUTS = {
     "words joined by lines": ["train_images/a.png train_labels/a.png train", "val-images/b.png val-labels/b.png val"],
     "no splits": ["image/0.png label/0.png None", "image/1.png label/1.png None"],
     "capitals and endings": ["Imgs/a.JPG GroundTruth/a_gt.PNG None", "Imgs/b_image.JPG GroundTruth/b_mask.PNG None"],
+    "pictures and truths": ["pictures/a.jpg truth/a_truth.png None", "pictures/b.jpg truth/b_truth.png None"],
     "folders below": [
         "images/train/x/a.png masks/train/x/a.png train",
         "images/train/y/a.png masks/train/y/a.png train",

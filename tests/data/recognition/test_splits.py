@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pixelwise.data.recognition.pairs import find_pairs
-from pixelwise.data.recognition.splits import choose, names
+from pixelwise.data.recognition.splits import pairs_of_split, splits_of_pairs
 
 
 @pytest.fixture
@@ -20,16 +20,16 @@ def stems(pairs):
 
 def test_without_splits_a_fifth_is_kept(ten):
     found = find_pairs(ten)
-    train, note = choose(found, "train")
-    val, _ = choose(found, "validation")
-    assert names(found) == ("train", "val")
+    train, note = pairs_of_split(found, "train")
+    val, _ = pairs_of_split(found, "validation")
+    assert splits_of_pairs(found) == ("train", "val")
     assert (len(train), len(val)) == (8, 2)
     assert sorted(stems(train) + stems(val)) == stems(found.pairs)
     assert note == "the data have no splits: 2 of 10 images are kept for validation, chosen by a hash of their names"
     assert stems(val) == ["p1", "p4"]
-    assert choose(found, None) == (found.pairs, None)
+    assert pairs_of_split(found, None) == (found.pairs, None)
     with pytest.raises(ValueError, match="no splits of its own"):
-        choose(found, "test")
+        pairs_of_split(found, "test")
 
 
 def test_lists_of_names(ten):
@@ -38,21 +38,21 @@ def test_lists_of_names(ten):
     (ten / "splits" / "fold0.txt").write_text("p9\n")
     (ten / "classes.txt").write_text("p1\np2\n")
     found = find_pairs(ten)
-    assert names(found) == ("train", "fold0")
-    assert stems(choose(found, "training")[0]) == ["p1", "p2", "p3"]
-    assert stems(choose(found, "fold0")[0]) == ["p9"]
-    assert len(choose(found, None)[0]) == 10
+    assert splits_of_pairs(found) == ("train", "fold0")
+    assert stems(pairs_of_split(found, "training")[0]) == ["p1", "p2", "p3"]
+    assert stems(pairs_of_split(found, "fold0")[0]) == ["p9"]
+    assert len(pairs_of_split(found, None)[0]) == 10
     with pytest.raises(ValueError, match="no split 'val'; there are: train, fold0"):
-        choose(found, "val")
+        pairs_of_split(found, "val")
 
 
 def test_a_list_of_names_that_are_not_there(ten):
     (ten / "train.txt").write_text("p1\np77\n")
     with pytest.raises(ValueError, match=r"train\.txt lists images that are not there, or have no mask: p77"):
-        choose(find_pairs(ten), "train")
+        pairs_of_split(find_pairs(ten), "train")
 
 
 def test_the_bundled_sample(nuclei_sample):
     found = find_pairs(nuclei_sample)
-    assert names(found) == ("train", "val")
-    assert (len(choose(found, "train")[0]), len(choose(found, "val")[0])) == (40, 12)
+    assert splits_of_pairs(found) == ("train", "val")
+    assert (len(pairs_of_split(found, "train")[0]), len(pairs_of_split(found, "val")[0])) == (40, 12)

@@ -21,11 +21,11 @@ from ...ops.polygons import rasterise
 from ...ops.rle import runs_from_text
 from ...segmentation import Segmentation
 from ..dataset import Dataset, Record, short_names
+from ..image_copy import copy_image
 from ..recognition import class_names
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from .annotations import Annotations
 from .coco_json import KEYS, CocoJson, read_files, split_of, splits_of
-from .mask_folder import copy_image
 
 _LIKELY = re.compile(r"(?i)instances.*|.*coco.*|annotations?.*|labels|(train|val|valid|test)[^a-z]*")
 

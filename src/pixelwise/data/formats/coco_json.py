@@ -13,8 +13,8 @@ from ...images.header import MAX_PIXELS
 from ...ops.phrases import few
 from ..dataset import Record
 from ..recognition.class_names import GivenClasses
-from ..recognition.pairs import SPLITS
-from ..recognition.splits import checked, drawn, ordered
+from ..recognition.path_words import SPLIT_NAMES
+from ..recognition.splits import check_split, draw_records, order_splits
 
 KEYS = (b'"images"', b'"annotations"', b'"categories"')
 
@@ -117,7 +117,7 @@ class Contents(NamedTuple):
 
 def splits_of(files: Sequence[tuple[str | None, Path]]) -> tuple[str, ...]:
     """The splits that can be asked for, of files with the split of each."""
-    return ordered({split for split, _ in files if split}) or ("train", "val")
+    return order_splits({split for split, _ in files if split}) or ("train", "val")
 
 
 def read_files(
@@ -142,7 +142,7 @@ def read_files(
         ValueError: there is no such split, several files are of it, or they differ in their categories.
     """
     root, own = root_of(path), {part for part, _ in files if part}
-    split = checked(split, own, path)
+    split = check_split(split, own, path)
     chosen = [file for part, file in files if split is None or not own or part == split]
     if len(chosen) > 1 and split is not None:
         raise ValueError(f"{few(chosen)} are all {split!r}: name the one you mean instead of the folder")
@@ -158,7 +158,7 @@ def read_files(
         source.check(len({record.name for record in some}) == len(some), "names an image twice")
         records, unpaired, notes = records + some, unpaired + without, notes + said + more
     assert named is not None
-    kept, note = drawn(records, split, own, root)
+    kept, note = draw_records(records, split, own, root)
     notes = [f"{called} in {few(file.relative_to(root) for file in chosen)}", *notes, *note]
     return Contents(named, kept, split, tuple(notes), tuple(unpaired))
 
@@ -178,4 +178,4 @@ def root_of(path: Path) -> Path:
 def split_of(file: Path) -> str | None:
     """The split that the name of a JSON file tells."""
     words = [file.parent.name.lower()] if file.name.startswith("_") else re.split(r"[^a-z]+", file.stem.lower())
-    return next((SPLITS[word] for word in words if word in SPLITS), None)
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)

@@ -23,9 +23,9 @@ from ...ops.phrases import counted, few
 from ...segmentation import Segmentation
 from ...types import Array
 from ..dataset import Dataset, Fault, Record, short_names
+from ..image_copy import copy_image
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, select_classes
 from .coco_json import KEYS, CocoJson, check_below, read_files, split_of, splits_of
-from .mask_folder import copy_image
 from .panoptic_annotations import PanopticAnnotations
 
 _MOST = 1 << 24

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ...classes import VOID, Color
+from ...classes import VOID, Classes, Color
 from ...images.file_names import list_images
 from ...images.reading import read_mask
 from ...ops.atomic_files import write_aside, write_text
@@ -21,14 +21,16 @@ from ...ops.phrases import few
 from ...segmentation import Segmentation
 from ...types import Array
 from ..dataset import Dataset, Record, short_names
-from ..recognition import class_spec
+from ..image_copy import copy_image
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
+from ..recognition.class_spec import read_class_spec, write_classes
 from ..recognition.known_classes import known_classes
-from ..recognition.mask_values import MaskValues, evenly, recognise, scan
-from ..recognition.pairs import read_lines
-from ..recognition.splits import canonical, checked, hashed, ordered
-from .label_map import rank, without_overlap
-from .mask_folder import copy_image
+from ..recognition.mask_scan import scan, spread
+from ..recognition.mask_values import MaskValues
+from ..recognition.splits import canonical_split, check_split, draw_names, order_splits
+from ..recognition.text_lists import read_lines
+from ..recognition.value_recognition import recognise
+from .label_map import rank_numbers, without_overlap
 
 NAMES = known_classes("voc").names
 """The classes of the challenge, used where nothing beside the data names others."""
@@ -37,10 +39,11 @@ _IMAGES, _CLASSES, _OBJECTS, _SETS = "JPEGImages", "SegmentationClass", "Segment
 
 
 @dataclass(frozen=True)
-class ClassesAndObjects:
-    """Reads the ground truth of a record from its class mask, and from its object mask where the data have these.
+class ClassAndObjectReader:
+    """Reads the ground truth of a record from its class mask, and from its object mask if the data have these.
 
-    Each pair of object and class that occurs is a segment; object 0 is whatever is not counted, of a thing a crowd.
+    Each pair of object and class that occurs is a segment; object 0 is everything without a number, a crowd if its
+    class is a thing.
     """
 
     values: MaskValues
@@ -58,29 +61,29 @@ class ClassesAndObjects:
         numbers = objects.astype(np.int32) * 256 + class_map.numpy()
         numbers[(objects == VOID) | (class_map.numpy() == VOID)] = -1
         found = np.unique(numbers[numbers >= 0])
-        ids = rank(np.where(numbers < 0, found.max(initial=0) + 1, numbers), found)
+        ids = rank_numbers(np.where(numbers < 0, found.max(initial=0) + 1, numbers), found)
         labels = torch.from_numpy(found % 256).long()
         crowd = torch.from_numpy(found < 256) & torch.tensor(self.values.classes.things)[labels]
         return Segmentation(self.values.classes, labels, ids=torch.from_numpy(ids), crowd=crowd)
 
 
 def detect(path: Path) -> str | None:
-    """Whether there are images and class masks in VOC's folders."""
+    """Name VOC's folders of images and class masks, if they are there."""
     root = _root(path)
     return f"{_IMAGES} and {_CLASSES}" if root else None
 
 
 def available(path: Path) -> tuple[str, ...]:
-    """The splits that can be asked for."""
-    return ordered(_sets(_need_root(path))) or ("train", "val")
+    """List the splits that `read` accepts."""
+    return order_splits(_sets(_need_root(path))) or ("train", "val")
 
 
 def read(
     path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
 ) -> Dataset:
-    """The images of a split: each object a segment where there are object masks, each class where there are none.
+    """Read a split, with a segment for each object if there are object masks, and for each class if there are none.
 
-    Classes are those stated or in a file beside the data, else the 21 of the challenge where the masks fit them.
+    Classes are those stated or in a file beside the data, else the 21 of the challenge if the masks fit them.
     """
     root = _need_root(path)
     images = _by_stem(root / _IMAGES)
@@ -89,28 +92,27 @@ def read(
     lost = [name for name in names if name not in images or name not in masks]
     if lost:
         raise ValueError(f"{root}: these have no image in {_IMAGES} or no mask in {_CLASSES}: {few(lost)}")
-    known = class_spec.read_class_spec(root, classes, void, colors)
-    objects = (root / _OBJECTS).is_dir()
-    if known.classes is None and not known.colors and _from_the_challenge(list(masks.values())):
-        why = "those of the challenge, because no file names others"
-        known = replace(known, classes=known_classes("voc"), source=why)
-    values, notes = recognise(list(masks.values()), known)
-    if objects and not any(values.classes.things):
-        things = tuple(k != values.classes.background for k in range(len(values.classes)))
-        values = replace(values, classes=replace(values.classes, things=things))
+    spec = read_class_spec(root, classes, void, colors)
+    if spec.classes is None and not spec.colors and _fits_the_challenge(list(masks.values())):
+        source = "those of the challenge, because no file names others"
+        spec = replace(spec, classes=known_classes("voc"), source=source)
+    values, notes = recognise(list(masks.values()), spec)
+    has_objects = (root / _OBJECTS).is_dir()
+    if has_objects:
+        values = replace(values, classes=_with_things(values.classes))
     return Dataset(
         values.classes,
         tuple(Record(f"{_IMAGES}/{name}", images[name], masks[name]) for name in names),
-        canonical(split),
+        canonical_split(split),
         "voc",
-        (detect(path) or "", *notes, *((note,) if note else ())),
-        ClassesAndObjects(values, objects),
-        has_instances=objects,
+        (detect(path) or "", *notes, *note),
+        ClassAndObjectReader(values, has_objects),
+        has_instances=has_objects,
     )
 
 
 def write(dataset: Dataset, path: Path) -> None:
-    """VOC's folders and `classes.json`; object masks where a class is a thing. Images are copied as they are.
+    """Write VOC's folders and `classes.json`, with object masks if a class is a thing; images are copied.
 
     Where masks overlap, the higher score lies on top; crowds become void.
 
@@ -126,11 +128,11 @@ def write(dataset: Dataset, path: Path) -> None:
             _write_palette(path / _OBJECTS / f"{name}.png", _objects(name, truth))
     if dataset.split:
         write_text(path / _SETS / f"{dataset.split}.txt", "".join(f"{name}\n" for name in names))
-    class_spec.write_classes(dataset.classes, (VOID,), path / "classes.json")
+    write_classes(dataset.classes, (VOID,), path / "classes.json")
 
 
 def voc_palette() -> list[Color]:
-    """The 256 colours of the development kit: the bits of a number, from the lowest, shared out to red, green, blue."""
+    """The 256 colours of the development kit: the bits of an index go to red, green and blue in turn, lowest first."""
     colors = []
     for number in range(256):
         rgb = [0, 0, 0]
@@ -141,7 +143,10 @@ def voc_palette() -> list[Color]:
 
 
 def _root(path: Path) -> Path | None:
-    places = [path, *sorted(path.glob("VOC20*")), *sorted(path.glob("VOCdevkit/VOC20*"))] if path.is_dir() else []
+    """The folder that holds VOC's folders: the path itself, or a year's folder in it."""
+    if not path.is_dir():
+        return None
+    places = [path, *sorted(path.glob("VOC20*")), *sorted(path.glob("VOCdevkit/VOC20*"))]
     return next((root for root in places if (root / _IMAGES).is_dir() and (root / _CLASSES).is_dir()), None)
 
 
@@ -157,26 +162,43 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _sets(root: Path) -> dict[str, list[str]]:
-    lists = sorted((root / _SETS).glob("*.txt")) if (root / _SETS).is_dir() else []
-    return {canonical(file.stem) or "": [line.split()[0] for line in read_lines(file)] for file in lists}
+    """The names of the images of each split."""
+    if not (root / _SETS).is_dir():
+        return {}
+    sets: dict[str, list[str]] = {}
+    for file in sorted((root / _SETS).glob("*.txt")):
+        sets[canonical_split(file.stem) or ""] = [line.split()[0] for line in read_lines(file)]
+    return sets
 
 
-def _names(root: Path, split: str | None, masks: Mapping[str, Path]) -> tuple[list[str], str | None]:
+def _names(root: Path, split: str | None, masks: Mapping[str, Path]) -> tuple[list[str], tuple[str, ...]]:
+    """The names of the images of a split, and a note if they were drawn."""
     sets = _sets(root)
-    split = checked(split, sets, root)
+    split = check_split(split, sets, root)
     if split is None:
-        return list(masks), None
-    return (sets[split], None) if sets else hashed(list(masks), split, root)
+        return list(masks), ()
+    if sets:
+        return sets[split], ()
+    names, note = draw_names(list(masks), split, root)
+    return names, (note,)
 
 
-def _from_the_challenge(masks: Sequence[Path]) -> bool:
-    """Whether masks hold what the challenge's may, and more than two values, whose meaning is plain."""
-    numbers, colors, _ = scan(evenly(masks))
-    held = set(numbers) - {0, VOID}
-    return not colors and bool(held) and held <= set(range(len(NAMES)))
+def _fits_the_challenge(masks: Sequence[Path]) -> bool:
+    """Whether masks hold class numbers of the challenge, and not only 0 and 255, whose meaning is plain."""
+    found = scan(spread(masks))
+    held = set(found.numbers) - {0, VOID}
+    return not found.colors and bool(held) and held <= set(range(len(NAMES)))
+
+
+def _with_things(classes: Classes) -> Classes:
+    """The classes, all but the background things if none of them is stated to be one."""
+    if any(classes.things):
+        return classes
+    return replace(classes, things=tuple(k != classes.background for k in range(len(classes))))
 
 
 def _objects(name: str, truth: Segmentation) -> Array:
+    """(H, W) uint8: the objects numbered from 1, 0 for stuff, 255 for void."""
     table = np.zeros(len(truth) + 1, np.int64)
     table[0] = VOID
     things = [n for n, label in enumerate(truth.labels.tolist()) if truth.classes.things[label]]

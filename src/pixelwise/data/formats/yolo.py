@@ -26,11 +26,11 @@ from ...ops.phrases import counted, few
 from ...ops.polygons import join_rings, rasterise, trace
 from ...segmentation import Segmentation
 from ..dataset import Dataset, Record, short_names
+from ..image_copy import copy_image
 from ..recognition import class_spec
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
-from ..recognition.pairs import read_lines
-from ..recognition.splits import checked, drawn, ordered
-from .mask_folder import copy_image
+from ..recognition.splits import check_split, draw_records, order_splits
+from ..recognition.text_lists import read_lines
 from .yolo_source import NO_LABELS, Source, find_yaml, label_of
 
 _LINE = re.compile(r"\s*\d+(\s+[-+.\deE]+){4,}\s*")
@@ -105,7 +105,7 @@ def detect(path: Path) -> str | None:
 
 def available(path: Path) -> tuple[str, ...]:
     """The splits that can be asked for."""
-    return ordered(Source(path).splits) or ("train", "val")
+    return order_splits(Source(path).splits) or ("train", "val")
 
 
 def read(
@@ -130,7 +130,7 @@ def read(
     source = Source(path)
     every, chosen = source.classes(classes)
     found = source.splits
-    wanted = checked(split, found, path)
+    wanted = check_split(split, found, path)
     parts = [found[wanted]] if wanted in found else list(found.values()) or [source.undivided]
     records = [_record(source.root, image) for image in dict.fromkeys(image for part in parts for image in part)]
     if len({record.name for record in records}) < len(records):
@@ -146,7 +146,7 @@ def read(
         notes.append(f"{counted(len(without), 'image has', 'images have')} no label and so no objects: {few(without)}")
     left = [name for name in every if name not in chosen.names]
     notes += [f"objects of {few(left)} are left out: they are not among the classes"] * bool(left)
-    kept, note = drawn(records, wanted, found, source.root)
+    kept, note = draw_records(records, wanted, found, source.root)
     numbers = tuple(chosen.names.index(name) if name in chosen.names else -1 for name in every)
     return Dataset(chosen, kept, wanted, "yolo", (*notes, *note), Polygons(chosen, numbers))
 

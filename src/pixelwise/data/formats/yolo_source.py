@@ -14,7 +14,8 @@ from ...images.file_names import list_images
 from ...ops.phrases import few
 from ..recognition import class_names, class_spec
 from ..recognition.class_names import GivenClasses
-from ..recognition.pairs import SPLITS, read_lines
+from ..recognition.path_words import SPLIT_NAMES
+from ..recognition.text_lists import read_lines
 
 NO_LABELS = ("classes.txt", "notes.txt", "readme.txt")
 """Texts that may lie among the labels and are none."""
@@ -44,9 +45,9 @@ class Source:
         self.names = _names(self.file, said)
         base = self._base(said.get("path"))
         for key, value in said.items():
-            if key in SPLITS and value:
+            if key in SPLIT_NAMES and value:
                 places = value if isinstance(value, list) else [value]
-                self.splits[SPLITS[key]] = [image for place in places for image in self._images(base, key, place)]
+                self.splits[SPLIT_NAMES[key]] = [image for place in places for image in self._images(base, key, place)]
         if not self.splits:
             raise ValueError(f"{self.file} names no images: wanted lines like train: images/train and val: images/val")
         if self.splits.get("train") and self.splits.get("train") == self.splits.get("val"):
@@ -75,7 +76,9 @@ class Source:
                 f"{self.root} is not laid out like YOLO: wanted data.yaml, with train, val and names, beside images/ "
                 "and labels/"
             )
-        below = {SPLITS[place.name.lower()]: place for place in folder.iterdir() if place.name.lower() in SPLITS}
+        below = {
+            SPLIT_NAMES[place.name.lower()]: place for place in folder.iterdir() if place.name.lower() in SPLIT_NAMES
+        }
         self.splits = {split: self._folder(place) for split, place in below.items() if place.is_dir()}
         self.undivided = [] if self.splits else self._folder(folder)
 

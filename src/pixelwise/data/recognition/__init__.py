@@ -1,1 +1,1 @@
-"""What mask values, class names, file names and folders mean."""
+"""Recognition of what mask values, class names, file names and folders mean."""

@@ -14,7 +14,7 @@ GivenVoid = int | Sequence[int] | None
 GivenColors = Mapping[str, Sequence[int]] | str | None
 
 
-def split_names(names: Sequence[str] | str) -> tuple[str, ...]:
+def parse_names(names: Sequence[str] | str) -> tuple[str, ...]:
     """Split names that are separated by commas, and strip each.
 
     Raises:

@@ -11,8 +11,8 @@ from typing import Any
 
 from ...classes import VOID, Classes, Color
 from ...ops.atomic_files import write_text
-from .class_names import GivenClasses, GivenColors, GivenVoid, make_classes, split_names
-from .pairs import read_lines
+from .class_names import GivenClasses, GivenColors, GivenVoid, make_classes, parse_names
+from .text_lists import read_lines
 
 FILES = ("classes.json", "classes.txt", "class_names.txt", "labelmap.txt", "class_dict.csv")
 """Files that name the classes, looked for beside the data in this order."""
@@ -55,7 +55,7 @@ def read_class_spec(
     if colors is not None:
         spec = _from_colors(_parse_colors(colors), "as stated")
     if classes is not None:
-        named = classes if isinstance(classes, Classes) else make_classes(split_names(classes))
+        named = classes if isinstance(classes, Classes) else make_classes(parse_names(classes))
         table = () if colors is None else _renumbered(spec, named)
         spec = ClassSpec(named, spec.void, colors=table, source="as stated")
     if void is not None:

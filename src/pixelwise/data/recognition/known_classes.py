@@ -1,4 +1,4 @@
-"""The classes of the data sets that published weights were trained on, one file each in `class_lists/`."""
+"""Classes of the data sets that published weights were trained on, one file each in `class_lists/`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ def known_classes(name: str) -> Classes:
     `background` is the background.
 
     Raises:
-        ValueError: for a data set that is not known.
+        ValueError: the data set is not known.
     """
     known = sorted(path.stem for path in FOLDER.glob("*.txt"))
     if name not in known:
         raise ValueError(f"the classes of {name!r} are not known: {suggest(name, known)}")
-    lines = [line.split("\t") for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines()]
-    names = tuple(line[0] for line in lines)
+    names: list[str] = []
     colors: list[Color] = []
-    for _, *color in lines:
-        colors += [(int(r), int(g), int(b)) for r, g, b in (text.split() for text in color[:1])]
-    things = tuple(line[-1] == "thing" for line in lines)
-    return Classes(names, tuple(colors), things, names.index("background") if "background" in names else None)
+    things: list[bool] = []
+    for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines():
+        fields = line.split("\t")
+        names.append(fields[0])
+        things.append(fields[-1] == "thing")
+        if len(fields) > 1:
+            red, green, blue = fields[1].split()
+            colors.append((int(red), int(green), int(blue)))
+    background = names.index("background") if "background" in names else None
+    return Classes(tuple(names), tuple(colors), tuple(things), background)

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from pixelwise import open_dataset
+from pixelwise.data import shapes
 from pixelwise.data.augmentation.transforms import augmentation
 from pixelwise.data.batch_plan import Plan
-from pixelwise.data.formats import coco, shapes, voc, yolo
-from pixelwise.data.formats.shapes import NAMES
+from pixelwise.data.formats import coco, voc, yolo
 from pixelwise.data.loader import training_batches
+from pixelwise.data.shapes import NAMES
 from pixelwise.training.run_state import fingerprint
 
 
@@ -42,7 +43,7 @@ def test_a_image_can_be_changed_without_harm():
 
 def test_the_masks_are_the_shapes_they_are_called():
     """Areas against those of figures that OpenCV fits around the corners of the pixels."""
-    data = shapes.shapes(80, 256, 2, least=1, most=1)
+    data = shapes.shapes(80, 256, 2, min_objects=1, max_objects=1)
     seen = dict.fromkeys(NAMES[1:], 0)
     for i in range(len(data)):
         truth = data.truth(i)
@@ -98,7 +99,7 @@ def test_the_three_truths_say_the_same():
 
 
 def test_objects_cover_each_other_and_stay_visible():
-    data = shapes.shapes(100, 128, 1, least=8, most=8)
+    data = shapes.shapes(100, 128, 1, min_objects=8, max_objects=8)
     touching, areas = 0, []
     for i in range(100):
         truth = data.truth(i)
@@ -115,7 +116,7 @@ def test_objects_cover_each_other_and_stay_visible():
     ("size", "least", "most"), [(1, 0, 8), (1, 8, 8), ((3, 90), 5, 5), (40, 0, 0), (300, 500, 500)]
 )
 def test_any_size_and_any_number_of_objects(size, least, most):
-    data = shapes.shapes(2, size, least=least, most=most)
+    data = shapes.shapes(2, size, min_objects=least, max_objects=most)
     for i in range(2):
         sample = data[i]
         assert sample.size == ((size, size) if isinstance(size, int) else size)
@@ -126,7 +127,7 @@ def test_any_size_and_any_number_of_objects(size, least, most):
 
 def test_as_text_with_splits():
     train, val, every = (
-        open_dataset("shapes:number=40,size=48,seed=2,least=0", split=s) for s in ("train", "val", None)
+        open_dataset("shapes:number=40,size=48,seed=2,min_objects=0", split=s) for s in ("train", "val", None)
     )
     assert (len(train), len(val), len(every)) == (32, 8, 40)
     assert not {r.name for r in train.records} & {r.name for r in val.records}
@@ -147,7 +148,7 @@ def test_as_text_with_splits():
         ("shapes:size=big", "size is 'big': it is a whole number"),
         ("shapes:size=-3", "size is '-3': it is a whole number"),
         ("shapes:size=0", "size of the shapes is 0: it is a whole number from 1 to"),
-        ("shapes:least=9", "least of the shapes is 9: it is a whole number from 0 to 8"),
+        ("shapes:min_objects=9", "min_objects of the shapes is 9: it is a whole number from 0 to 8"),
         ("shapes:truth=instances", "no ground truth 'instances'; did you mean 'instance'"),
         ("shapes:number=0", "has no images in the split 'train'"),
     ],
@@ -177,7 +178,7 @@ def test_workers_and_other_processes_get_the_same():
 
 @pytest.mark.parametrize("module", [coco, yolo])
 def test_written_and_read_back(module, tmp_path, same):
-    data = open_dataset("shapes:number=8,size=64,seed=9,least=0", split="train")
+    data = open_dataset("shapes:number=8,size=64,seed=9,min_objects=0", split="train")
     module.write(data, tmp_path)
     same(module.read(tmp_path, "train"), data)
 
