@@ -143,7 +143,7 @@ class SemanticModel(Model):
     def loss(self, outputs: SemanticOutputs, truths: Sequence[Segmentation]) -> dict[str, Tensor]:
         """The criterion's parts, and the weighted sum of those of the auxiliary heads as `auxiliary`.
 
-        The ground truths are brought to the size of each map of logits by `fit`.
+        The ground truths are brought to the size of each map of logits by `align_target`.
         """
         targets = self.criterion.targets(truths)
         parts = self._compare(outputs.logits, targets)
@@ -158,11 +158,12 @@ class SemanticModel(Model):
     def _compare(self, logits: Tensor, targets: Sequence[Tensor]) -> dict[str, Tensor]:
         """The criterion's parts for one map of logits."""
         size = (logits.shape[-2], logits.shape[-1])
-        class_map, *others = [self.fit(target, size) for target in targets]
-        # Fitted as uint8, because interpolation takes no int64, which the losses need.
+        maps = [self.align_target(target, size) for target in targets]
+        class_map, *others = maps
+        # Only here to int64, which the losses need and interpolation does not take.
         return dict(self.criterion(logits, class_map.long(), *others))
 
-    def fit(self, target: Tensor, size: tuple[int, int]) -> Tensor:
+    def align_target(self, target: Tensor, size: tuple[int, int]) -> Tensor:
         """Bring a map of the ground truth, (B, H, W), to the `size` of a map of logits; here by a centre crop."""
         return centre(target, size)
 

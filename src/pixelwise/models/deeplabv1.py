@@ -124,6 +124,6 @@ class DeepLabV1(SemanticModel):
         (scores,) = outputs.auxiliary or (outputs.logits,)
         return super().loss(SemanticOutputs(scores), truths)
 
-    def fit(self, target: Tensor, size: tuple[int, int]) -> Tensor:
+    def align_target(self, target: Tensor, size: tuple[int, int]) -> Tensor:
         """Subsample (B, H, W) by 8 to (B, *size), unless it has that size already."""
         return target if target.shape[-2:] == size else target[..., ::OUTPUT_STRIDE, ::OUTPUT_STRIDE]

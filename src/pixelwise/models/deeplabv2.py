@@ -129,7 +129,7 @@ class DeepLabV2(SemanticModel):
         *scales, fused = outputs.auxiliary or (outputs.logits,)
         return super().loss(SemanticOutputs(fused, tuple(scales)), truths)
 
-    def fit(self, target: Tensor, size: tuple[int, int]) -> Tensor:
+    def align_target(self, target: Tensor, size: tuple[int, int]) -> Tensor:
         """Resize (B, H, W) to (B, *size) by nearest neighbour between pixel centres, like PIL."""
         return F.interpolate(target[:, None], size, mode="nearest-exact")[:, 0]
 
