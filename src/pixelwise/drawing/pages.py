@@ -1,12 +1,16 @@
-"""One self-contained HTML page: text, tables, findings and images, nothing fetched from anywhere."""
+"""Self-contained HTML pages of text, tables, findings and images, which fetch nothing from anywhere.
+
+The templates are in `templates/`: `page.html`, and one for each kind of part. jinja2 fills them in and escapes all
+text.
+"""
 
 from __future__ import annotations
 
 import base64
-import html
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,95 +18,104 @@ import numpy as np
 from ..console import format_value
 from ..ops.atomic_files import write_text
 
-STYLE = """
-:root{color-scheme:light dark;--line:#8884;--soft:#8882}
-body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.7rem;margin:0 0 1rem}h2{font-size:1.2rem;margin:2.2rem 0 .6rem}p{max-width:48rem}
-table{border-collapse:collapse;margin:.5rem 0;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}
-th,td{padding:.25rem .8rem;border-bottom:1px solid var(--line);text-align:left}td.n,th.n{text-align:right}
-.row{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0}figcaption{font-size:.85rem;opacity:.8}
-img{max-width:100%;height:auto;border-radius:4px;image-rendering:auto}img.small{image-rendering:pixelated}
-ul.findings{list-style:none;padding:0}
-ul.findings li{padding:.4rem .8rem;margin:.3rem 0;border-left:4px solid;background:var(--soft)}
-.findings .error{border-color:#d55e00}.findings .warning{border-color:#e69f00}
-.findings .note{border-color:#0072b2}.findings .fine{border-color:#009e73}
-"""
-WORDS = {"error": "Error", "warning": "Warning", "note": "Note", "fine": "Fine"}
+LEVELS = ("error", "warning", "note", "fine")
+"""The levels of findings."""
+
+MAX_PNG_PIXELS = 300 * 300
+"""Images up to this size are PNG and exact; larger ones are JPEG, so that a page of thirty stays small."""
+
+SMALL_SIDE = 128
+"""Images of which both sides are shorter are shown with sharp pixels, pixels."""
+
+JPEG_QUALITY = 88
 
 
 class Page:
     """A page that grows from top to bottom; every method returns the page.
 
     Args:
-        title: the heading, and the name of the browser's tab.
+        title: the heading, and the title of the browser's tab.
     """
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self._parts: list[str] = []
+        self._parts: list[dict[str, Any]] = []
 
     def heading(self, text: str) -> Page:
-        """A heading of a section."""
-        return self._add(f"<h2>{html.escape(text)}</h2>")
+        """Add the heading of a section."""
+        return self._add("heading.html", text=text)
 
     def text(self, text: str) -> Page:
-        """A paragraph."""
-        return self._add(f"<p>{html.escape(text)}</p>")
+        """Add a paragraph."""
+        return self._add("text.html", text=text)
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Page:
-        """A table; numbers stand right, with four significant digits, a dash for what is undefined (nan)."""
+        """Add a table.
+
+        Columns of numbers are aligned to the right. Floats get four significant digits, nan a dash.
+        """
         rows = [list(row) for row in rows]
-        right = [bool(rows) and all(isinstance(row[k], int | float) for row in rows) for k in range(len(header))]
-        cells = [[("th", name) for name in header]] + [[("td", format_value(value)) for value in row] for row in rows]
-        lines = (
-            "".join(
-                f"<{tag}{' class=n' * n}>{html.escape(text)}</{tag}>" for (tag, text), n in zip(row, right, strict=True)
-            )
-            for row in cells
-        )
-        return self._add("<div class=wide><table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table></div>")
+        numeric = []
+        for column in range(len(header)):
+            numeric.append(bool(rows) and all(isinstance(row[column], int | float) for row in rows))
+        cells = []
+        for row in rows:
+            cells.append([format_value(value) for value in row])
+        return self._add("table.html", header=list(header), numeric=numeric, rows=cells)
 
     def findings(self, findings: Iterable[tuple[str, str]]) -> Page:
-        """What was noticed: pairs of a level ("error", "warning", "note" or "fine") and a sentence."""
-        items = (f"<li class={level}><b>{WORDS[level]}.</b> {html.escape(text)}</li>" for level, text in findings)
-        return self._add(f"<ul class=findings>{''.join(items)}</ul>")
+        """Add a list of findings: pairs of a level, one of `LEVELS`, and a sentence."""
+        return self._add("findings.html", findings=list(findings))
 
     def image(self, image: np.ndarray, caption: str = "") -> Page:
-        """One image, (H, W, 3) uint8 RGB, with a line below it."""
+        """Add an image, (H, W, 3) uint8 RGB, with a caption."""
         return self.images([(image, caption)])
 
     def images(self, images: Iterable[tuple[np.ndarray, str]]) -> Page:
-        """Images beside each other, each with a line below it."""
-        return self._add(f"<div class=row>{''.join(_figure(*pair) for pair in images)}</div>")
+        """Add images side by side, each with a caption."""
+        return self._add("images.html", images=[_figure(image, caption) for image, caption in images])
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """The page as one file, which is either whole or not there.
+        """Write the page as one file, whole or not at all.
 
         Raises:
-            OSError: names the file when it cannot be written.
+            OSError: names the file if it cannot be written.
         """
-        head = (
-            f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(self.title)}</title>"
-            f'<meta name=viewport content="width=device-width"><style>{STYLE}</style>'
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        templates = Environment(
+            loader=PackageLoader("pixelwise.drawing"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
-        write_text(path, "\n".join([head, f"<h1>{html.escape(self.title)}</h1>", *self._parts]))
+        write_text(path, templates.get_template("page.html").render(title=self.title, parts=self._parts) + "\n")
         return Path(path)
 
-    def _add(self, part: str) -> Page:
-        self._parts.append(part)
+    def _add(self, template: str, **content: Any) -> Page:
+        self._parts.append({"template": template, **content})
         return self
 
 
-def _figure(image: np.ndarray, caption: str) -> str:
+def _figure(image: np.ndarray, caption: str) -> dict[str, Any]:
+    """Encode an image for the template of images.
+
+    Raises:
+        ValueError: it is not (H, W, 3) uint8.
+    """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"an image on a page is (H, W, 3) uint8, not {image.shape} of {image.dtype}")
     height, width = image.shape[:2]
-    # Photographs as JPEG, small ones exactly: a page of thirty images stays within a few megabytes.
-    suffix, options = (".png", []) if height * width <= 300 * 300 else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 88])
-    data = base64.b64encode(cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)[1]).decode()
-    kind = "png" if suffix == ".png" else "jpeg"
-    small = " class=small" * (max(height, width) < 128)
-    return (
-        f'<figure><img{small} width={width} height={height} alt="{html.escape(caption, quote=True)}" '
-        f'src="data:image/{kind};base64,{data}"><figcaption>{html.escape(caption)}</figcaption></figure>'
-    )
+    kind, options = "jpeg", [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    if height * width <= MAX_PNG_PIXELS:
+        kind, options = "png", []
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    data = base64.b64encode(cv2.imencode(f".{kind}", bgr, options)[1]).decode()
+    return {
+        "caption": caption,
+        "height": height,
+        "width": width,
+        "small": max(height, width) < SMALL_SIDE,
+        "source": f"data:image/{kind};base64,{data}",
+    }

@@ -1,0 +1,47 @@
+"""Plots of a training run, drawn by matplotlib."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""The colours of the curves: those of Okabe and Ito, told apart with every common form of colour blindness."""
+
+PANEL = (3.2, 2.4)
+"""The width and the height of the panel of a curve, inches."""
+
+MAX_COLUMNS = 3
+
+
+def curves(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> str:
+    """Plot columns of a table over the epochs, each in a panel of its own with its own range.
+
+    Args:
+        rows: a row for each epoch, with its number as "epoch"; values may be missing, nan or infinite.
+        names: the columns to plot, of which those are left out that no row has.
+
+    Returns:
+        An SVG image; the same rows give the same text.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    present = [name for name in names if any(name in row for row in rows)]
+    columns = max(1, min(MAX_COLUMNS, len(present)))
+    lines = max(1, math.ceil(len(present) / columns))
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "pixelwise"}):
+        figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * lines), layout="constrained")
+        for k, name in enumerate(present):
+            measured = [row for row in rows if math.isfinite(row.get(name, math.nan))]
+            axes = figure.add_subplot(lines, columns, k + 1)
+            epochs = [row["epoch"] for row in measured]
+            values = [row[name] for row in measured]
+            axes.plot(epochs, values, color=COLORS[k % len(COLORS)], marker="." if len(values) < 2 else "", gid=name)
+            axes.set_title(name, fontsize="medium")
+            axes.set_xlabel("epoch")
+            axes.grid(alpha=0.3)
+        image = io.StringIO()
+        figure.savefig(image, format="svg", metadata={"Date": None})
+    return image.getvalue()
