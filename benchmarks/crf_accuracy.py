@@ -18,6 +18,7 @@ from pathlib import Path
 import pixelwise
 from pixelwise import CRF, Chain, Recipe
 from pixelwise.data.dataset import Dataset
+from pixelwise.evaluation.report import Evaluation
 from pixelwise.inference.predictor import Predictor
 from pixelwise.training.recipe import Machine
 from results import machine, write
@@ -41,7 +42,7 @@ def split_by_lists(path: Path, folder: Path) -> Path:
     return folder
 
 
-def scored(model: Path, judged: Dataset, chain: Chain) -> pixelwise.evaluation.Evaluation:
+def scored(model: Path, judged: Dataset, chain: Chain) -> Evaluation:
     predictor = Predictor(pixelwise.load(model), postprocess=chain)
     return pixelwise.evaluate(predictor, judged, boundary=BOUNDARY, progress=False)
 

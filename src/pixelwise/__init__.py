@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # what `__getattr__` finds below, spelled out so that type ch
     from .classes import Classes as Classes
     from .data.opening import open_dataset as open_dataset
     from .drawing.overlay import draw as draw
-    from .evaluation import evaluate as evaluate
+    from .evaluation.scoring import evaluate as evaluate
     from .images.reading import read_image as read_image
     from .inference.folder import predict_files as predict_files
     from .inference.predictor import Predictor as Predictor
@@ -58,7 +58,7 @@ _PUBLIC = {
     "build_panoptic": "panoptic_building.build",
     "create": "weights.creation",
     "draw": "drawing.overlay",
-    "evaluate": "evaluation",
+    "evaluate": "evaluation.scoring",
     "inspect": "inspection.report",
     "load": "weights.checkpoint",
     "load_weights": "weights.rename",

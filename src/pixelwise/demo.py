@@ -26,7 +26,7 @@ def run_demo(out: str | Path, epochs: int = 36) -> None:
         epochs: passes over the 40 training images.
     """
     from .data.opening import open_dataset
-    from .evaluation import evaluate
+    from .evaluation.scoring import evaluate
     from .inference.folder import predict_files
     from .training.run import train
     from .weights.checkpoint import load

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .classes import Classes
 from .console import ProgressBar, text_table, track
 from .data.dataset import Dataset
-from .evaluation import common_classes, with_classes
+from .evaluation.class_order import common_classes, with_classes
 from .inference.predictor import Predictor
 from .metrics.boundary import BoundaryScore
 from .metrics.boundary import summarize as summarize_boundary

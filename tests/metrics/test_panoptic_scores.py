@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pixelwise.classes import Classes
 from pixelwise.data.dataset import Dataset, Record
-from pixelwise.evaluation import evaluate
+from pixelwise.evaluation.scoring import evaluate
 from pixelwise.metrics import METRICS
 from pixelwise.metrics.average_precision import AveragePrecision
 from pixelwise.metrics.confusion import ConfusionMatrix

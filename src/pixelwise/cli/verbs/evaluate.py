@@ -39,7 +39,7 @@ def run(options: Namespace) -> int:
     check_model(options)
     check_data("--data", options.data)
     check_chain(options)
-    from ...evaluation import evaluate
+    from ...evaluation.scoring import evaluate
 
     predictor = make_predictor(options, chain_of(options))
     evaluation = evaluate(predictor, open_as_trained(options, predictor.model.record), boundary=options.boundary)

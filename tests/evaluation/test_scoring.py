@@ -17,7 +17,7 @@ from torch import Tensor
 from pixelwise.classes import Classes
 from pixelwise.data.dataset import Dataset
 from pixelwise.data.opening import open_dataset
-from pixelwise.evaluation import evaluate
+from pixelwise.evaluation.scoring import evaluate
 from pixelwise.inference.predictor import Predictor
 from pixelwise.models.base import SemanticModel, SemanticOutputs
 
@@ -90,7 +90,7 @@ def test_a_image_that_cannot_be_read_never_improves_a_score(data):
     ((name, reason),) = result.failures
     assert "worked" in name
     assert "worked" in reason
-    assert "2 images, 1 failed; what they hold counts as missed" in result.table()
+    assert "2 images, 1 failed; their ground truth counts as missed" in result.table()
     assert f"failed: {name}: {reason}" in result.table()
     assert result.to_dict()["failures"] == [{"name": name, "reason": reason}]
     assert len(result.worst()) == 1
@@ -134,7 +134,7 @@ def evaluate_swapped(data: Dataset) -> dict[str, float]:
     [
         (
             "ac",
-            "2 classes apart, the data 4; only the model has none; only the data have b, d: of COCO.* --classes a,c$",
+            "2 classes, the data 4; only the model has none; only the data have b, d: of COCO.* --classes a,c$",
         ),
         ("abxy", "only the model has x, y; only the data have c, d: if masks mean the same .* --classes a,b,x,y$"),
         ("abcdefghijkl", r"has e, f, g, h, i, … \(8 in all\); .* have none: .* trained on these data: pixelwise train"),
@@ -186,7 +186,7 @@ def test_the_table_lines_up(data):
     lines = evaluate(Reading(), data, progress=False).table().splitlines()
     assert lines[0].split() == ["class", "IoU", "Dice", "pixel", "accuracy", "ground", "truth", "predicted"]
     assert len({len(line) for line in lines[:4]}) == 1
-    assert lines[4:6] == ["classes that are neither true nor found: d", ""]
+    assert lines[4:6] == ["classes in neither the ground truth nor a prediction: d", ""]
 
 
 def test_what_is_not_there_is_no_row_and_what_is_undefined_a_dash(data, tmp_path):
@@ -201,7 +201,7 @@ def test_what_is_not_there_is_no_row_and_what_is_undefined_a_dash(data, tmp_path
         ],
     )
     _, row, absent, *rest = objects.table().splitlines()
-    assert (row.split(), absent) == (["b", "–", "0", "2"], "classes that are neither true nor found: c, d")
+    assert (row.split(), absent) == (["b", "–", "0", "2"], "classes in neither the ground truth nor a prediction: c, d")
     assert ["mask", "AP", "large", "–"] in [line.split() for line in rest]
     page = objects.write(tmp_path / "out").read_text("utf-8")
     assert "nan" not in page and absent in page
@@ -214,8 +214,8 @@ def test_a_class_that_is_hardly_found_is_named(data):
             return SemanticOutputs(super().forward(images).logits - 1e6 * torch.tensor([0, 0, 1, 0]).view(1, 4, 1, 1))
 
     lines = evaluate(Blind(), data, progress=False).table().splitlines()
-    assert lines[-1] == "c was hardly found: IoU 0.0000"
-    assert "hardly" not in evaluate(Reading(), data, progress=False).table()
+    assert lines[-1] == "c: less than 1% of its pixels are predicted correctly, IoU 0.0000"
+    assert "less than" not in evaluate(Reading(), data, progress=False).table()
 
 
 def test_the_views_of_the_worst_are_as_wide_as_the_image(tmp_path):
