@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 import pixelwise
-from pixelwise.demo import bundled
+from pixelwise.demonstration import bundled
 from pixelwise.images.reading import read_image
 from pixelwise.images.rows import gdal
 from pixelwise.inference.folder import predict_files

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 
 import pixelwise
-from pixelwise.demo import bundled
+from pixelwise.demonstration import bundled
 from pixelwise.losses import criterion
 from pixelwise.training.average import Average
 from pixelwise.training.depthwise import keep_depthwise_float

@@ -28,7 +28,7 @@ FLOORS = (
         "training",
         "tuning",
     ),
-    ("cli", "demo", "server", "__main__", "__init__"),
+    ("cli", "demonstration", "server", "__main__", "__init__"),
 )
 LEVEL = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE)

@@ -24,7 +24,7 @@ from pixelwise.training.prepare_model import make_model
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.run import train
 from pixelwise.weights.checkpoint import save
-from pixelwise.weights.convert import convert
+from pixelwise.weights.convert_weights import convert
 
 FIVE = Classes(("sky", "car", "road", "person", "tree"), things=(False, True, False, True, False))
 SMALL = {"backbone": "resnet18", "width": 16, "anchors": (8, 16, 32, 64, 128), "regions": 32}

@@ -11,7 +11,7 @@ import pixelwise
 from pixelwise.data.recognition.known_classes import known_classes
 from pixelwise.models.base import Model
 from pixelwise.ops.resize import Resizing
-from pixelwise.weights.convert import convert
+from pixelwise.weights.convert_weights import convert
 from pixelwise.weights.programs import PROGRAMS, Settings, apply_program, backbone_norms
 from pixelwise.weights.published import PRESETS
 from pixelwise.weights.rename import LAYOUTS

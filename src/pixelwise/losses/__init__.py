@@ -9,7 +9,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from ..ops.names import suggest
-from .base import Criterion
+from .criterion import Criterion
 from .border import BorderCrossEntropy
 from .pixel import OHEM, ClassWeighted, CrossEntropy, Focal, SigmoidFocal
 from .region import Dice, Lovasz, Tversky

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..classes import VOID
-from .base import Criterion, full_precision
+from .criterion import Criterion, full_precision
 
 
 class ClassWeighted(Criterion):

@@ -31,7 +31,7 @@ class Verb(Protocol):
 
 
 VERBS: dict[str, Verb] = {
-    "demo": demo,
+    "demonstration": demo,
     "inspect": inspect,
     "models": models,
     "recipes": recipes,

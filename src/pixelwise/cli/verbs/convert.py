@@ -36,7 +36,7 @@ def add_flags(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Run the command; return its exit code."""
     check_exists("FILE", options.file)
-    from ...weights.convert import convert
+    from ...weights.convert_weights import convert
 
     converted = convert(
         options.file,

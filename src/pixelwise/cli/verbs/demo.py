@@ -19,7 +19,7 @@ def add_flags(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Run the command; return its exit code."""
-    from ...demo import run_demo
+    from ...demonstration import run_demo
 
     run_demo(options.out)
     return exit_codes.DONE

@@ -14,7 +14,7 @@ from pixelwise.classes import Classes
 from pixelwise.cli import main
 from pixelwise.layers.normalize import Normalize
 from pixelwise.ops.resize import Resizing
-from pixelwise.weights.convert import convert
+from pixelwise.weights.convert_weights import convert
 
 RECORD = json.loads((Path(__file__).parents[1] / "golden" / "parity_milesial_bilinear.json").read_text("utf-8"))
 

@@ -8,7 +8,7 @@ import cv2
 import pytest
 
 from pixelwise import load, open_dataset
-from pixelwise.demo import WRITTEN, bundled, run_demo
+from pixelwise.demonstration import WRITTEN, bundled, run_demo
 
 
 def test_the_bundled_sample_is_small_and_divided():
@@ -19,7 +19,7 @@ def test_the_bundled_sample_is_small_and_divided():
 
 @pytest.mark.slow
 def test_from_images_to_a_report(tmp_path, capsys):
-    out = tmp_path / "demo"
+    out = tmp_path / "demonstration"
     (out / "overlay").mkdir(parents=True)
     (out / "overlay" / "old.jpg").touch()
     run_demo(out, epochs=2)

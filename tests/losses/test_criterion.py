@@ -6,7 +6,7 @@ import torch
 import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.losses import LOSSES, criterion
-from pixelwise.losses.base import Criterion, full_precision
+from pixelwise.losses.criterion import Criterion, full_precision
 from pixelwise.losses.border import border_weights
 from pixelwise.segmentation import Segmentation
 
