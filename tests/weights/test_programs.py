@@ -104,8 +104,8 @@ def test_a_threshold_of_a_program_replaces_that_of_the_class(monkeypatch):
 
 
 def test_semantic_models_have_no_threshold():
-    with pytest.raises(ValueError, match=r"score_threshold is 0\.3, but pspnet finds no objects"):
-        apply_program(weightless("pspnet"), "smp", {}, Settings(score_threshold=0.3))
+    with pytest.raises(ValueError, match=r"score_threshold is 0\.3, but pspnet detects no objects"):
+        pixelwise.load_weights(weightless("pspnet"), {"x": torch.zeros(1)}, "smp", score_threshold=0.3)
 
 
 def test_trainable_normalisation_has_pytorch_s_eps():

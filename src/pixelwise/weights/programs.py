@@ -70,6 +70,17 @@ class Settings:
         if self.batch_norm_eps is not None and self.batch_norm_eps <= 0:
             raise ValueError(f"batch_norm_eps is {self.batch_norm_eps}: it must be above 0, 1e-5 for example")
 
+    def check_model(self, model: Model) -> None:
+        """Check that a model has the settings that are stated.
+
+        Raises:
+            ValueError: a setting of object detection is stated for a model that detects no objects.
+        """
+        for name in ("score_threshold", "max_detections"):
+            value = getattr(self, name)
+            if value is not None and getattr(model, name, None) is None:
+                raise ValueError(f"{name} is {value}, but {model.method} detects no objects: leave it out")
+
 
 COCO = Resizing(short_side=800, long_side=1333)
 """Images of COCO in torchvision, detectron2, mmdetection and SOLO."""
@@ -211,9 +222,7 @@ def _set_number(model: Model, name: str, layout: str, usual: float | None, state
     """Set `score_threshold` or `max_detections`; one that the caller has set on this model before is kept."""
     if usual is None and stated is None:
         return ""
-    before = getattr(model, name, None)
-    if before is None:
-        raise ValueError(f"{name} is {stated}, but {model.method} finds no objects: leave it out")
+    before = getattr(model, name)
     if stated is not None:
         setattr(model, name, stated)
     elif name not in vars(model) and before != usual:

@@ -86,6 +86,7 @@ def load_weights(
     {'mask_values': 'the grey values of their masks, not a weight'}
     """
     stated = Settings(resizing, score_threshold, max_detections, batch_norm_eps)
+    stated.check_model(model)
     name = "the state dict" if isinstance(source, Mapping) else os.fspath(require_file(source))
     theirs = unwrap(source, name) if isinstance(source, Mapping) else read_state_dict(source)
     with naming_file(theirs, name, model.method, layout):
