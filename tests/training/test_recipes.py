@@ -29,7 +29,7 @@ def shipped(name: str, **changes: Any) -> Recipe:
 def test_names_and_descriptions():
     assert {"fcn32s-voc", "deeplabv2-voc", "pspnet-cityscapes", "unet-medical"} <= set(recipes())
     assert all(10 < len(text) <= 100 for text in recipes().values())
-    assert set(MODELS) - {shipped(name).model for name in recipes()} <= {"unet_padded", "plain", "noisy"}
+    assert set(MODELS) - {shipped(name).model for name in recipes()} <= {"unet_padded", "plain", "noisy", "helped"}
     assert all(name.partition("-")[0].startswith(shipped(name).model) for name in recipes())
 
 
