@@ -104,7 +104,7 @@ def test_what_harms_is_not_kept(data, tmp_path):
 
 
 def test_no_crf_is_a_candidate_too(data, monkeypatch):
-    """Truth itself cannot become better, so that whatever the CRF does, it is not taken."""
+    """The ground truth itself cannot become better: whatever the CRF does, it is left out."""
 
     class Knowing(Bright):
         def forward(self, images: Tensor) -> SemanticOutputs:

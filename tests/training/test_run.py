@@ -36,9 +36,9 @@ def run(recipe, tmp_path_factory) -> TrainingResult:
 
 @pytest.mark.slow
 def test_what_a_run_leaves_behind(run, recipe, cells):
-    found = {path.name for path in run.folder.iterdir()}
+    written = {path.name for path in run.folder.iterdir()}
     files = {"best.safetensors", "last.safetensors", "state.pt", "recipe.yaml", "metrics.csv", "curves.svg", "log.txt"}
-    assert found == {*files, "tensorboard"}
+    assert written == {*files, "tensorboard"}
     assert list((run.folder / "tensorboard").glob("events*"))
     assert Recipe.from_yaml(run.folder / "recipe.yaml") == replace(recipe, backbone=None)
     rows = list(csv.DictReader((run.folder / "metrics.csv").open()))
@@ -117,7 +117,7 @@ def test_it_learns_in_either_precision(recipe, squares, tmp_path, precision):
     done = train(easy, machine=replace(MACHINE, precision=precision), out=tmp_path, progress=False)
     assert precision in (done.folder / "log.txt").read_text()
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
-    assert float(rows[-1]["loss"]) < 0.6 * float(rows[0]["loss"])
+    assert float(rows[-1]["loss"]) < 0.7 * float(rows[0]["loss"])
     data = open_dataset(squares, split="val")
     torch.manual_seed(easy.seed)
     untrained = pixelwise.create("plain", classes=data.classes)
@@ -187,7 +187,7 @@ def test_folders_by_default(recipe, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("changes", "machine", "said"),
+    ("changes", "machine", "message"),
     [
         ({"batch": 5}, {"accumulate": 2}, "multiple of 2"),
         ({"model": "nosy"}, {}, "noisy"),
@@ -198,8 +198,8 @@ def test_folders_by_default(recipe, tmp_path, monkeypatch):
         ({"weights": "nowhere.safetensors"}, {}, "nowhere"),
     ],
 )
-def test_what_cannot_be_is_said_before_anything_is_written(recipe, changes, machine, said, tmp_path):
-    with pytest.raises((ValueError, OSError), match=said):
+def test_errors_come_before_anything_is_written(recipe, changes, machine, message, tmp_path):
+    with pytest.raises((ValueError, OSError), match=message):
         train(replace(recipe, **changes), machine=replace(MACHINE, **machine), out=tmp_path / "run", progress=False)
     assert not (tmp_path / "run" / "recipe.yaml").exists()
 
