@@ -19,7 +19,9 @@ def test_it_follows_the_closed_form(plain):
         average.update(model, step)
         decay = min(0.5, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
-            expected[name] = decay * expected[name] + (1 - decay) * value if value.is_floating_point() else value.clone()
+            expected[name] = (
+                decay * expected[name] + (1 - decay) * value if value.is_floating_point() else value.clone()
+            )
     for name, value in average.state_dict().items():
         torch.testing.assert_close(value, expected[name], msg=name)
     assert expected["body.3.num_batches_tracked"] == 20
