@@ -125,6 +125,9 @@ NARROW = {
 }
 """Arguments that make the networks fast enough; all others are the recipe's own."""
 
+OVERSHOOTING = {"deeplabv2-voc", "mask_rcnn-coco", "panoptic_fpn-coco", "yolact-coco"}
+"""The published learning rates of these, without clipping, are too high for the first steps of so small a network."""
+
 LEVELS = re.compile(r"^(locations|rows|columns)\.\d\.")
 """Layers of SOLO for one size of objects each; the objects of two steps have some of these sizes only."""
 
@@ -193,9 +196,8 @@ def test_each_trains(name, cells, tmp_path, monkeypatch):
     assert model.record["step"] >= 2
     assert model.record["recipe"] == recipe.to_dict()
     assert math.isfinite(done.scores[METRICS[model.task].MAIN_SCORE])
-    print("CHANGE", name, watch.before, watch.after)
     assert math.isfinite(watch.after)
-    assert watch.after != watch.before
+    assert watch.after != watch.before if name in OVERSHOOTING else watch.after < watch.before
     reached = {LEVELS.sub(r"\1.", name) for name in watch.reached}
     assert {LEVELS.sub(r"\1.", name) for name in watch.trained} == reached, "a parameter without a gradient"
 
