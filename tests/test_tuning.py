@@ -61,62 +61,62 @@ def small(monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_helps_is_found_and_kept(data, tmp_path):
-    found = tune(Bright(), data, budget=3, areas=True, progress=False)
-    assert found.helps
-    assert found.after["mIoU"] > found.before["mIoU"] + 0.02
-    low, high = found.gains["mIoU"]
-    assert 0 < low <= found.after["mIoU"] - found.before["mIoU"] <= high
-    assert len(found.trials) == 3
-    assert len(found.searched) == len(found.judged) == 4
-    assert not set(found.searched) & set(found.judged)
-    assert "It helps" in found.table()
+def test_what_helps_is_kept(data, tmp_path):
+    tuning = tune(Bright(), data, budget=3, areas=True, progress=False)
+    assert tuning.helps
+    assert tuning.after["mIoU"] > tuning.before["mIoU"] + 0.02
+    low, high = tuning.gains["mIoU"]
+    assert 0 < low <= tuning.after["mIoU"] - tuning.before["mIoU"] <= high
+    assert len(tuning.trials) == 3
+    assert len(tuning.searched) == len(tuning.judged) == 4
+    assert not set(tuning.searched) & set(tuning.judged)
+    assert "It helps" in tuning.table()
     again = tune(Bright(), data, budget=3, areas=True, progress=False)
-    assert (again.chain, again.after) == (found.chain, found.after)
+    assert (again.chain, again.after) == (tuning.chain, tuning.after)
     save(pixelwise.create("unet", classes=CLASSES, width=4), tmp_path / "best.safetensors")
-    assert found.apply(tmp_path)
-    assert pixelwise.load(tmp_path).postprocess == found.chain
+    assert tuning.apply(tmp_path)
+    assert pixelwise.load(tmp_path).postprocess == tuning.chain
 
 
 def test_the_scores_are_those_of_an_evaluation(data):
-    found = tune(Bright(), data, budget=1, progress=False)
-    judged = replace(data, records=tuple(r for r in data.records if r.name in found.judged))
+    tuning = tune(Bright(), data, budget=1, progress=False)
+    judged = replace(data, records=tuple(r for r in data.records if r.name in tuning.judged))
     model = Bright()
-    for chain, scores in ((Chain(), found.before), (found.chain, found.after)):
+    for chain, scores in ((Chain(), tuning.before), (tuning.chain, tuning.after)):
         model.postprocess = chain
         evaluation = pixelwise.evaluate(model, judged, boundary=2, progress=False)
         for name, value in scores.items():
             assert value == pytest.approx(evaluation.scores[name], abs=2e-3)  # kept as float16
-    assert [row["IoU before"] for row in found.per_class] != [row["IoU after"] for row in found.per_class]
+    assert [row["IoU before"] for row in tuning.per_class] != [row["IoU after"] for row in tuning.per_class]
 
 
 def test_what_harms_is_not_kept(data, tmp_path):
     model = Bright(noise=0)
     save(pixelwise.create("unet", classes=CLASSES, width=4), tmp_path / "best.safetensors")
     before = (tmp_path / "best.safetensors").read_bytes()
-    found = tune(model, data, budget=0, progress=False)
-    assert found.chain == Chain()
-    assert found.before == found.after
-    assert not found.helps
-    assert not found.apply(tmp_path)
+    tuning = tune(model, data, budget=0, progress=False)
+    assert tuning.chain == Chain()
+    assert tuning.before == tuning.after
+    assert not tuning.helps
+    assert not tuning.apply(tmp_path)
     assert (tmp_path / "best.safetensors").read_bytes() == before
-    assert "Nothing that was tried" in found.table()
+    assert "Nothing that was tried" in tuning.table()
 
 
 def test_no_crf_is_a_candidate_too(data, monkeypatch):
-    """Truth itself cannot become better, so that whatever the CRF does, it is not taken."""
+    """The ground truth itself cannot become better: whatever the CRF does, it is left out."""
 
     class Knowing(Bright):
         def forward(self, images: Tensor) -> SemanticOutputs:
             (i,) = [
                 i for i in range(len(data)) if torch.equal(data.image(i), (images[0] * 255).round().to(torch.uint8))
             ]
-            sure = torch.stack([data.truth(i).class_map() == c for c in (0, 1)]).float()
-            return SemanticOutputs(20 * sure[None])
+            certain = torch.stack([data.truth(i).class_map() == c for c in (0, 1)]).float()
+            return SemanticOutputs(20 * certain[None])
 
-    found = tune(Knowing(), data, budget=2, areas=True, progress=False)
-    assert found.chain == Chain()
-    assert found.before["mIoU"] == 1
+    tuning = tune(Knowing(), data, budget=2, areas=True, progress=False)
+    assert tuning.chain == Chain()
+    assert tuning.before["mIoU"] == 1
 
 
 def test_a_chain_that_the_model_has_plays_no_part(data):
@@ -128,9 +128,9 @@ def test_a_chain_that_the_model_has_plays_no_part(data):
 
 
 def test_room_on_disk_is_limited(data, monkeypatch):
-    monkeypatch.setattr(module, "STORE", 5 * 2 * 2 * 64 * 64)
-    found = tune(Bright(), data, budget=0, progress=False)
-    assert len(found.searched) + len(found.judged) == 5
+    monkeypatch.setattr(module, "MAX_STORED_BYTES", 5 * 2 * 2 * 64 * 64)
+    tuning = tune(Bright(), data, budget=0, progress=False)
+    assert len(tuning.searched) + len(tuning.judged) == 5
     assert len(tune(Bright(), data, budget=0, images=4, progress=False).judged) == 2
 
 
@@ -140,16 +140,16 @@ def test_too_few_images_are_refused(data):
 
 
 def test_draws_lie_in_their_ranges_and_the_last_third_near_the_best():
-    wanted = CRF(bi_xy=20, bi_rgb=8)
+    best = CRF(bi_xy=20, bi_rgb=8)
 
     def score(chain: Chain) -> float:
         assert chain.crf is not None
-        return -abs(np.log(chain.crf.bi_xy / wanted.bi_xy)) - abs(np.log(chain.crf.bi_rgb / wanted.bi_rgb))
+        return -abs(np.log(chain.crf.bi_xy / best.bi_xy)) - abs(np.log(chain.crf.bi_rgb / best.bi_rgb))
 
-    trials = module._search(score, 60, np.random.default_rng(0))
+    trials = module._try_crfs(score, 60, np.random.default_rng(0))
     assert trials[0][0].crf == CRF()
     for chain, _ in trials[1:41]:
         assert chain.crf is not None
-        assert all(low <= getattr(chain.crf, name) <= high for name, (low, high) in module.RANGES.items())
+        assert all(low <= getattr(chain.crf, name) <= high for name, (low, high) in module.CRF_RANGES.items())
     assert np.mean([value for _, value in trials[41:]]) > np.mean([value for _, value in trials[1:41]])
     assert max(value for _, value in trials[41:]) > max(value for _, value in trials[:41])

@@ -1,4 +1,4 @@
-"""Which postprocessing helps a model: searched on one half of a validation split, judged on the other."""
+"""Tuning of the post-processing: searched on one half of a validation split, judged on the other half."""
 
 from __future__ import annotations
 
@@ -29,38 +29,44 @@ from .postprocess.crf import CRF
 from .segmentation import Segmentation
 from .weights.checkpoint import set_postprocess
 
-RANGES = {"pos_w": (0.3, 10.0), "pos_xy": (0.5, 8.0), "bi_w": (0.5, 12.0), "bi_xy": (5.0, 150.0), "bi_rgb": (2.0, 25.0)}
-"""Between what the parameters of the CRF are drawn, evenly on a logarithmic scale; DeepLab searched within these."""
+CRF_RANGES = {
+    "pos_w": (0.3, 10.0),
+    "pos_xy": (0.5, 8.0),
+    "bi_w": (0.5, 12.0),
+    "bi_xy": (5.0, 150.0),
+    "bi_rgb": (2.0, 25.0),
+}
+"""Smallest and largest value of each parameter of the CRF, drawn on a logarithmic scale; DeepLab searched in these."""
 
 AREAS = (16, 64, 256, 1024, 4096)
-"""The areas that are tried, pixels."""
+"""The candidate areas of the cleaning steps, pixels."""
 
-STEP = 0.3
-"""The standard deviation of the logarithm of a parameter's change in the second half of the search."""
+LOCAL_DEVIATION = 0.3
+"""The standard deviation of the logarithm of a parameter's change when the search goes on near the best."""
 
-STORE = 4 << 30
-"""So many bytes of probabilities are kept on disk at most; no more images are taken then."""
+MAX_STORED_BYTES = 4 << 30
+"""The most bytes of probabilities that are kept on disk; further images are left out."""
 
-DRAWS = 1000
-"""So many data sets are drawn from the judged images for the intervals."""
-
-Metrics = tuple[ConfusionMatrix, BoundaryScore]
+BOOTSTRAP_DRAWS = 1000
+"""The number of data sets drawn from the judged images for the intervals of the gains."""
 
 FINALISTS = 3
-"""So many of the parameters are compared on all images of the search."""
+"""The number of parameter sets that are compared on all images of the search."""
+
+Metrics = tuple[ConfusionMatrix, BoundaryScore]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Tuning:
-    """What a search found, and what it is worth on images that it did not see.
+    """The result of a search, and its gain on images that the search did not see.
 
     Attributes:
-        chain: the best that was found on the images of the search; an empty one when nothing beat doing nothing.
-        before, after: the scores of the judged images without postprocessing and with the chain.
-        gains: where the difference of each score lies for 95 % of the data sets drawn from the judged images
-            (bootstrap, both ways scored on the same draws).
-        per_class: a row a class: its IoU and its boundary F1, before and after.
-        trials: the mIoU of each set of parameters on the images on which all were compared, in the order of trying.
+        chain: the best post-processing on the images of the search; empty when nothing beats no post-processing.
+        before, after: the scores of the judged images without post-processing and with the chain.
+        gains: the 95 % interval of the gain in each score, by bootstrap over the judged images: both ways are scored on
+            the same draws.
+        per_class: a row for each class with its IoU and boundary F1, before and after.
+        trials: each chain that was tried, with its mIoU on the images on which all were compared, in order.
         searched, judged: the names of the images.
     """
 
@@ -75,31 +81,32 @@ class Tuning:
 
     @property
     def helps(self) -> bool:
-        """Whether the mIoU of the judged images rises by more than chance: its gain's interval lies above 0."""
+        """True if the gain in mIoU on the judged images is significant: its 95 % interval lies above 0."""
         return bool(self.chain) and self.gains["mIoU"][0] > 0
 
     def table(self) -> str:
-        """The scores before and after for a terminal, and what was found."""
+        """Return the scores before and after, and the verdict, as text for a terminal."""
         rows: list[list[object]] = [["judged images", "before", "after", "gain", "95 % interval"]]
-        for name, value in self.before.items():
+        for name, before in self.before.items():
+            after = self.after[name]
             low, high = self.gains[name]
-            rows.append(
-                [name, value, self.after[name], f"{self.after[name] - value:+.4f}", f"{low:+.4f} to {high:+.4f}"]
-            )
-        classes = [list(self.per_class[0]), *(list(row.values()) for row in self.per_class)]
+            rows.append([name, before, after, f"{after - before:+.4f}", f"{low:+.4f} to {high:+.4f}"])
+        classes: list[list[object]] = [list(self.per_class[0])]
+        classes += [list(row.values()) for row in self.per_class]
         return "\n".join([text_table(rows), "", text_table(classes), "", self._verdict()])
 
     def apply(self, path: str | os.PathLike[str]) -> bool:
-        """Write the chain into a checkpoint, if it helps; otherwise the file stays as it is.
+        """Write the chain into a checkpoint if it helps; otherwise leave the file as it is.
 
         Args:
-            path: the file, or the folder of a training run, of which `best.safetensors` is taken.
+            path: of the checkpoint, or the folder of a run, whose `best.safetensors` is taken.
 
         Returns:
-            Whether it was written.
+            True if the file was written.
 
         Raises:
-            FileNotFoundError, ValueError: there is no such checkpoint, or it is not one of ours.
+            FileNotFoundError: there is no such checkpoint.
+            ValueError: the file is not a checkpoint of pixelwise.
             OSError: the file cannot be written.
         """
         if self.helps:
@@ -113,12 +120,22 @@ class Tuning:
         )
         if not self.chain:
             return f"Nothing that was tried is better than no postprocessing. {tried}."
+        if self.helps:
+            verdict = "It helps"
+        elif self.gains["mIoU"][1] < 0:
+            verdict = "It harms"
+        else:
+            verdict = "It does not help beyond chance"
+        return f"{verdict}: {'; '.join(self._steps())}. {tried}."
+
+    def _steps(self) -> list[str]:
+        """The steps of the chain, as the flags of the command line say them."""
         record = self.chain.to_dict()
-        crf = ",".join(f"{key}={value}" for key, value in record.pop("crf", {}).items())
-        steps = "; ".join([*([f"crf {crf}"] if crf else []), *(f"{name} {area}" for name, area in record.items())])
-        harms = self.gains["mIoU"][1] < 0
-        verdict = "It helps" if self.helps else "It harms" if harms else "It does not help beyond chance"
-        return f"{verdict}: {steps}. {tried}."
+        crf = record.pop("crf", {})
+        steps = [f"{name} {area}" for name, area in record.items()]
+        if crf:
+            steps.insert(0, "crf " + ",".join(f"{name}={value}" for name, value in crf.items()))
+        return steps
 
 
 def tune(
@@ -132,28 +149,28 @@ def tune(
     seed: int = 0,
     progress: bool = True,
 ) -> Tuning:
-    """Search the CRF, and areas if asked, that raise the mIoU of a model most, and say honestly whether they do.
+    """Search the post-processing that raises a model's mIoU most, and judge it on images that the search did not see.
 
-    The images are split at random into those that the search sees and those by which its result is judged. The
-    class probabilities of each are computed once. Two thirds of the budget are drawn at random, one third near the
-    best of these, all compared on a third of the images of the search; the best are compared on all of them, and with
-    no CRF at all. Areas follow, one step of the chain after the other.
+    The images are split at random into those of the search and those of the judgement, and the class probabilities of
+    each are computed once. Two thirds of the CRFs are drawn at random and one third near the best of these; all are
+    compared on a third of the images of the search, the best ones on all of them, also with no CRF at all. The areas
+    of the cleaning steps are searched afterwards, one step after the other.
 
     Args:
-        model: a semantic model, or a `Predictor` that says on which device, with which flips, scales and tiles; a chain
-            that it already has plays no part.
+        model: a semantic model, or a `Predictor` with a device, test-time augmentation and tiles; post-processing that
+            it already has is left out.
         dataset: images that the model was not trained on, from `pixelwise.open_dataset(…, split="val")`.
-        budget: how many sets of parameters of the CRF are tried; 0 for none, then only areas.
-        areas: whether to search `fill_holes`, `merge_below` and, where the classes have a background, `drop_below`.
-        images: so many are taken at most, both halves together.
-        boundary: tolerance of the boundary F1 that is given too, pixels, or below 1 a share of the diagonal.
-        seed: of the choice of images, of the search, and of the bootstrap.
-        progress: whether a bar is shown on a terminal.
+        budget: number of CRFs that are tried; 0 for none, and then only areas.
+        areas: search the areas of `fill_holes`, `merge_below` and, if the classes have a background, `drop_below`, too.
+        images: the most images that are taken, of both halves together.
+        boundary: tolerance of the boundary F1, pixels, or below 1 a share of the image's diagonal.
+        seed: of the choice of images, of the search and of the bootstrap.
+        progress: show a progress bar on a terminal.
 
     Raises:
-        TypeError: when the model has no class probabilities.
-        ValueError: for fewer than four images, for other classes than the model's, for an image that is too large
-            for a CRF.
+        TypeError: the model has no class probabilities.
+        ValueError: there are fewer than four images, the classes are not the model's, or an image is too large for a
+            CRF.
     """
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(dataset))[:images].tolist()
@@ -162,21 +179,22 @@ def tune(
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     with tempfile.TemporaryDirectory(prefix="pixelwise-tune-") as folder:
         store = _Store(dataset, common_classes(predictor.model.classes, dataset.classes), Path(folder))
-        kept = store.fill(predictor, chosen, progress)
-        searched, judged = kept[::2], kept[1::2]
-        coarse = searched[: max(1, len(searched) // 3)]
-        total = budget * len(coarse) + min(budget, FINALISTS) * (len(searched) - len(coarse))
-        with ProgressBar("tune", total, unit="trials", show=progress) as bar:
-            trials = _search(lambda chain: store.score(chain, coarse, bar), budget, rng)
-            finalists = [chain for chain, _ in sorted(trials, key=lambda trial: -trial[1])[:FINALISTS]]
-            best = max([Chain(), *finalists], key=lambda chain: store.score(chain, searched, bar))
+        stored = store.fill(predictor, chosen, progress)
+        searched, judged = stored[::2], stored[1::2]
+        best, trials = _search(store, searched, budget, rng, progress)
         if areas:
             best = _with_areas(store, best, searched)
-        return _judged(store, best, searched, judged, trials=trials, boundary=boundary, rng=rng)
+        return _judge(store, best, searched, judged, trials=trials, boundary=boundary, rng=rng)
 
 
 class _Store:
-    """The probabilities of images on disk, and what chains make of them."""
+    """The class probabilities of images on disk, and the scores of chains on them.
+
+    Args:
+        dataset: the images and their ground truth.
+        classes: that the model and the data share.
+        folder: for the probabilities.
+    """
 
     def __init__(self, dataset: Dataset, classes: Classes, folder: Path) -> None:
         self.dataset, self.classes, self.folder = dataset, classes, folder
@@ -184,8 +202,12 @@ class _Store:
         self.tallies: dict[tuple[Chain, int], NDArray[np.int64]] = {}
 
     def fill(self, predictor: Predictor, chosen: Sequence[int], progress: bool) -> list[int]:
-        """Computes and keeps the probabilities; the images that there was room for."""
-        plain, room = predictor.without_postprocess(), STORE
+        """Compute and store the probabilities of the chosen images.
+
+        Returns:
+            Those of the images for which there was room, four at least.
+        """
+        plain, room = predictor.without_postprocess(), MAX_STORED_BYTES
         for n, i in enumerate(track(chosen, "predict", len(chosen), show=progress)):
             image = self.dataset.image(i)
             check_crf_size(len(self.classes), image.shape[1], image.shape[2])
@@ -197,22 +219,23 @@ class _Store:
         return list(chosen)
 
     def class_map(self, chain: Chain, i: int) -> NDArray[np.uint8]:
-        """(H, W) uint8: what the chain makes of image i."""
+        """Return the class map, (H, W) uint8, that the chain makes of image i."""
         probabilities = torch.from_numpy(np.load(self.folder / f"{i}.npy")).float()
         best = chain.refine(probabilities, self.dataset.image(i)).argmax(0).to(torch.uint8).numpy()
         return chain.clean_map(best, self.classes.background)
 
     def truth(self, i: int) -> Segmentation:
+        """Return the ground truth of image i in the shared classes."""
         truth = with_classes(self.dataset[i], self.classes).truth
         assert truth is not None
         return truth
 
     def count(self, class_map: NDArray[np.uint8], i: int) -> NDArray[np.int64]:
-        """(3, C): for each class the pixels found right, true and found."""
+        """Return (3, C): for each class its correct pixels, those of the ground truth and those predicted."""
         return tally(self.metric.count(class_map, self.truth(i).class_map()))
 
     def score(self, chain: Chain, images: Sequence[int], bar: ProgressBar) -> float:
-        """The mIoU of the chain on some images; what was computed before is not computed again."""
+        """Return the mIoU of the chain on some images; each image is computed once for each chain."""
         for i in images:
             if (chain, i) not in self.tallies:
                 self.tallies[chain, i] = self.count(self.class_map(chain, i), i)
@@ -224,24 +247,50 @@ def _miou(tallies: Sequence[NDArray[np.int64]]) -> float:
     return float(np.nan_to_num(summarize(np.sum(tallies, 0))["mIoU"]))
 
 
-def _search(score: Callable[[Chain], float], budget: int, rng: np.random.Generator) -> list[tuple[Chain, float]]:
-    """The default parameters, then random ones, then such near the best; each with its score."""
+def _search(
+    store: _Store, images: Sequence[int], budget: int, rng: np.random.Generator, progress: bool
+) -> tuple[Chain, list[tuple[Chain, float]]]:
+    """Search the CRF; return the best chain on all images, and the trials on a third of them."""
+    coarse = images[: max(1, len(images) // 3)]
+    total = budget * len(coarse) + min(budget, FINALISTS) * (len(images) - len(coarse))
+    with ProgressBar("tune", total, unit="trials", show=progress) as bar:
+        trials = _try_crfs(lambda chain: store.score(chain, coarse, bar), budget, rng)
+        ranked = sorted(trials, key=lambda trial: -trial[1])
+        finalists = [chain for chain, _ in ranked[:FINALISTS]]
+        # The empty chain comes first, so that a tie goes to no post-processing.
+        best = max([Chain(), *finalists], key=lambda chain: store.score(chain, images, bar))
+    return best, trials
+
+
+def _try_crfs(score: Callable[[Chain], float], budget: int, rng: np.random.Generator) -> list[tuple[Chain, float]]:
+    """Score the default CRF, then random ones, in the last third random ones near the best."""
     trials: list[tuple[Chain, float]] = []
     for n in range(budget):
         if n == 0:
             crf = CRF()
         elif n <= 2 * budget // 3:
-            crf = CRF.from_dict(
-                {name: _rounded(low * (high / low) ** rng.random()) for name, (low, high) in RANGES.items()}
-            )
+            crf = _random_crf(rng)
         else:
             best = max(trials, key=lambda trial: trial[1])[0].crf
             assert best is not None
-            near = {name: getattr(best, name) * math.exp(STEP * rng.standard_normal()) for name in RANGES}
-            crf = CRF.from_dict({name: _rounded(value) for name, value in near.items()})
+            crf = _crf_near(best, rng)
         chain = Chain(crf=crf)
         trials.append((chain, score(chain)))
     return trials
+
+
+def _random_crf(rng: np.random.Generator) -> CRF:
+    values = {}
+    for name, (low, high) in CRF_RANGES.items():
+        values[name] = _rounded(low * (high / low) ** rng.random())
+    return CRF.from_dict(values)
+
+
+def _crf_near(best: CRF, rng: np.random.Generator) -> CRF:
+    values = {}
+    for name in CRF_RANGES:
+        values[name] = _rounded(getattr(best, name) * math.exp(LOCAL_DEVIATION * rng.standard_normal()))
+    return CRF.from_dict(values)
 
 
 def _rounded(value: float) -> float:
@@ -249,22 +298,26 @@ def _rounded(value: float) -> float:
 
 
 def _with_areas(store: _Store, chain: Chain, images: Sequence[int]) -> Chain:
-    """The chain with the area for each step that serves best, one step after the other."""
+    """Add the best area of each cleaning step to the chain, one step after the other."""
     maps = {i: store.class_map(chain, i) for i in images}
     background = store.classes.background
-    steps = ("fill_holes", "merge_below") + (() if background is None else ("drop_below",))
+    steps = ["fill_holes", "merge_below"]
+    if background is not None:
+        steps.append("drop_below")
 
     def score(cleaning: Chain) -> float:
-        return _miou([store.count(cleaning.clean_map(found, background), i) for i, found in maps.items()])
+        return _miou([store.count(cleaning.clean_map(class_map, background), i) for i, class_map in maps.items()])
 
     cleaning = Chain()
     for step in steps:
-        candidates = [cleaning, *(Chain.from_dict({**cleaning.to_dict(), step: area}) for area in AREAS)]
+        # The chain without the step comes first, so that a tie leaves it out.
+        candidates = [cleaning]
+        candidates += [Chain.from_dict({**cleaning.to_dict(), step: area}) for area in AREAS]
         cleaning = max(candidates, key=score)
     return replace(cleaning, crf=chain.crf)
 
 
-def _judged(
+def _judge(
     store: _Store,
     chain: Chain,
     searched: Sequence[int],
@@ -274,43 +327,59 @@ def _judged(
     boundary: float,
     rng: np.random.Generator,
 ) -> Tuning:
-    """Both ways on the images that the search did not see."""
-    old, new = (_measured(store, way, judged, boundary) for way in (Chain(), chain))
+    """Compare the chain with no post-processing on the images that the search did not see."""
+    old = _measure(store, Chain(), judged, boundary)
+    new = _measure(store, chain, judged, boundary)
     number = len(judged)
-    drawn = rng.multinomial(number, np.full(number, 1 / number), DRAWS)
-    before, after = ({name: float(value) for name, value in _scores(m, np.ones(number)).items()} for m in (old, new))
-    lower, higher = _scores(old, drawn), _scores(new, drawn)
-    gains = {name: np.nanquantile(higher[name] - lower[name], (0.025, 0.975)).tolist() for name in before}
-    cells = {
-        f"{name} {when}": [row[name] for row in metric.per_class()]
-        for k, name in enumerate(("IoU", "boundary F1"))
-        for when, metric in (("before", old[k]), ("after", new[k]))
-    }
+    # Each draw says how often every image occurs in a data set of the same size.
+    draws = rng.multinomial(number, np.full(number, 1 / number), BOOTSTRAP_DRAWS)
+    old_draws, new_draws = _scores(old, draws), _scores(new, draws)
+    gains = {}
+    for name in old_draws:
+        low, high = np.nanquantile(new_draws[name] - old_draws[name], (0.025, 0.975)).tolist()
+        gains[name] = (low, high)
+    records = store.dataset.records
+    searched_names = tuple(records[i].name for i in searched)
+    judged_names = tuple(records[i].name for i in judged)
     return Tuning(
         chain=chain,
-        before=before,
-        after=after,
-        gains={name: (low, high) for name, (low, high) in gains.items()},
-        per_class=[
-            {"class": name} | {column: values[c] for column, values in cells.items()}
-            for c, name in enumerate(store.classes.names)
-        ],
+        before=_whole_scores(old),
+        after=_whole_scores(new),
+        gains=gains,
+        per_class=_class_rows(store.classes, old, new),
         trials=tuple(trials),
-        searched=tuple(store.dataset.records[i].name for i in searched),
-        judged=tuple(store.dataset.records[i].name for i in judged),
+        searched=searched_names,
+        judged=judged_names,
     )
 
 
-def _measured(store: _Store, chain: Chain, images: Sequence[int], boundary: float) -> Metrics:
+def _measure(store: _Store, chain: Chain, images: Sequence[int], boundary: float) -> Metrics:
     metrics = ConfusionMatrix(store.classes), BoundaryScore(store.classes, boundary)
     for i in images:
-        found = Segmentation.from_class_map(torch.from_numpy(store.class_map(chain, i)), store.classes)
+        prediction = Segmentation.from_class_map(torch.from_numpy(store.class_map(chain, i)), store.classes)
         for metric in metrics:
-            metric.update(found, store.truth(i))
+            metric.update(prediction, store.truth(i))
     return metrics
 
 
+def _class_rows(classes: Classes, old: Metrics, new: Metrics) -> list[dict[str, Any]]:
+    """A row for each class, with its IoU and boundary F1 before and after."""
+    rows: list[dict[str, Any]] = [{"class": name} for name in classes.names]
+    for k, score in enumerate(("IoU", "boundary F1")):
+        for when, metrics in (("before", old), ("after", new)):
+            for row, measured in zip(rows, metrics[k].per_class(), strict=True):
+                row[f"{score} {when}"] = measured[score]
+    return rows
+
+
+def _whole_scores(metrics: Metrics) -> dict[str, float]:
+    """The scores of all images, each once."""
+    once = np.ones(len(metrics[0].images))
+    return {name: float(value) for name, value in _scores(metrics, once).items()}
+
+
 def _scores(metrics: Metrics, often: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    """The scores of data sets that hold each image so often: (…, images) → (…) each."""
-    pixels, edges = (np.tensordot(often, np.stack(metric.images), 1) for metric in metrics)
+    """The scores of data sets that contain each image `often` times: (…, images) → (…) for each score."""
+    pixels = np.tensordot(often, np.stack(metrics[0].images), 1)
+    edges = np.tensordot(often, np.stack(metrics[1].images), 1)
     return summarize(pixels) | summarize_boundary(edges)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +26,7 @@ def plain() -> Iterator[ModuleType]:
     sys.modules["plain"] = module  # where a checkpoint looks for the file of the class
     spec.loader.exec_module(module)
     yield module
-    del sys.modules["plain"], MODELS["plain"], MODELS["noisy"]
+    del sys.modules["plain"], MODELS["plain"], MODELS["noisy"], MODELS["helped"]
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +41,22 @@ def cells(nuclei_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
             for kind, pixels in (("images", image), ("masks", (mask > 0).astype("uint8") * 255)):
                 (folder / kind / split).mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(folder / kind / split / f"{name}.png"), pixels[:64, :64])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bright squares on dark noise, 32×32 pixels, as a mask folder: what even a small network learns in a second."""
+    folder, rng = tmp_path_factory.mktemp("squares"), np.random.default_rng(0)
+    for split, number in (("train", 16), ("val", 8)):
+        for k in range(number):
+            top, left = rng.integers(2, 14, 2)
+            mask = np.zeros((32, 32), np.uint8)
+            mask[top : top + 14, left : left + 14] = 255
+            image = rng.integers(0, 120, (32, 32, 3), np.uint8) + (mask // 2)[..., None]
+            for kind, pixels in (("images", image), ("masks", mask)):
+                (folder / kind / split).mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(folder / kind / split / f"{k}.png"), pixels)
     return folder
 
 

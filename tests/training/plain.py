@@ -1,4 +1,4 @@
-"""Two methods that train in milliseconds, and a door to train them in a process of their own.
+"""Methods that train in milliseconds, and a door to train them in a process of their own.
 
 python plain.py FOLDER RECIPE.yaml '{"devices": 2, "resume": false}'
 """
@@ -43,7 +43,19 @@ class Noisy(Plain):
         return nn.BatchNorm2d(8), nn.Dropout2d(0.2)
 
 
-MODELS.update(plain=Plain, noisy=Noisy)
+class Helped(Plain):
+    """With an auxiliary head, which only training runs."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes)
+        self.helper = nn.Conv2d(8, num_classes, 1)
+
+    def forward(self, images: Tensor) -> SemanticOutputs:
+        features = self.body(self.normalize(images))
+        return SemanticOutputs(self.head(features), (self.helper(features),) if self.auxiliary_heads else ())
+
+
+MODELS.update(plain=Plain, noisy=Noisy, helped=Helped)
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

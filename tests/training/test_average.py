@@ -10,7 +10,7 @@ from pixelwise.training.average import Average
 def test_it_follows_the_closed_form(plain):
     model = plain.Noisy(2)
     average = Average(model, 0.5)
-    wanted = {name: value.clone() for name, value in model.state_dict().items()}
+    expected = {name: value.clone() for name, value in model.state_dict().items()}
     for step in range(20):
         with torch.no_grad():
             for parameter in model.parameters():
@@ -19,10 +19,12 @@ def test_it_follows_the_closed_form(plain):
         average.update(model, step)
         decay = min(0.5, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
-            wanted[name] = decay * wanted[name] + (1 - decay) * value if value.is_floating_point() else value.clone()
+            expected[name] = (
+                decay * expected[name] + (1 - decay) * value if value.is_floating_point() else value.clone()
+            )
     for name, value in average.state_dict().items():
-        torch.testing.assert_close(value, wanted[name], msg=name)
-    assert wanted["body.3.num_batches_tracked"] == 20
+        torch.testing.assert_close(value, expected[name], msg=name)
+    assert expected["body.3.num_batches_tracked"] == 20
 
 
 def test_without_decay_it_is_the_model(plain):

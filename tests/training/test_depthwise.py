@@ -46,15 +46,15 @@ def test_only_depthwise_layers_leave_autocast(network):
 def test_gradients_are_those_of_float32_to_bf16_precision(network):
     exact = gradients(copy.deepcopy(network), bf16=False)
     keep_depthwise_float(network)
-    for found, wanted in zip(gradients(network, bf16=True), exact, strict=True):
-        assert (found - wanted).abs().max() < 0.03 * wanted.abs().max()
+    for value, expected in zip(gradients(network, bf16=True), exact, strict=True):
+        assert (value - expected).abs().max() < 0.03 * expected.abs().max()
 
 
 def test_without_autocast_nothing_changes(network):
     exact = gradients(copy.deepcopy(network), bf16=False)
     keep_depthwise_float(network)
-    for found, wanted in zip(gradients(network, bf16=False), exact, strict=True):
-        assert torch.equal(found, wanted)
+    for value, expected in zip(gradients(network, bf16=False), exact, strict=True):
+        assert torch.equal(value, expected)
 
 
 def test_an_error_leaves_autocast_as_it_was(network):

@@ -26,7 +26,7 @@ def test_rows_are_written_once(tmp_path):
     assert (tmp_path / "log.txt").read_text().endswith("a note\n")
 
 
-def test_curves_are_a_image():
+def test_curves_are_an_image():
     for rows in (ROWS, ROWS[:1], []):
         root = ElementTree.fromstring(curves(rows, ("loss", "mIoU")))
         lines = [e for e in root if e.tag.endswith("polyline")]

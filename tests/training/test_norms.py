@@ -15,18 +15,18 @@ from pixelwise.training.run import train
 MACHINE = Machine(device="cpu", precision="fp32", workers=0, loggers=())
 
 
-def test_what_was_learnt_before_is_settled():
+def test_pretrained_norms_are_frozen():
     model = pixelwise.create("unet", num_classes=2, backbone="resnet10t", width=8)
     norms = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.BatchNorm2d)}
     backbone = [layer for name, layer in norms.items() if ".backbone." in name]
 
-    def settled(**said: object) -> list[nn.Module]:
-        return list(frozen_norms(model, Recipe("d", **said)))
+    def frozen(**keys: object) -> list[nn.Module]:
+        return list(frozen_norms(model, Recipe("d", **keys)))
 
-    assert settled() == []
-    assert settled(norm="frozen") == backbone != list(norms.values())
-    assert settled(norm="frozen", weights="start") == list(norms.values())
-    assert settled(norm="group", pretrained=None) == []
+    assert frozen() == []
+    assert frozen(norm="frozen") == backbone != list(norms.values())
+    assert frozen(norm="frozen", weights="start") == list(norms.values())
+    assert frozen(norm="group", pretrained=None) == []
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def test_frozen_norms_compute_as_in_evaluation(start, cells):
     seen = []
     norm.register_forward_hook(lambda layer, inputs, output: seen.append((inputs[0], output)))
     trainee.model(images)
-    wanted = nn.functional.batch_norm(seen[0][0], norm.running_mean, norm.running_var, norm.weight, norm.bias)
-    torch.testing.assert_close(seen[0][1], wanted)
+    expected = nn.functional.batch_norm(seen[0][0], norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    torch.testing.assert_close(seen[0][1], expected)
 
 
 @pytest.mark.slow

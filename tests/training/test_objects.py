@@ -38,9 +38,9 @@ def test_it_learns_to_find_shapes(recipe, name, changes, tmp_path):
     recipe = Recipe.from_yaml(name, {**known, **changes})
     done = train(recipe, machine=MACHINE, out=tmp_path / "run", progress=False)
     unseen = shapes(20, 64, seed=7, max_objects=3)
-    found = pixelwise.evaluate(pixelwise.load(done.best), unseen, progress=False)
-    assert found.main == "mask AP"
-    assert found.scores["mask AP50"] > 0.1
+    evaluation = pixelwise.evaluate(pixelwise.load(done.best), unseen, progress=False)
+    assert evaluation.main == "mask AP"
+    assert evaluation.scores["mask AP50"] > 0.1
     untrained = pixelwise.create(recipe.model, classes=unseen.classes, **recipe.arguments, backbone=recipe.backbone)
     assert pixelwise.evaluate(untrained, unseen, progress=False).scores["mask AP50"] < 0.02
 

@@ -43,12 +43,12 @@ def test_deeplab_v2_has_four_rates(model):
     set_learning_rate(optimizer, recipe.lr * 0.5)
     rate = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     assert {group["momentum"] for group in optimizer.param_groups} == {0.99}
-    found = {name: rate[id(p)]["lr"] for name, p in model.named_parameters() if id(p) in rate}
-    assert found["network.backbone.net.layer1.0.conv1.weight"] == pytest.approx(1.25e-4)
-    assert found["network.backbone.net.layer1.0.bn1.bias"] == pytest.approx(2.5e-4)
-    assert found["network.head.weight"] == pytest.approx(1.25e-3)
-    assert found["network.head.bias"] == pytest.approx(2.5e-3)
-    assert not any(".net.bn1." in name for name in found)
+    rates = {name: rate[id(p)]["lr"] for name, p in model.named_parameters() if id(p) in rate}
+    assert rates["network.backbone.net.layer1.0.conv1.weight"] == pytest.approx(1.25e-4)
+    assert rates["network.backbone.net.layer1.0.bn1.bias"] == pytest.approx(2.5e-4)
+    assert rates["network.head.weight"] == pytest.approx(1.25e-3)
+    assert rates["network.head.bias"] == pytest.approx(2.5e-3)
+    assert not any(".net.bn1." in name for name in rates)
     model.requires_grad_(True)
 
 

@@ -55,8 +55,8 @@ def test_the_recipe_changes_what_changes_no_weights(tmp_path):
     classes, backbone = pixelwise.Classes(("a", "b")), "tf_efficientnet_lite0"
     start = pixelwise.create("deeplabv3", classes=classes, backbone=backbone, width=8, norm="group")
     save(start, tmp_path / "start.safetensors")
-    said = {"model": "deeplabv3", "weights": str(tmp_path / "start.safetensors"), "auxiliary": 0.3}
-    model, notes = make_model(Recipe("d", arguments="output_stride=8", **said), classes)
+    keys = {"model": "deeplabv3", "weights": str(tmp_path / "start.safetensors"), "auxiliary": 0.3}
+    model, notes = make_model(Recipe("d", arguments="output_stride=8", **keys), classes)
     assert model.arguments == {"backbone": backbone, "width": 8, "norm": "group", "output_stride": 8}
     assert model.backbone.strides[-1] == 8
     assert model.auxiliary_weight == 0.3
@@ -72,7 +72,8 @@ def test_imagenet_when_there_is_something_to_fill():
         make_model(Recipe("d", pretrained="vgg16.pth", **bare), classes)
     with pytest.raises(ValueError, match="name a backbone of timm"):
         make_model(Recipe("d", model="deeplabv2", backbone=None), classes)
-    filled, empty = (make_model(Recipe("d", pretrained=said), classes)[0].state_dict() for said in ("auto", None))
+    filled = make_model(Recipe("d", pretrained="auto"), classes)[0].state_dict()
+    empty = make_model(Recipe("d", pretrained=None), classes)[0].state_dict()
     first = "network.backbone.net.conv_stem.weight"
     assert torch.equal(empty["network.head.weight"], filled["network.head.weight"])
     assert not torch.equal(empty[first], filled[first])

@@ -37,10 +37,10 @@ def test_images_are_resized_by_their_shorter_side_or_to_a_square():
 def test_arguments_are_names_and_plain_values(tmp_path):
     text = "output_stride=8, auxiliary=true,rates=[6, 12],variant=paper,width=none"
     recipe = Recipe.from_dict({"data": "d", "arguments": text})
-    wanted = {"output_stride": 8, "auxiliary": True, "rates": [6, 12], "variant": "paper", "width": None}
-    assert recipe.arguments == wanted
+    expected = {"output_stride": 8, "auxiliary": True, "rates": [6, 12], "variant": "paper", "width": None}
+    assert recipe.arguments == expected
     recipe.to_yaml(tmp_path / "recipe.yaml")
-    assert Recipe.from_yaml(tmp_path / "recipe.yaml").arguments == wanted
+    assert Recipe.from_yaml(tmp_path / "recipe.yaml").arguments == expected
     assert Recipe("d", arguments=None).arguments == Recipe("d").arguments == {}
 
 

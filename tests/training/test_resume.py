@@ -52,8 +52,8 @@ def test_killed_and_interrupted_it_ends_with_the_same_weights(plain, cells, tmp_
     interrupted = start(folder, recipe, resume=True)
     await_line(interrupted, folder / "log.txt", "epoch 20:")
     interrupted.send_signal(signal.SIGINT)
-    said = interrupted.communicate()[0].decode()
-    assert interrupted.returncode == -signal.SIGINT, said
+    output = interrupted.communicate()[0].decode()
+    assert interrupted.returncode == -signal.SIGINT, output
     assert "--resume continues" in (folder / "log.txt").read_text("utf-8")
 
     resumed = train(recipe, machine=MACHINE, out=folder, resume=True, progress=False)
@@ -71,8 +71,8 @@ def test_two_processes_do_what_one_does(plain, cells, tmp_path):
     recipe = Recipe(str(cells), model="plain", epochs=4, batch=4, imgsz=(32,), scale=(1, 1), lr=0.003, loss="ce")
     two = start(tmp_path / "two", recipe, devices=2)
     one = train(recipe, machine=MACHINE, out=tmp_path / "one", progress=False)
-    said = two.communicate(timeout=240)[0].decode()
-    assert two.returncode == 0, said
+    output = two.communicate(timeout=240)[0].decode()
+    assert two.returncode == 0, output
     assert "2 x cpu" in (tmp_path / "two" / "log.txt").read_text("utf-8")
     first, second = (pixelwise.load(folder / "last.safetensors") for folder in (one.folder, tmp_path / "two"))
     for name, value in first.state_dict().items():

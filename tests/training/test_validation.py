@@ -37,6 +37,6 @@ def test_without_resizing_it_is_exact(plain, cells):
         with torch.no_grad():
             logits = model(data.image(k)[None].float() / 255).logits[0]
         metric.matrix += metric.count(logits.argmax(0).byte(), data.truth(k).class_map())
-    found = Validation(data, model, 0)(model, torch.device("cpu"))
+    scores = Validation(data, model, 0)(model, torch.device("cpu"))
     for name in ("mIoU", "Dice", "pixel accuracy", "frequency-weighted IoU"):
-        assert found[name] == metric.scores()[name], name
+        assert scores[name] == metric.scores()[name], name

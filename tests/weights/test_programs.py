@@ -81,6 +81,13 @@ def test_what_the_caller_states_wins():
     assert model.resizing == Resizing()
 
 
+@pytest.mark.parametrize("settings", [{"score_threshold": 30}, {"max_detections": 0}, {"batch_norm_eps": 0.0}])
+def test_settings_out_of_their_range(settings):
+    (name,) = settings
+    with pytest.raises(ValueError, match=f"{name} is "):
+        Settings(**settings)
+
+
 def test_what_the_caller_has_set_on_the_model_wins():
     model = weightless("panoptic_fpn", 7, things=[1, 2], variant="detectron2")
     model.resizing, model.score_threshold = Resizing(short_side=400), 0.7
@@ -97,8 +104,8 @@ def test_a_threshold_of_a_program_replaces_that_of_the_class(monkeypatch):
 
 
 def test_semantic_models_have_no_threshold():
-    with pytest.raises(ValueError, match=r"score_threshold is 0\.3, but pspnet finds no objects"):
-        apply_program(weightless("pspnet"), "smp", {}, Settings(score_threshold=0.3))
+    with pytest.raises(ValueError, match=r"score_threshold is 0\.3, but pspnet detects no objects"):
+        pixelwise.load_weights(weightless("pspnet"), {"x": torch.zeros(1)}, "smp", score_threshold=0.3)
 
 
 def test_trainable_normalisation_has_pytorch_s_eps():
@@ -165,7 +172,8 @@ def test_predict_gives_the_objects_of_torchvision_s_program(torchvision_model, t
     ours = found.as_masks().dense()
     assert float((ours != masks[kept]).float().mean()) < 1e-6
     with torch.no_grad():
-        (boxes,) = model.detect(model(image[None] / 255), [(800, 832)])
+        outputs = model(image[None] / 255)
+        (boxes,) = model.detect(outputs, [(800, 832)], model.score_threshold, model.max_detections)
     torch.testing.assert_close(boxes.boxes, theirs["boxes"], atol=2e-3, rtol=0)
 
 

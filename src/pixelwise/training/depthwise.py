@@ -16,8 +16,8 @@ def keep_depthwise_float(model: nn.Module) -> None:
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1:
             detour = _FloatDetour()
-            layer.register_forward_pre_hook(detour.begin)
-            layer.register_forward_hook(detour.end, always_call=True)
+            layer.register_forward_pre_hook(detour.enter)
+            layer.register_forward_hook(detour.leave, always_call=True)
 
 
 class _FloatDetour:
@@ -26,14 +26,14 @@ class _FloatDetour:
     def __init__(self) -> None:
         self.active = False
 
-    def begin(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+    def enter(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if not torch.is_autocast_enabled("cpu"):
             return None
         self.active = True
         torch.set_autocast_enabled("cpu", False)
         return tuple(value.float() for value in inputs)
 
-    def end(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | None) -> Tensor | None:
+    def leave(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | None) -> Tensor | None:
         if not self.active:
             return None
         self.active = False

@@ -90,7 +90,8 @@ def curves(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> str:
         f'<path d="M{MARGIN} {MARGIN}V{HEIGHT - MARGIN}H{WIDTH - MARGIN}" fill="none" stroke="#888"/>',
         f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - MARGIN + 16}" text-anchor="end">epoch {last:g}</text>',
     ]
-    present = [name for name in names if any(name in row for row in rows)]
+    columns = set().union(*rows)
+    present = [name for name in names if name in columns]
     for place, name in enumerate(present):
         points = [(row["epoch"], row[name]) for row in rows if math.isfinite(row.get(name, math.nan))]
         parts += _curve(name, points, last, place)

@@ -1,4 +1,4 @@
-"""The machine of a training: its device, precision and processes, and whether it has what is asked for."""
+"""The machine of a training: its device, precision and processes, and the check that they exist here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GPU_WORKERS, CPU_WORKERS = 8, 2
 
 
 def check_machine(machine: Machine, recipe: Recipe) -> None:
-    """Check that the machine has what is asked for, and that the batch can be shared out.
+    """Check that device, precision and loggers are available, and that the batch can be divided.
 
     Raises:
         ValueError: the device or the precision does not exist here, or the batch cannot be divided.

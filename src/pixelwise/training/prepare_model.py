@@ -91,7 +91,7 @@ def arguments_of(recipe: Recipe) -> dict[str, Any]:
 def model_from_checkpoint(path: str, recipe: Recipe, classes: Classes) -> tuple[Model, list[str]]:
     """Make a model with the weights of a checkpoint, and with its arguments where the recipe does not say otherwise.
 
-    All tensors of equal name and shape are taken over, so that a method starts from another one of its family, as
+    All tensors of equal name and shape are copied, so that a method starts from another one of its family, as
     FCN-16s does from FCN-32s. The others start anew, and so does the head when the classes differ.
 
     Args:
@@ -115,10 +115,10 @@ def model_from_checkpoint(path: str, recipe: Recipe, classes: Classes) -> tuple[
             f"with {recipe.backbone}: use --model {start.architecture} --backbone {str(backbone).lower()}"
         )
     same_classes = start.classes.names == classes.names
-    taken = {name for name in shared if same_classes or ".head." not in f".{name}"}
-    weights = {name: value for name, value in start.state_dict().items() if name in taken}
+    copied = {name for name in shared if same_classes or ".head." not in f".{name}"}
+    weights = {name: value for name, value in start.state_dict().items() if name in copied}
     model.load_state_dict(weights, strict=False)
-    new = [name for name in model.state_dict() if name not in taken]
+    new = [name for name in model.state_dict() if name not in copied]
     if not new:
         return model, []
     reason = f"{path} is a {start.architecture}"

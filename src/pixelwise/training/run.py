@@ -148,10 +148,10 @@ def check_data(recipe: Recipe, images: Dataset, folder: Path, state: State) -> N
     Raises:
         ValueError: images or masks were changed.
     """
-    found = fingerprint(images)
-    if state.step and state.fingerprint != found:
-        raise ValueError(f"{recipe.data} is not what {folder} was begun with: images or masks were changed since")
-    state.fingerprint = found
+    now = fingerprint(images)
+    if state.step and state.fingerprint != now:
+        raise ValueError(f"{recipe.data} is not what {folder} was started with: images or masks were changed since")
+    state.fingerprint = now
 
 
 def make_module(
@@ -182,7 +182,7 @@ def describe_run(machine: Machine, state: State, images: Dataset, validation_ima
 
 
 def end_after_signal(callback: RunCallback, length: RunLength) -> None:
-    """End the process as the signal asked that stopped the run, if one did: the state is saved by now.
+    """End the process by the signal that stopped the run, if one did; the state is saved by now.
 
     Raises:
         SystemExit: after SIGTERM, with the code that a shell gives it.

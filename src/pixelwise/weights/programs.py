@@ -52,12 +52,34 @@ class Settings:
         resizing: as `Model.resizing`.
         score_threshold, max_detections: as `InstanceModel` has them.
         batch_norm_eps: of the batch normalisation of the backbone.
+
+    Raises:
+        ValueError: a setting is out of its range.
     """
 
     resizing: Resizing | None = None
     score_threshold: float | None = None
     max_detections: int | None = None
     batch_norm_eps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.score_threshold is not None and not 0 <= self.score_threshold <= 1:
+            raise ValueError(f"score_threshold is {self.score_threshold}: it is a confidence score, 0 to 1")
+        if self.max_detections is not None and self.max_detections < 1:
+            raise ValueError(f"max_detections is {self.max_detections}: at least one object must be kept")
+        if self.batch_norm_eps is not None and self.batch_norm_eps <= 0:
+            raise ValueError(f"batch_norm_eps is {self.batch_norm_eps}: it must be above 0, 1e-5 for example")
+
+    def check_model(self, model: Model) -> None:
+        """Check that a model has the settings that are stated.
+
+        Raises:
+            ValueError: a setting of object detection is stated for a model that detects no objects.
+        """
+        for name in ("score_threshold", "max_detections"):
+            value = getattr(self, name)
+            if value is not None and getattr(model, name, None) is None:
+                raise ValueError(f"{name} is {value}, but {model.method} detects no objects: leave it out")
 
 
 COCO = Resizing(short_side=800, long_side=1333)
@@ -200,9 +222,7 @@ def _set_number(model: Model, name: str, layout: str, usual: float | None, state
     """Set `score_threshold` or `max_detections`; one that the caller has set on this model before is kept."""
     if usual is None and stated is None:
         return ""
-    before = getattr(model, name, None)
-    if before is None:
-        raise ValueError(f"{name} is {stated}, but {model.method} finds no objects: leave it out")
+    before = getattr(model, name)
     if stated is not None:
         setattr(model, name, stated)
     elif name not in vars(model) and before != usual:

@@ -79,18 +79,19 @@ def load_weights(
 
     Raises:
         FileNotFoundError: the file does not exist; similar names are suggested.
-        ValueError: the layout is unknown, the model has another architecture, the file holds more than tensors, or a
-            tensor has no place, is not filled or has another shape; each is named.
+        ValueError: the layout is unknown, the model has another architecture, the file holds more than tensors, a
+            setting is out of its range, or a tensor has no place, is not filled or has another shape; each is named.
 
     >>> pixelwise.load_weights(model, "unet_carvana_scale1.0_epoch2.pth", layout="milesial").unused  # doctest: +SKIP
     {'mask_values': 'the grey values of their masks, not a weight'}
     """
+    stated = Settings(resizing, score_threshold, max_detections, batch_norm_eps)
+    stated.check_model(model)
     name = "the state dict" if isinstance(source, Mapping) else os.fspath(require_file(source))
     theirs = unwrap(source, name) if isinstance(source, Mapping) else read_state_dict(source)
     with naming_file(theirs, name, model.method, layout):
         tensors, unused = find_table(model, layout).rename(theirs, model.state_dict())
     model.load_state_dict(tensors, strict=False)
-    stated = Settings(resizing, score_threshold, max_detections, batch_norm_eps)
     return LoadedWeights(unused, apply_program(model, layout, theirs, stated))
 
 

@@ -16,11 +16,11 @@ def epoch_line(row: Mapping[str, float], score: str, best: bool) -> str:
         score: the name of the main score, which only validated epochs have.
         best: whether this epoch has the best score so far.
     """
-    scored = ""
+    scores = ""
     if score in row:
-        scored = f", {score} {row[score]:.4f}{' (best)' if best else ''}"
+        scores = f", {score} {row[score]:.4f}{' (best)' if best else ''}"
     return (
-        f"epoch {row['epoch']:g}: loss {row['loss']:.4f}{scored}, {row['seconds']:.1f} s, "
+        f"epoch {row['epoch']:g}: loss {row['loss']:.4f}{scores}, {row['seconds']:.1f} s, "
         f"{row['waiting']:.0%} of it waiting for images"
     )
 

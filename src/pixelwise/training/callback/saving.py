@@ -39,7 +39,7 @@ class RunSaver:
 
     @property
     def is_due(self) -> bool:
-        """Whether the last save was longer than `SAVE_SECONDS` ago."""
+        """True if the last save was more than `SAVE_SECONDS` ago."""
         return time.monotonic() - self._saved_at > SAVE_SECONDS
 
     def save(self, trainer: Trainer, best: bool = False) -> None:
