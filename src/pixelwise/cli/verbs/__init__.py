@@ -31,7 +31,7 @@ class Verb(Protocol):
 
 
 VERBS: dict[str, Verb] = {
-    "demonstration": demo,
+    "demo": demo,
     "inspect": inspect,
     "models": models,
     "recipes": recipes,
