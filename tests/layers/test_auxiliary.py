@@ -1,4 +1,4 @@
-"""The second classifier."""
+"""Auxiliary head."""
 
 from __future__ import annotations
 

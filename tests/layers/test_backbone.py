@@ -1,4 +1,4 @@
-"""Encoders of timm."""
+"""Backbones of timm."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_maps_are_what_they_are_said_to_be(name, channels, strides, multiple):
     height, width = (70, 33) if multiple == 1 else (3 * multiple, 2 * multiple)
     with torch.no_grad():
         maps = backbone(torch.rand(1, 3, height, width))
-    wanted = [(1, c, -(-height // s), -(-width // s)) for c, s in zip(channels, strides, strict=True)]
-    assert [tuple(m.shape) for m in maps] == wanted
+    expected = [(1, c, -(-height // s), -(-width // s)) for c, s in zip(channels, strides, strict=True)]
+    assert [tuple(m.shape) for m in maps] == expected
 
 
 def test_fewer_maps_and_dilation():

@@ -25,9 +25,9 @@ def test_one_value_is_normalised_by_the_running_statistics():
     x = torch.randn(1, 3, 1, 1, requires_grad=True)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         theirs.train()(x)
-    found = ours.train()(x)
-    torch.testing.assert_close(found, theirs.eval()(x))
-    found.sum().backward()
+    actual = ours.train()(x)
+    torch.testing.assert_close(actual, theirs.eval()(x))
+    actual.sum().backward()
     assert x.grad.abs().min() > 0 and ours.weight.grad is not None
     assert torch.equal(ours.running_mean, theirs.running_mean) and ours.num_batches_tracked == 0
 

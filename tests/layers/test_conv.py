@@ -1,4 +1,4 @@
-"""Blocks of convolutions and their first weights."""
+"""Blocks of convolutions and their initialisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feature pyramid, against torchvision's."""
+"""Feature pyramid network, compared with torchvision's."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_it_computes_what_torchvisions_does(norm):
         renamed[".".join([names[block], i, *([part] if norm else []), *rest])] = value
     ours.load_state_dict(renamed)
     maps = [torch.randn(1, d, *size) for d, size in ((8, (21, 30)), (16, (11, 15)), (32, (6, 8)))]
-    wanted = list(theirs(OrderedDict(enumerate(maps))).values())
-    for a, b in zip(ours(maps), wanted, strict=True):
+    expected = list(theirs(OrderedDict(enumerate(maps))).values())
+    for a, b in zip(ours(maps), expected, strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
 
 

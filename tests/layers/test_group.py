@@ -1,4 +1,4 @@
-"""Group in place of batch normalisation."""
+"""Group normalisation instead of batch normalisation."""
 
 from __future__ import annotations
 

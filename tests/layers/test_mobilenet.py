@@ -14,8 +14,8 @@ def test_the_maps_of_torchvision_s_network():
     for size in ((97, 50), (1, 1)):
         with torch.no_grad():
             maps = net(torch.rand(1, 3, *size))
-        wanted = [(1, d, *(-(-side // s) for side in size)) for d, s in zip(net.channels, net.strides, strict=True)]
-        assert [tuple(m.shape) for m in maps] == wanted
+        expected = [(1, d, *(-(-side // s) for side in size)) for d, s in zip(net.channels, net.strides, strict=True)]
+        assert [tuple(m.shape) for m in maps] == expected
 
 
 def test_padding_before_a_block_changes_the_border_alone():

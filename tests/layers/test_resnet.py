@@ -1,4 +1,4 @@
-"""Where papers dilate and stride a ResNet of timm."""
+"""Strides and dilations of a ResNet of timm, as papers change them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pixelwise.layers.resnet import dilate_first_blocks, is_resnet, multi_grid, 
 
 def dilations(backbone: Backbone, stage: int, conv: str = "conv2") -> list[int]:
     """Of that convolution in each block of a stage."""
-    found = [getattr(block, conv) for block in getattr(backbone.net, f"layer{stage}")]
-    assert all(layer.padding == layer.dilation for layer in found)
-    return [layer.dilation[0] for layer in found]
+    actual = [getattr(block, conv) for block in getattr(backbone.net, f"layer{stage}")]
+    assert all(layer.padding == layer.dilation for layer in actual)
+    return [layer.dilation[0] for layer in actual]
 
 
 def test_first_blocks_of_bottlenecks():

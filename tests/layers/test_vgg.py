@@ -35,6 +35,6 @@ def test_a_dilated_last_block_keeps_the_size():
 
 def test_bytes_in_bgr_less_the_mean():
     image = torch.rand(1, 3, 5, 5)
-    wanted = image[:, [2, 1, 0]] * 255 - torch.tensor(CAFFE_MEAN).view(3, 1, 1)
-    found = small(nn.Conv2d(16, 8, 1)).normalize()(image)
-    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=0)
+    expected = image[:, [2, 1, 0]] * 255 - torch.tensor(CAFFE_MEAN).view(3, 1, 1)
+    actual = small(nn.Conv2d(16, 8, 1)).normalize()(image)
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)

@@ -23,9 +23,9 @@ COUNTS = torch.tensor([[50, 30, 20], [500, 300, 200]])
     ],
 )
 def test_worked_vector(scheme: str, weights: list[float]) -> None:
-    found = class_weights(COUNTS, scheme)
-    assert found.dtype == torch.float32
-    assert found.tolist() == pytest.approx(weights, abs=1e-4)
+    actual = class_weights(COUNTS, scheme)
+    assert actual.dtype == torch.float32
+    assert actual.tolist() == pytest.approx(weights, abs=1e-4)
 
 
 def test_median_frequency_is_over_the_images_that_contain_the_class() -> None:

@@ -60,8 +60,8 @@ def test_pixel_weights_are_added_to_the_class_weights() -> None:
         c = int(target[b, y, x])
         w = (1.0, 2.0, 0.5)[c] + float(extra[b, y, x])
         total, weights = total - w * float(logs[b, c, y, x]), weights + w
-    found = only(CrossEntropy([1.0, 2.0, 0.5])(logits, target, extra))
-    assert found.item() == pytest.approx(total / weights, rel=1e-6)
+    actual = only(CrossEntropy([1.0, 2.0, 0.5])(logits, target, extra))
+    assert actual.item() == pytest.approx(total / weights, rel=1e-6)
 
 
 @pytest.mark.parametrize("min_kept", [0, 1, 10, 40, 1000])
@@ -74,8 +74,8 @@ def test_ohem_keeps_what_the_rule_says(min_kept: int) -> None:
     limit = max(0.3, probabilities[min(2 * min_kept, len(losses) - 1)])
     kept = [loss for loss, p in zip(losses, probabilities, strict=True) if p < limit]
     assert 0 < len(kept) < len(losses)
-    found = only(OHEM(threshold=0.3, min_kept=min_kept)(logits, target))
-    assert found.item() == pytest.approx(sum(kept) / len(kept), rel=1e-6)
+    actual = only(OHEM(threshold=0.3, min_kept=min_kept)(logits, target))
+    assert actual.item() == pytest.approx(sum(kept) / len(kept), rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", EVERY, ids=lambda loss: type(loss).__name__)
@@ -106,7 +106,7 @@ def test_a_batch_that_is_all_void_has_no_loss_and_no_gradient(loss: nn.Module) -
 
 @pytest.mark.parametrize("loss", EVERY, ids=lambda loss: type(loss).__name__)
 def test_a_image_without_objects_and_sure_results_stay_finite(loss: nn.Module) -> None:
-    """Nothing but background, found with all certainty that float32 has, and missed with all certainty."""
+    """Nothing but background, predicted with the largest certainty of float32, and missed with the same certainty."""
     for right in (True, False):
         logits = torch.zeros(1, 3, 4, 4)
         logits[:, 0 if right else 1] = 300

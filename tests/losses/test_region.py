@@ -27,7 +27,7 @@ def only(parts: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def noise(classes: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch of two with void, in which class 3 is true nowhere, and class 2 only in the second image."""
+    """A batch of two with void, in which class 3 is absent, and class 2 is only in the second image."""
     generator = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(2, classes, 6, 5, generator=generator)
     target = torch.stack([torch.randint(0, n, (6, 5), generator=generator) for n in (2, 3)])
@@ -84,8 +84,8 @@ def lovasz_by_definition(errors: list[float], truth: list[bool]) -> float:
 
     def jaccard_loss(wrong: set[int]) -> float:
         true = {i for i, t in enumerate(truth) if t}
-        found = true ^ wrong
-        return 1 - len(true & found) / len(true | found) if true | found else 0.0
+        predicted = true ^ wrong
+        return 1 - len(true & predicted) / len(true | predicted) if true | predicted else 0.0
 
     order = sorted(range(len(errors)), key=lambda i: -errors[i])
     steps = [jaccard_loss(set(order[: n + 1])) - jaccard_loss(set(order[:n])) for n in range(len(order))]
@@ -105,14 +105,14 @@ def test_lovasz_is_its_definition(present: bool, per_image: bool, rounded: bool)
         classes = [c for c in range(4) if not present or c in t]
         parts = [lovasz_by_definition(((t == c).double() - p[:, c]).abs().tolist(), (t == c).tolist()) for c in classes]
         means.append(sum(parts) / len(parts))
-    found = only(Lovasz(present, per_image)(logits, target))
-    assert found.item() == pytest.approx(sum(means) / len(means), rel=1e-6)
+    actual = only(Lovasz(present, per_image)(logits, target))
+    assert actual.item() == pytest.approx(sum(means) / len(means), rel=1e-6)
 
 
 def test_lovasz_of_a_hard_result_is_its_jaccard_loss() -> None:
-    found = torch.tensor([[0, 0, 1], [1, 1, 1]])
+    predicted = torch.tensor([[0, 0, 1], [1, 1, 1]])
     truth = torch.tensor([[0, 1, 1], [1, 255, 0]])
-    logits = 200.0 * torch.nn.functional.one_hot(found, 2).movedim(-1, 0)[None]
+    logits = 200.0 * torch.nn.functional.one_hot(predicted, 2).movedim(-1, 0)[None]
     assert only(Lovasz()(logits, truth[None])).item() == pytest.approx(1 - (1 / 3 + 2 / 4) / 2, abs=1e-6)
 
 
@@ -142,10 +142,10 @@ def test_a_batch_that_is_all_void_has_no_loss_and_no_gradient(loss: nn.Module) -
 
 
 @every
-@pytest.mark.parametrize("found", [0, 1])
-def test_a_image_without_objects_and_sure_results_stay_finite(loss: nn.Module, found: int) -> None:
+@pytest.mark.parametrize("predicted", [0, 1])
+def test_images_without_objects_and_certain_predictions_stay_finite(loss: nn.Module, predicted: int) -> None:
     logits = torch.zeros(1, 4, 5, 5)
-    logits[:, found] = 300
+    logits[:, predicted] = 300
     logits.requires_grad_()
     value = only(loss(logits, torch.zeros(1, 5, 5, dtype=torch.int64)))
     value.backward()

@@ -110,11 +110,11 @@ def test_every_eighth_pixel_of_the_truth_counts(small):
     truth[8, 16] = VOID
     with torch.no_grad():
         outputs = small(make_image(37, 44))
-    wanted = F.cross_entropy(outputs.auxiliary[0], truth[None, ::8, ::8].long(), ignore_index=VOID)
+    expected = F.cross_entropy(outputs.auxiliary[0], truth[None, ::8, ::8].long(), ignore_index=VOID)
     truth[4::8] = VOID  # says nothing
-    found = small.loss(outputs, [Segmentation.from_class_map(truth, THREE)])
-    assert found.keys() == {"cross_entropy"}
-    torch.testing.assert_close(found["cross_entropy"], wanted)
+    actual = small.loss(outputs, [Segmentation.from_class_map(truth, THREE)])
+    assert actual.keys() == {"cross_entropy"}
+    torch.testing.assert_close(actual["cross_entropy"], expected)
 
 
 def test_predicting_does_not_keep_the_scores(small):

@@ -76,8 +76,8 @@ def test_the_pyramid_is_one_sparse_kernel(small):
         kernel[..., 24 - rate : 25 + rate : rate, 24 - rate : 25 + rate : rate] += branch.weight.detach()
     x = torch.randn(1, branches[0].in_channels, 9, 12, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        wanted = F.conv2d(x, kernel, sum(branch.bias for branch in branches), padding=24)
-        torch.testing.assert_close(small.head(x), wanted, atol=1e-4, rtol=1e-4)
+        expected = F.conv2d(x, kernel, sum(branch.bias for branch in branches), padding=24)
+        torch.testing.assert_close(small.head(x), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_largest_score_of_the_three_scales(small):
@@ -99,27 +99,27 @@ def test_four_losses_against_the_truth_at_their_sizes(small):
     with torch.no_grad():
         outputs = small(make_image(61, 83))
     parts = small.loss(outputs, [Segmentation.from_class_map(truth, THREE)])
-    wanted = []
+    expected = []
     for scores in outputs.auxiliary:
         size = (scores.shape[-1], scores.shape[-2])
         nearest = np.array(Image.fromarray(truth.numpy()).resize(size, Image.Resampling.NEAREST))
-        wanted.append(F.cross_entropy(scores, torch.from_numpy(nearest).long()[None], ignore_index=VOID))
-    assert len(wanted) == 4
-    torch.testing.assert_close(parts["cross_entropy"], wanted[-1])
-    torch.testing.assert_close(parts["auxiliary"], torch.stack(wanted[:-1]).sum())
+        expected.append(F.cross_entropy(scores, torch.from_numpy(nearest).long()[None], ignore_index=VOID))
+    assert len(expected) == 4
+    torch.testing.assert_close(parts["cross_entropy"], expected[-1])
+    torch.testing.assert_close(parts["auxiliary"], torch.stack(expected[:-1]).sum())
 
 
 def test_predicting_takes_the_largest_score_too(small):
     image = make_image(40, 33)
     with torch.no_grad():
-        wanted = small(image).logits
+        expected = small(image).logits
         small.auxiliary_heads = False
         try:
-            found = small(image)
+            actual = small(image)
         finally:
             small.auxiliary_heads = True
-    assert found.auxiliary == ()
-    assert torch.equal(found.logits, wanted)
+    assert actual.auxiliary == ()
+    assert torch.equal(actual.logits, expected)
 
 
 def test_one_scale():

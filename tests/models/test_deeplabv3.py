@@ -86,9 +86,9 @@ def test_holes_instead_of_strides_compute_the_same_and_more():
         for s in (16, 8)
     )
     with torch.no_grad():
-        wanted, found = (model.backbone(make_image(97, 65))[-1] for model in (coarse, fine))
-    assert found.shape[-2:] == (13, 9)
-    torch.testing.assert_close(found[..., ::2, ::2], wanted, atol=1e-4, rtol=1e-4)
+        expected, actual = (model.backbone(make_image(97, 65))[-1] for model in (coarse, fine))
+    assert actual.shape[-2:] == (13, 9)
+    torch.testing.assert_close(actual[..., ::2, ::2], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_rate_as_large_as_the_map_leaves_a_1x1_convolution():
@@ -102,10 +102,10 @@ def test_a_rate_as_large_as_the_map_leaves_a_1x1_convolution():
 def test_the_pooled_image_is_the_same_everywhere():
     pooling = fill(ImagePooling(6, 4))
     x = torch.rand(2, 6, 5, 7)
-    wanted = pooling.norm(pooling.conv(nn.functional.adaptive_avg_pool2d(x, 1))).relu()
-    found = pooling(x)
-    assert found.shape == (2, 4, 5, 7)
-    torch.testing.assert_close(found, wanted.expand_as(found))
+    expected = pooling.norm(pooling.conv(nn.functional.adaptive_avg_pool2d(x, 1))).relu()
+    actual = pooling(x)
+    assert actual.shape == (2, 4, 5, 7)
+    torch.testing.assert_close(actual, expected.expand_as(actual))
 
 
 def test_a_single_image_can_be_trained():
@@ -129,12 +129,12 @@ def test_the_auxiliary_head_is_for_training_alone():
 
 
 @pytest.mark.parametrize(
-    ("size", "multiple", "wanted"), [((1, 5), 1, (3, 5)), ((9, 4), 4, (12, 4)), ((7, 7), 1, (7, 7))]
+    ("size", "multiple", "expected"), [((1, 5), 1, (3, 5)), ((9, 4), 4, (12, 4)), ((7, 7), 1, (7, 7))]
 )
-def test_tiny_images_are_filled_up(size, multiple, wanted):
+def test_tiny_images_are_padded(size, multiple, expected):
     x = torch.rand(1, 3, *size)
-    found = pad_image(x, multiple)
-    assert found.shape[-2:] == wanted and torch.equal(found[..., : size[0], : size[1]], x)
+    actual = pad_image(x, multiple)
+    assert actual.shape[-2:] == expected and torch.equal(actual[..., : size[0], : size[1]], x)
 
 
 @pytest.mark.parametrize(

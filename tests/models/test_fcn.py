@@ -40,8 +40,8 @@ def test_upsampling_is_a_bilinear_kernel(factor, side):
     kernel = learned.conv.weight
     assert kernel.shape == (3, 3, side, side)
     for y, x in ((0, 0), (1, factor), (side - 1, 2)):
-        wanted = (1 - abs(y - factor + 0.5) / factor) * (1 - abs(x - factor + 0.5) / factor)
-        assert kernel[1, 1, y, x].item() == pytest.approx(wanted)
+        expected = (1 - abs(y - factor + 0.5) / factor) * (1 - abs(x - factor + 0.5) / factor)
+        assert kernel[1, 1, y, x].item() == pytest.approx(expected)
         assert kernel[1, 2, y, x] == 0
     maps = torch.randn(2, 3, 4, 3)
     assert fixed(maps).shape == (2, 3, 5 * factor, 4 * factor)

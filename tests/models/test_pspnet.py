@@ -75,15 +75,15 @@ def test_sides_of_8k_plus_1_become_k_plus_1_cells(paper, side, cells):
     assert logits.shape == auxiliary.shape == (1, 21, side, side)
 
 
-def test_other_sizes_are_filled_up_with_the_mean_colour(small):
+def test_other_sizes_are_padded_with_the_mean_colour(small):
     image = make_image(60, 91)
     mean = torch.tensor(small.normalize.arguments["mean"]).view(3, 1, 1)
-    filled = mean.expand(1, 3, 65, 97).clone()
-    filled[..., :60, :91] = image
+    padded = mean.expand(1, 3, 65, 97).clone()
+    padded[..., :60, :91] = image
     with torch.no_grad():
-        found, wanted = small(image), small(filled)
-    torch.testing.assert_close(found.logits, wanted.logits[..., :60, :91], atol=1e-4, rtol=1e-5)
-    torch.testing.assert_close(found.auxiliary[0], wanted.auxiliary[0][..., :60, :91], atol=1e-4, rtol=1e-5)
+        actual, expected = small(image), small(padded)
+    torch.testing.assert_close(actual.logits, expected.logits[..., :60, :91], atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(actual.auxiliary[0], expected.auxiliary[0][..., :60, :91], atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -91,8 +91,8 @@ def test_the_pyramid_holds_means_of_1_2_3_and_6_parts(variant):
     module = fill(PyramidPooling(8, (1, 2, 3, 6), VARIANTS[variant]))
     x = make_image(12, 18).repeat(1, 3, 1, 1)[:, :8]
     with torch.no_grad():
-        found = module(x)
-    features, pyramid = (found[:, 8:], found[:, :8]) if variant == "smp" else (found[:, :8], found[:, 8:])
+        actual = module(x)
+    features, pyramid = (actual[:, 8:], actual[:, :8]) if variant == "smp" else (actual[:, :8], actual[:, 8:])
     assert torch.equal(features, x)
     for number, cells in enumerate((1, 2, 3, 6)):
         parts = F.avg_pool2d(x, (12 // cells, 18 // cells))

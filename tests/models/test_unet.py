@@ -59,7 +59,7 @@ def test_sizes_that_the_valid_network_cannot_take(small, size):
         small.valid(torch.zeros(1, 3, *size))
 
 
-def test_a_image_is_mirrored_by_92_pixels(small):
+def test_an_image_is_mirrored_by_92_pixels(small):
     image = make_image(36, 52)
     mirrored = torch.from_numpy(np.pad(image.numpy(), ((0, 0), (0, 0), (92, 92), (92, 92)), mode="reflect"))
     with torch.no_grad():
@@ -145,8 +145,8 @@ def test_the_truth_is_cut_to_the_middle(small):
     truth[MARGIN : 220 - MARGIN, MARGIN : 220 - MARGIN] = 1
     with torch.no_grad():
         outputs = small.valid(make_image(220, 220))
-    found = small.loss(outputs, [Segmentation.from_class_map(truth, CELLS)])["cross_entropy"]
-    torch.testing.assert_close(found, -outputs.logits.log_softmax(1)[:, 1].mean())
+    actual = small.loss(outputs, [Segmentation.from_class_map(truth, CELLS)])["cross_entropy"]
+    torch.testing.assert_close(actual, -outputs.logits.log_softmax(1)[:, 1].mean())
 
 
 @pytest.mark.parametrize(("bilinear", "parameters", "tensors"), [(False, 31_037_698, 118), (True, 17_263_042, 110)])

@@ -1,4 +1,4 @@
-"""Boxes: the numbers of the cards, and torchvision's functions."""
+"""Bounding boxes: worked numbers, and torchvision's functions."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def test_areas_and_overlaps_are_torchvisions():
 
 def test_boxes_of_a_hand_made_case():
     boxes = torch.tensor([[0, 0, 0.5, 0.5], [0.05, 0, 0.55, 0.5], [0.3, 0, 0.8, 0.5]])
-    found = overlaps(boxes, boxes)
-    assert found[0, 1].item() == pytest.approx(0.8182, abs=1e-4)  # measured on YOLACT's own function
-    assert found[0, 2].item() == pytest.approx(0.25, abs=1e-6)
-    assert found[1, 2].item() == pytest.approx(1 / 3, abs=1e-6)
+    actual = overlaps(boxes, boxes)
+    assert actual[0, 1].item() == pytest.approx(0.8182, abs=1e-4)  # measured on YOLACT's own function
+    assert actual[0, 2].item() == pytest.approx(0.25, abs=1e-6)
+    assert actual[1, 2].item() == pytest.approx(1 / 3, abs=1e-6)
     assert intersections(boxes[:1], boxes[1:2]).item() == pytest.approx(0.225)
 
 
@@ -39,8 +39,8 @@ def test_empty_boxes_overlap_nothing():
 
 def test_decode_of_yolacts_example():
     prior = torch.tensor([[0.4, 0.4, 0.6, 0.6]])  # centre .5, side .2
-    found = decode(torch.tensor([[1.0, -1.0, 0.5, -0.5]]), prior, (10, 10, 5, 5))
-    assert found[0].tolist() == pytest.approx([0.4095, 0.3895, 0.6305, 0.5705], abs=1e-4)
+    actual = decode(torch.tensor([[1.0, -1.0, 0.5, -0.5]]), prior, (10, 10, 5, 5))
+    assert actual[0].tolist() == pytest.approx([0.4095, 0.3895, 0.6305, 0.5705], abs=1e-4)
 
 
 def test_decode_undoes_encode():
@@ -52,8 +52,8 @@ def test_decode_undoes_encode():
 
 
 def test_a_wild_step_does_not_overflow():
-    found = decode(torch.tensor([[0.0, 0.0, 1e4, 1e4]]), torch.tensor([[0.0, 0.0, 16.0, 16.0]]))
-    assert found[0].tolist() == pytest.approx([8 - 500, 8 - 500, 8 + 500, 8 + 500], rel=1e-4)
+    actual = decode(torch.tensor([[0.0, 0.0, 1e4, 1e4]]), torch.tensor([[0.0, 0.0, 16.0, 16.0]]))
+    assert actual[0].tolist() == pytest.approx([8 - 500, 8 - 500, 8 + 500, 8 + 500], rel=1e-4)
 
 
 def test_clip():

@@ -1,4 +1,4 @@
-"""Mirrors, paddings and middles."""
+"""Reflection, padding and centre crops."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pixelwise.ops.pad import centre, mirror, pad_to
 @pytest.mark.parametrize(("length", "before", "after"), [(9, 4, 5), (9, 8, 8), (5, 23, 31), (2, 7, 6), (1, 3, 4)])
 def test_mirror_is_numpys_reflection(length, before, after):
     row = torch.rand(1, 1, length, length)
-    found = mirror(row, before, (before + length + after,) * 2)
-    wanted = np.pad(row[0, 0].numpy(), (before, after), mode="reflect" if length > 1 else "edge")
-    assert np.array_equal(found[0, 0].numpy(), wanted)
+    actual = mirror(row, before, (before + length + after,) * 2)
+    expected = np.pad(row[0, 0].numpy(), (before, after), mode="reflect" if length > 1 else "edge")
+    assert np.array_equal(actual[0, 0].numpy(), expected)
 
 
 def test_pad_to_adds_zeros_right_and_below():

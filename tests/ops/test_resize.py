@@ -27,8 +27,8 @@ def test_a_square_keeps_no_aspect_ratio():
 def test_bilinear_weights_are_those_of_resize(length, cells):
     values = torch.randn(cells, generator=torch.Generator().manual_seed(0))
     weights = bilinear_weights(length, cells, cells / length)
-    wanted = resize(values.double().view(1, 1, 1, -1), (1, length)).flatten()  # of float32, torch 2.11 is 9e-6 off
-    torch.testing.assert_close(weights @ values, wanted.float(), atol=1e-6, rtol=0)
+    expected = resize(values.double().view(1, 1, 1, -1), (1, length)).flatten()  # of float32, torch 2.11 is 9e-6 off
+    torch.testing.assert_close(weights @ values, expected.float(), atol=1e-6, rtol=0)
     torch.testing.assert_close(weights.sum(1), torch.ones(length))
 
 
