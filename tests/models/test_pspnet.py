@@ -11,6 +11,7 @@ from torch import nn
 import pixelwise
 from pixelwise.models.base import SemanticModel
 from pixelwise.models.pspnet import VARIANTS, PyramidPooling
+from pixelwise.weights.rename import find_table
 
 
 def weightless(**arguments) -> SemanticModel:
@@ -137,6 +138,13 @@ def test_other_bins_and_widths(bins, width):
     assert pools == list(bins)
     assert model.pyramid.channels == 512 + 512 // len(bins) * len(bins)
     assert (model.classifier.head.in_channels, model.auxiliary.head.in_channels) == (width, width // 2)
+
+
+def test_weights_need_the_bins_that_they_were_trained_with():
+    """Other bins, as many, have tensors of the same shapes."""
+    find_table(weightless(num_classes=3, bins=[1, 2, 3, 6]), "semseg")
+    with pytest.raises(ValueError, match=r"a model made with bins=\(1, 2, 3, 6\)"):
+        find_table(weightless(num_classes=3, bins=[1, 2, 4, 8]), "semseg")
 
 
 def test_arguments_that_cannot_be():

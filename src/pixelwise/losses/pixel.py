@@ -176,5 +176,5 @@ class OHEM(ClassWeighted):
 
 
 def _wrong(probability: Tensor) -> Tensor:
-    """1 − p, at least the smallest step above 0, where a power below 1 would have an infinite gradient."""
+    """1 − p, at least the machine epsilon, because a power below 1 has an infinite gradient at 0."""
     return (1 - probability).clamp(min=torch.finfo(probability.dtype).eps)

@@ -91,13 +91,13 @@ VARIANTS = {
 
 
 def dilated_backbone(
-    name: str, choices: Variant, output_stride: int, units: Sequence[int] | None = None
+    name: str, variant: Variant, output_stride: int, units: Sequence[int] | None = None
 ) -> Backbone | TorchvisionMobileNetV3:
     """Make a backbone whose deepest map keeps 1 / output_stride of the image.
 
     Args:
         name: a network of timm, or torchvision's `mobilenet_v3_large`.
-        choices: the row of `VARIANTS`.
+        variant: the row of `VARIANTS`.
         output_stride: 8, 16 or 32.
         units: unit rates of the multi-grid; those of the variant when not given.
 
@@ -110,13 +110,13 @@ def dilated_backbone(
         return TorchvisionMobileNetV3()
     backbone = Backbone(name, output_stride=output_stride)
     if is_resnet(backbone.net):
-        if choices.first_dilated:
+        if variant.first_dilated:
             dilate_first_blocks(backbone.net)
-        if max(units or choices.multi_grid) > 1:
-            multi_grid(backbone.net, units or choices.multi_grid)
+        if max(units or variant.multi_grid) > 1:
+            multi_grid(backbone.net, units or variant.multi_grid)
     elif units:
         raise ValueError(f"multi_grid is {tuple(units)}, but {name!r} is no ResNet: leave it out")
-    if choices.padded_before and name.partition(".")[0] == "mobilenetv2_100":
+    if variant.padded_before and name.partition(".")[0] == "mobilenetv2_100":
         pad_before_blocks(backbone.net)
     return backbone
 
@@ -180,9 +180,9 @@ def pad_image(images: Tensor, multiple: int) -> Tensor:
     return pad_to(images, multiple)
 
 
-def pyramid_rates(choices: Variant, output_stride: int, rates: Sequence[int] | None) -> Sequence[int]:
+def pyramid_rates(variant: Variant, output_stride: int, rates: Sequence[int] | None) -> Sequence[int]:
     """Dilations of the pyramid: those given, or of the variant, or 6, 12, 18 at output stride 16, doubled at 8."""
-    return rates or choices.rates or [rate * 16 // output_stride for rate in (6, 12, 18)]
+    return rates or variant.rates or [rate * 16 // output_stride for rate in (6, 12, 18)]
 
 
 class DeepLabV3(SemanticModel):

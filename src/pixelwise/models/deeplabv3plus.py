@@ -78,7 +78,7 @@ class Decoder(nn.Module):
         channels: of the low-level map.
         reduced: channels to which the low-level map is reduced, lest it outweigh the encoder's.
         width: channels of the encoder's map, and of the output.
-        choices: the row of `VARIANTS`.
+        variant: the row of `VARIANTS`.
         conv: (channels, width) → a 3×3 convolution with its normalisation.
         align_corners: alignment of the encoder's map when it is upsampled.
     """
@@ -88,15 +88,15 @@ class Decoder(nn.Module):
         channels: int,
         reduced: int,
         width: int,
-        choices: Variant,
+        variant: Variant,
         conv: Callable[..., nn.Module],
         align_corners: bool,
     ) -> None:
         super().__init__()
         self.reduce = conv_norm_relu(channels, reduced, kernel=1)
-        widths = [reduced + width, *[width] * choices.convs]
+        widths = [reduced + width, *[width] * variant.convs]
         self.fuse = nn.Sequential(*(conv(a, b) for a, b in pairwise(widths)))
-        self.low_level_first = choices.low_level_first
+        self.low_level_first = variant.low_level_first
         self.align_corners = align_corners
 
     def forward(self, x: Tensor, low_level: Tensor) -> Tensor:

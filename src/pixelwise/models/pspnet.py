@@ -208,7 +208,7 @@ SEMSEG = Table(
         "aux.4.": "auxiliary.head.",
     },
     dropped={},
-    demands={"variant": "paper", "output_stride": 8},
+    demands={"variant": "paper", "output_stride": 8, "bins": (1, 2, 3, 6)},
 )
 """The names in hszhao/semseg, the authors' own code."""
 
@@ -229,6 +229,6 @@ SMP = Table(
         "encoder.layer3.": "a stage of the encoder that this network does not use",
         "encoder.layer4.": "a stage of the encoder that this network does not use",
     },
-    demands={"variant": "smp"},
+    demands={"variant": "smp", "bins": (1, 2, 3, 6)},
 )
 """The names in segmentation_models_pytorch's PSPNet."""

@@ -159,6 +159,9 @@ def _unmet_demands(model: Model, table: Table) -> dict[str, Any]:
     parameters = inspect.signature(MODELS[model.architecture]).parameters
     unmet = {}
     for key, demanded in table.demands.items():
-        if model.arguments.get(key, parameters[key].default) != demanded:
+        given = model.arguments.get(key, parameters[key].default)
+        if isinstance(given, list):  # as which arguments are recorded
+            given = tuple(given)
+        if given != demanded:
             unmet[key] = demanded
     return unmet
