@@ -86,7 +86,9 @@ def make_formats() -> None:
     import pixelwise
 
     formats = sys.modules[pixelwise.open_dataset.__module__].FORMATS  # type: ignore[attr-defined]
-    for name, truth in (("voc", "panoptic"), ("coco", "instance"), ("coco-panoptic", "panoptic"), ("yolo", "instance")):
+    truths = {"voc": "panoptic", "coco-panoptic": "panoptic"}
+    for name in ("voc", "coco", "coco-panoptic", "yolo", "labelme"):
+        truth = truths.get(name, "instance")
         for split in ("train", "val"):
             data = pixelwise.open_dataset(f"shapes:number=10,size=64,seed=3,truth={truth}", split=split)
             with pytest.warns(UserWarning, match="one polygon") if name == "yolo" else nullcontext():

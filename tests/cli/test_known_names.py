@@ -13,7 +13,7 @@ from pixelwise.cli import known_names
         ("METHODS", "models", "MODELS"),
         ("LOSSES", "losses", "LOSSES"),
         ("AUGMENTATIONS", "data.augmentation.transforms", "AUGMENTATIONS"),
-        ("DATA_FORMATS", "data.opening", "FORMATS"),
+        ("DATA_FORMATS", "data.opening", "READERS"),
         ("RESULT_FORMATS", "writers.formats", "WRITERS"),
         ("CRFS", "postprocess.crf", "PARAMETERS"),
         ("LAYOUTS", "weights.rename", "LAYOUTS"),

@@ -46,8 +46,8 @@ OWN_LOSS = "own"
 AUGMENTATIONS = ("none", "light", "default", "strong", "pspnet", "topdown", "paste", "lsj", "copy-paste")
 """Keys of `data.augmentation.transforms.AUGMENTATIONS`."""
 
-DATA_FORMATS = ("voc", "cityscapes", "coco", "coco-panoptic", "yolo", "label-map", "mask-folder")
-"""Keys of `data.opening.FORMATS`."""
+DATA_FORMATS = ("voc", "cityscapes", "coco", "coco-panoptic", "yolo", "labelme", "label-map", "mask-folder")
+"""Keys of `data.opening.READERS`."""
 
 SHAPES = "shapes:"
 """`data.shapes.PREFIX`: synthetic data, for which there is no folder."""

@@ -16,6 +16,7 @@ from . import shapes
 from .dataset import Dataset
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, voc, yolo
 from .formats.format import Format, Reader
+from .formats.labelling_tools import labelme
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 
 FORMATS: dict[str, Format] = {
@@ -24,13 +25,26 @@ FORMATS: dict[str, Format] = {
     "coco": coco,
     "coco-panoptic": coco_panoptic,
     "yolo": yolo,
+    "labelme": labelme,
+    "label-map": label_map,
+    "mask-folder": mask_folder,
+}
+"""Formats that are read and written."""
+
+READERS: dict[str, Reader] = {
+    "voc": voc,
+    "cityscapes": cityscapes,
+    "coco": coco,
+    "coco-panoptic": coco_panoptic,
+    "yolo": yolo,
+    "labelme": labelme,
     "label-map": label_map,
     "mask-folder": mask_folder,
 }
 """Formats by name, the most specific first: where several fit the data, the first one reads them."""
 
-_READERS: dict[str, Reader] = {**FORMATS, "shapes": shapes}
-"""Formats that are read; shapes are synthetic and never written."""
+_ALL_READERS: dict[str, Reader] = {**READERS, "shapes": shapes}
+"""With synthetic shapes, which are named by a prefix and never recognised from files."""
 
 
 def open_dataset(
@@ -50,7 +64,7 @@ def open_dataset(
     Args:
         path: the data; or `shapes:number=200,size=128,seed=1` for synthetic images, see `data.shapes`.
         split: "train", "val", "test" or another split that the data have; None for everything.
-        format: a key of `FORMATS`, where the files fit several or the recognition fails.
+        format: a key of `READERS`, where the files fit several or the recognition fails.
         classes: names in the order of their numbers, as a sequence or separated by commas; for masks with two values
             or with objects, one name is enough.
         void: mask values that belong to no class, besides 255.
@@ -87,10 +101,10 @@ def read_dataset(
     path = Path(path)
     fits = _fitting_formats(path, format)
     name, *others = fits
-    read = partial(_READERS[name].read, path, classes=classes, void=void, colors=colors)
+    read = partial(_ALL_READERS[name].read, path, classes=classes, void=void, colors=colors)
     data = read(split)
     if not data.records:
-        sizes = {known: len(read(known)) for known in _READERS[name].available(path)}
+        sizes = {known: len(read(known)) for known in _ALL_READERS[name].available(path)}
         there = ", ".join(f"{known} with {counted(size, 'image')}" for known, size in sizes.items() if size)
         raise ValueError(
             f"{path} has no images in the split {split!r}; there are: {there or 'none'}; "
@@ -111,7 +125,7 @@ def available_splits(path: str | os.PathLike[str], format: str | None = None) ->
     """
     path = Path(path)
     name = next(iter(_fitting_formats(path, format)))
-    return _READERS[name].available(path)
+    return _ALL_READERS[name].available(path)
 
 
 def _fitting_formats(path: Path, format: str | None) -> dict[str, str]:
@@ -127,8 +141,8 @@ def _fitting_formats(path: Path, format: str | None) -> dict[str, str]:
             "(of images/ and masks/ the folder above both), or a list of pairs"
         )
     if format is not None:
-        if format not in FORMATS:
-            raise ValueError(f"there is no data format {format!r}; {suggest(format, FORMATS)}")
+        if format not in READERS:
+            raise ValueError(f"there is no data format {format!r}; {suggest(format, READERS)}")
         return {format: "as stated"}
     if path.is_dir() and not any(path.iterdir()):
         raise ValueError(f"{path} is empty: it should hold images and their masks")
@@ -137,7 +151,7 @@ def _fitting_formats(path: Path, format: str | None) -> dict[str, str]:
 
 def _detect(path: Path) -> dict[str, str]:
     fits: dict[str, str] = {}
-    for name, candidate in FORMATS.items():
+    for name, candidate in READERS.items():
         try:
             reason = candidate.detect(path)
         except ValueError:
