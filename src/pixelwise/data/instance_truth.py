@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
 
 import torch
 
@@ -64,8 +66,45 @@ def as_objects(dataset: Dataset) -> Dataset:
     return replace(dataset, classes=classes, notes=notes, truths=ObjectReader(dataset.truths, classes, labels))
 
 
-def check_panoptic(dataset: Dataset) -> None:
-    """Check that every pixel has one meaning in the data, and that they hold both objects and stuff.
+class HasTask(Protocol):
+    """A model, or its class."""
+
+    task: ClassVar[str]
+
+
+def truth_for(model: HasTask | type[HasTask], dataset: Dataset) -> Dataset:
+    """The data with the ground truth that the task of a model takes: instance models take objects.
+
+    Raises:
+        ValueError: as `as_objects`.
+    """
+    return _TRUTHS.get(model.task, _unchanged)(dataset)
+
+
+def training_truth_for(model: HasTask | type[HasTask], dataset: Dataset) -> Dataset:
+    """As `truth_for`, and checks that the data hold what a training of this task needs.
+
+    Raises:
+        ValueError: the data do not; the error says what to do.
+    """
+    changed = truth_for(model, dataset)
+    _TRAINING_CHECKS.get(model.task, _unchanged)(changed)
+    return changed
+
+
+def _unchanged(dataset: Dataset) -> Dataset:
+    return dataset
+
+
+def check_objects(dataset: Dataset) -> Dataset:
+    """Return data with an object; raises a ValueError for others."""
+    if not any(len(dataset.truth(i)) for i in range(len(dataset))):
+        raise ValueError(f"there is no object in any of the {len(dataset)} images to train on")
+    return dataset
+
+
+def check_panoptic(dataset: Dataset) -> Dataset:
+    """Return data in which every pixel has one meaning, and that hold both objects and stuff.
 
     Raises:
         ValueError: it is not so; the error says what to do.
@@ -83,6 +122,7 @@ def check_panoptic(dataset: Dataset) -> None:
             f"the data {fault}: panoptic methods take COCO panoptic or Cityscapes. pixelwise build-panoptic makes such "
             "data of class masks and objects (--semantic MASKS --instances OBJECTS), or of either (--things NAMES)"
         )
+    return dataset
 
 
 def _background_and(things: list[int], every: Classes) -> Classes:
@@ -100,3 +140,7 @@ def _background_and(things: list[int], every: Classes) -> Classes:
 def _only_objects(truth: Segmentation) -> bool:
     """Tell whether segments may overlap, or none of them is stuff."""
     return truth.ids is None or all(truth.classes.things[label] for label in truth.labels.tolist())
+
+
+_TRUTHS: dict[str, Callable[[Dataset], Dataset]] = {"instance": as_objects}
+_TRAINING_CHECKS: dict[str, Callable[[Dataset], Dataset]] = {"instance": check_objects, "panoptic": check_panoptic}

@@ -12,7 +12,7 @@ from torch import distributed
 from ..classes import Classes
 from ..console import track
 from ..data.dataset import Dataset
-from ..data.instance_truth import as_objects
+from ..data.instance_truth import truth_for
 from ..images.read_ahead import read_ahead
 from ..inference.predictor import FAILURES, Predictor
 from ..metrics import metrics_of
@@ -53,10 +53,9 @@ def evaluate(
     if not len(dataset):
         raise ValueError("the data set has no images: there is nothing to score")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
-    if predictor.model.task == "instance":
-        dataset = as_objects(dataset)
+    dataset = truth_for(predictor.model, dataset)
     classes = common_classes(predictor.model.classes, dataset.classes)
-    metrics = metrics_of(predictor.model.task, classes, boundary)
+    metrics = metrics_of(predictor.model, classes, boundary)
     failures = _score_images(predictor, dataset, classes, metrics, progress)
     for metric in metrics:
         metric.reduce()

@@ -162,10 +162,7 @@ def _failure(path: Path, reason: str) -> str:
 def _reason_to_read_whole(predictor: Predictor, writers: Sequence[Writer]) -> str:
     """Return why images cannot be streamed from disk to disk; empty if they can."""
     obstacles = [writer.name for writer in writers if writer.name not in STREAMED_FORMATS]
-    if predictor.model.task != "semantic":
-        obstacles.append(f"{predictor.model.task} segmentation")
-    if predictor.postprocess:
-        obstacles.append("postprocessing")
+    obstacles += predictor.obstacles_to_streaming()
     return f"{' and '.join(obstacles)} can be had of whole images only" if obstacles else ""
 
 

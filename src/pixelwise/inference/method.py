@@ -6,7 +6,7 @@ import abc
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -72,6 +72,9 @@ class Method(abc.ABC):
         TypeError: the models of this task cannot do what the options ask for.
     """
 
+    streams: ClassVar[bool] = False
+    """Whether `class_maps` predicts images that are never whole in memory."""
+
     def __init__(self, model: Model, options: Options, whole: Whole, forward: Forward) -> None:
         self.model, self.options = model, options
         self.whole, self.forward = whole, forward
@@ -120,7 +123,12 @@ class Method(abc.ABC):
 
     def refusal(self, why: str) -> TypeError:
         """The error for something that this task cannot do."""
-        return TypeError(f"{self.model.method} does {self.model.task} segmentation: {why}")
+        return TypeError(f"{self.description}: {why}")
+
+    @property
+    def description(self) -> str:
+        """The method and its task, for errors."""
+        return f"{self.model.method} does {self.model.task} segmentation"
 
     def refuse_views_and_crf(self) -> None:
         """Refuses what only class probabilities allow."""

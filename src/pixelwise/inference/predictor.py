@@ -97,6 +97,15 @@ class Predictor:
         self._method = method(model, options, self.predict_whole, self.outputs)
         self.postprocess = self._method.postprocess
 
+    def obstacles_to_streaming(self) -> list[str]:
+        """The reasons why `class_maps` cannot predict images that are never whole in memory; empty if it can."""
+        obstacles = []
+        if not self._method.streams:
+            obstacles.append(f"{self.model.task} segmentation")
+        if self.postprocess:
+            obstacles.append("postprocessing")
+        return obstacles
+
     def without_postprocess(self) -> Predictor:
         """This predictor without post-processing, also without that of the model; they share the model."""
         plain = copy(self)

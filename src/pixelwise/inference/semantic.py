@@ -29,6 +29,8 @@ class SemanticPredictor(Method):
     width and not with its area; a CRF alone needs those of the whole image at once.
     """
 
+    streams = True
+
     def check(self) -> None:
         self.refuse_score_threshold()
         options = self.options

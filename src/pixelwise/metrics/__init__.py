@@ -1,5 +1,7 @@
 """Metrics: the scores by which models are judged, one main metric for each task, fed image by image."""
 
+from typing import ClassVar, Protocol
+
 from ..classes import Classes
 from .average_precision import AveragePrecision
 from .boundary import BoundaryScore
@@ -16,18 +18,30 @@ METRICS: dict[str, type[Metric]] = {
 """The metric of each `model.task`."""
 
 
-def metrics_of(task: str, classes: Classes, boundary: float | None = None) -> list[Metric]:
+class HasTask(Protocol):
+    """A model, or its class."""
+
+    task: ClassVar[str]
+
+
+def metric_of(model: HasTask | type[HasTask]) -> type[Metric]:
+    """The metric of the task of a model, or of a class of models."""
+    return METRICS[model.task]
+
+
+def metrics_of(model: HasTask, classes: Classes, boundary: float | None = None) -> list[Metric]:
     """Make the metrics of an evaluation: that of the task, label-map scores of objects, boundary scores if asked for.
 
     Args:
-        task: a key of `METRICS`.
+        model: the model that is evaluated.
         classes: the classes of the model.
         boundary: for objects the width of the boundaries of the boundary AP, else the tolerance of the boundary F1: in
             pixels, or below 1 as a share of the image's diagonal; None for neither.
     """
-    if task == "instance":
+    main = metric_of(model)
+    if main is AveragePrecision:
         return [AveragePrecision(classes, boundary), LabelMapScore(classes)]
-    metrics: list[Metric] = [METRICS[task](classes)]
+    metrics: list[Metric] = [main(classes)]
     if boundary is not None:
         metrics.append(BoundaryScore(classes, boundary))
     return metrics

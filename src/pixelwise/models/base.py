@@ -6,6 +6,7 @@ import abc
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -39,12 +40,15 @@ class Model(nn.Module, abc.ABC):
         normalize: maps RGB in [0, 1] to the range that the weights expect.
         resizing: the size to which an image is resized before `forward`.
         postprocess: the post-processing applied to predictions by `Predictor`; not part of `forward` or `decode`.
+        takes_criterion: whether a recipe chooses the loss of the method (`criterion`, `auxiliary_weight`); other
+            methods have losses of their own.
         auxiliary_heads: whether `forward` runs the heads that only training needs; `predicting` switches them off.
         architecture, arguments: how `pixelwise.create` made the model, so that a checkpoint can make it again.
         record: the metadata of the checkpoint that the model was loaded from; empty for a new model.
     """
 
     task: ClassVar[str]
+    takes_criterion: ClassVar[bool] = False
     stride: int = 1
 
     def __init__(self, num_classes: int) -> None:
@@ -66,6 +70,11 @@ class Model(nn.Module, abc.ABC):
     def method(self) -> str:
         """The name that `pixelwise.create` knows the model by, or that of its class."""
         return self.architecture or type(self).__name__
+
+    @classmethod
+    def adapt_classes(cls, classes: Classes) -> Classes:
+        """The classes of published weights as this method counts them."""
+        return classes
 
     @abc.abstractmethod
     def forward(self, images: Tensor) -> Any:
@@ -134,6 +143,7 @@ class SemanticModel(Model):
     """
 
     task = "semantic"
+    takes_criterion = True
     auxiliary_weight: float = 0.4
 
     def __init__(self, num_classes: int) -> None:
@@ -206,6 +216,11 @@ class InstanceModel(Model):
         if num_classes < 2:
             raise ValueError(f"num_classes is {num_classes}: a background and one class of objects is the least")
         super().__init__(num_classes)
+
+    @classmethod
+    def adapt_classes(cls, classes: Classes) -> Classes:
+        """All classes but the background are things."""
+        return replace(classes, things=tuple(k != classes.background for k in range(len(classes))))
 
 
 def prepare(image: Tensor, resizing: Resizing, stride: int) -> Tensor:

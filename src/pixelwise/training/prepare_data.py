@@ -13,7 +13,7 @@ from ..data.augmentation.transforms import augmentation
 from ..data.batch_plan import Plan
 from ..data.class_balance import rare_class_weights
 from ..data.dataset import Dataset
-from ..data.instance_truth import as_objects, check_panoptic
+from ..data.instance_truth import training_truth_for, truth_for
 from ..data.loader import training_batches
 from ..data.opening import available_splits, open_dataset
 from ..models import MODELS
@@ -38,14 +38,10 @@ def open_splits(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
             both stuff and things for a panoptic method.
     """
     images, validation_images, notes = _split(recipe)
-    task = MODELS[recipe.model].task if recipe.model in MODELS else ""
-    if task == "instance":
-        images, validation_images = as_objects(images), as_objects(validation_images)
-        if not any(len(images.truth(i)) for i in range(len(images))):
-            raise ValueError(f"{recipe.data} has no object in any of the {len(images)} images to train on")
-    if task == "panoptic":
-        check_panoptic(images)
-    return images, validation_images, notes
+    method = MODELS.get(recipe.model)
+    if method is None:
+        return images, validation_images, notes
+    return training_truth_for(method, images), truth_for(method, validation_images), notes
 
 
 def _split(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ def resolve(recipe: Recipe) -> Recipe:
     defaults = {f.name: f.default for f in fields(recipe)}
     if "backbone" not in inspect.signature(method).parameters and recipe.backbone == defaults["backbone"]:
         recipe = replace(recipe, backbone=None)
-    if issubclass(method, SemanticModel):
+    if method.takes_criterion:
         return recipe
     for name, allowed in OWN_LOSSES.items():
         value = getattr(recipe, name)
@@ -64,8 +64,8 @@ def make_model(recipe: Recipe, classes: Classes) -> tuple[Model, list[str]]:
         model = create(recipe.model, classes=classes, **arguments_of(recipe))
         _fill_backbone(model, recipe)
     model.resizing = resizing_of(recipe)
-    if recipe.auxiliary is not None and isinstance(model, SemanticModel):
-        model.auxiliary_weight = recipe.auxiliary
+    if recipe.auxiliary is not None and model.takes_criterion:
+        cast(SemanticModel, model).auxiliary_weight = recipe.auxiliary
     return model, notes
 
 
@@ -135,7 +135,7 @@ def set_criterion(model: Model, recipe: Recipe, counts: Tensor | None) -> None:
         recipe: names the criterion and how it is balanced.
         counts: (images, C) pixels of each class in each image; None with `balance: none`.
     """
-    if not isinstance(model, SemanticModel):
+    if not model.takes_criterion:
         return
     weights = None
     if counts is not None and recipe.balance != "rare":

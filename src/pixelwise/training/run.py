@@ -16,7 +16,7 @@ import torch
 
 from ..data.class_balance import class_counts
 from ..data.dataset import Dataset
-from ..metrics import METRICS
+from ..metrics import metric_of
 from ..models import MODELS
 from ..models.base import Model
 from .depthwise import keep_depthwise_float
@@ -95,7 +95,7 @@ def train(
             remove_if_empty(folder)
     elif progress:
         print(f"{folder} is finished after {state.step} steps: nothing is left to do")
-    metric = METRICS[MODELS[recipe.model].task]
+    metric = metric_of(MODELS[recipe.model])
     best = best_row(state.rows, metric.MAIN_SCORE) or {}
     scores = {name: value for name, value in best.items() if name in metric.DEFINITIONS}
     return TrainingResult(folder / BEST, folder / LAST, scores, folder)

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Subset
 from torch.utils.data import Dataset as TorchDataset
 
 from ..data.dataset import Dataset
-from ..metrics import METRICS
+from ..metrics import metric_of
 from ..models.base import Model, prepare
 from ..ops.resize import Resizing
 from ..segmentation import Segmentation
@@ -66,7 +66,7 @@ class Validation:
         if distributed_run:
             for buffer in model.buffers():
                 distributed.broadcast(buffer, 0)
-        metric = METRICS[model.task](model.classes)
+        metric = metric_of(model)(model.classes)
         with model.predicting():
             for batch, truth in self._batches(distributed_run):
                 outputs = model(batch.to(device, memory_format=torch.channels_last))

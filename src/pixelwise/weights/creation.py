@@ -185,9 +185,7 @@ def published(name: str, given: Sequence[str] = ()) -> Model:
         )
     preset = PRESETS[name]
     path = obtain(preset)
-    classes = known_classes(preset.classes)
-    if MODELS[preset.model].task == "instance":
-        classes = replace(classes, things=tuple(k != classes.background for k in range(len(classes))))
+    classes = MODELS[preset.model].adapt_classes(known_classes(preset.classes))
     model = create(preset.model, classes=classes, **preset.arguments)
     load_weights(model, path, preset.layout, resizing=preset.resizing)
     return model.eval()

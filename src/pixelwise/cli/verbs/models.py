@@ -118,6 +118,8 @@ def _model(options: Namespace) -> Model:
 
 
 def _make(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
+    from inspect import signature
+
     import torch
 
     from ...data.recognition.known_classes import known_classes
@@ -125,7 +127,8 @@ def _make(name: str, options: Namespace, arguments: dict[str, Any]) -> Model:
     from ...weights.creation import create
 
     arguments = {**arguments, **constructor_of(options)}
-    if MODELS[name].task == "panoptic" and options.num_classes is None and "things" not in arguments:
+    takes_things = "things" in signature(MODELS[name]).parameters
+    if takes_things and options.num_classes is None and "things" not in arguments:
         arguments = {"classes": known_classes("coco-panoptic"), **arguments}
     number = None if "classes" in arguments else options.num_classes or DEFAULT_CLASSES
     with torch.device("meta"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from ...metrics import METRICS
+from ...metrics import metric_of
 from ...sample import Batch
 from ..journal import Journal
 from ..module import TrainingModule
@@ -44,7 +44,7 @@ class RunCallback(Callback):
     ) -> None:
         self.module, self.state = module, module.state
         self.validation, self.journal = validation, journal
-        self.score = METRICS[module.model.task].MAIN_SCORE
+        self.score = metric_of(module.model).MAIN_SCORE
         self.signals = StopSignals()
         self.losses = LossSums(module.state, folder)
         self.saver = RunSaver(module, folder, record)
