@@ -57,10 +57,10 @@ def opened(tmp_path: Path, whole: object) -> CocoJson:
 
 def test_what_a_file_says_of_itself(tmp_path):
     classes = Classes(("nothing", "car"), background=0)
-    assert opened(tmp_path, {**EMPTY, "info": {"classes": classes.to_dict()}}).written() == classes
+    assert opened(tmp_path, {**EMPTY, "info": {"classes": classes.to_dict()}}).own_classes() == classes
     assert opened(tmp_path, {**EMPTY, "info": "mine"}).info == {}
     for broken in ({"classes": 3}, {"classes": {"names": 3}}, {}):
-        assert opened(tmp_path, {**EMPTY, "info": broken}).written() is None
+        assert opened(tmp_path, {**EMPTY, "info": broken}).own_classes() is None
 
 
 def test_nested_too_deep(tmp_path):

@@ -29,6 +29,9 @@ from .coco_json import KEYS, CocoJson
 
 _LIKELY = re.compile(r"(?i)instances.*|.*coco.*|annotations?.*|labels|(train|val|valid|test)[^a-z]*")
 
+_PANOPTIC = b'"segments_info"'
+"""A key of COCO panoptic, which instances do not have."""
+
 
 @dataclass(frozen=True)
 class ObjectAnnotationReader:
@@ -170,18 +173,23 @@ def write(dataset: Dataset, path: Path) -> None:
 def _find(path: Path) -> list[Path]:
     """The JSON files that look like COCO's."""
     if path.is_file():
-        is_json = path.suffix.lower() == ".json" and b'"segments_info"' not in path.read_bytes()
-        return [path] if is_json else []
-    roboflow = sorted(path.glob("*/_annotations.coco.json"))
-    files = roboflow or [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
-    likely = [file for file in files if _LIKELY.fullmatch(file.stem) and "panoptic" not in file.name]
+        fits = path.suffix.lower() == ".json" and _PANOPTIC not in path.read_bytes()
+        return [path] if fits else []
+    files = sorted(path.glob("*/_annotations.coco.json"))  # Roboflow's
+    if not files:
+        files = [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
+    likely = [file for file in files if _is_likely(file.name)]
     instances = [file for file in likely if file.name.startswith("instances")]
     return instances or [file for file in likely if _is_coco(file)]
 
 
+def _is_likely(name: str) -> bool:
+    return _LIKELY.fullmatch(Path(name).stem) is not None and "panoptic" not in name
+
+
 def _is_coco(file: Path) -> bool:
     data = file.read_bytes()
-    return all(key in data for key in KEYS) and b'"segments_info"' not in data
+    return all(key in data for key in KEYS) and _PANOPTIC not in data
 
 
 def _lengths(shape: Any, height: int, width: int) -> list[int]:

@@ -139,7 +139,7 @@ def check_below(name: str, subject: str) -> None:
 
 
 def _is_image(item: dict[str, Any]) -> bool:
-    """Whether an entry of `images` has an id, a file and a size that can be read."""
+    """Tell if an entry of `images` has an id, a file and a size that can be read."""
     if type(item.get("id")) not in (int, str) or not isinstance(item.get("file_name"), str):
         return False
     height, width = item.get("height"), item.get("width")
