@@ -41,7 +41,7 @@ class ObjectReader:
 
 
 def as_objects(dataset: Dataset) -> Dataset:
-    """The same images with their objects as ground truth, in `masks`: class 0 is the background, the others are things.
+    """Take objects as the ground truth of the same images, in `masks`: class 0 is the background, others are things.
 
     Segments of stuff and of the background are left out, crowds are kept. Panoptic data give their things.
 
@@ -138,7 +138,7 @@ def _background_and(things: list[int], every: Classes) -> Classes:
 
 
 def _only_objects(truth: Segmentation) -> bool:
-    """Tell whether segments may overlap, or none of them is stuff."""
+    """Tell if segments may overlap, or none of them is stuff."""
     return truth.ids is None or all(truth.classes.things[label] for label in truth.labels.tolist())
 
 

@@ -101,7 +101,7 @@ class _Canvas:
         self._visible = [0]
 
     def has_room(self, shape: _Shape) -> bool:
-        """Whether enough of the shape, and of those that it covers, would be visible."""
+        """Tell if enough of the shape, and of those that it covers, would be visible."""
         covered = self._covered(shape)
         if covered.sum() < MIN_VISIBLE * shape.area:
             return False

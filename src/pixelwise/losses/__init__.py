@@ -9,8 +9,8 @@ from functools import partial
 from torch import Tensor, nn
 
 from ..ops.names import suggest
+from .base_criterion import Criterion
 from .border import BorderCrossEntropy
-from .criterion import Criterion
 from .pixel import OHEM, ClassWeighted, CrossEntropy, Focal, SigmoidFocal
 from .region import Dice, Lovasz, Tversky
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..classes import VOID
-from .criterion import Criterion, full_precision
+from .base_criterion import Criterion, full_precision
 
 
 class ClassWeighted(Criterion):

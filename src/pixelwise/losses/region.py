@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..classes import VOID
-from .criterion import Criterion, full_precision
+from .base_criterion import Criterion, full_precision
 
 SMOOTH = {"usual": 1.0, "smp": 0.0, "squared": 0.0, "milesial": 1e-6}
 """The forms of `Dice` → their default for `smooth`, which is added to numerator and denominator."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..classes import VOID, Classes
 from ..images.scaling import scaled
 from ..layers.normalize import Normalize
-from ..losses.criterion import Criterion
+from ..losses.base_criterion import Criterion
 from ..losses.pixel import CrossEntropy
 from ..ops.pad import centre
 from ..ops.resize import Resizing, resize

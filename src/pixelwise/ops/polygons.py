@@ -81,9 +81,11 @@ def rasterise(polygons: Sequence[Sequence[float]], height: int, width: int) -> l
     """
     from faster_coco_eval import mask as coco  # late: only COCO and YOLO data need it
 
+    checked: list[list[float]] = []
     for polygon in polygons:
         _check(polygon, height, width)
-    parts = coco.frPyObjects([[float(value) for value in polygon] for polygon in polygons], height, width)
+        checked.append([float(value) for value in polygon])
+    parts = coco.frPyObjects(checked, height, width)
     return runs_from_text(coco.merge(parts)["counts"].decode())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from ..classes import Classes
-from ..data.formats.yolo import Texts, write_names
+from ..data.formats.yolo import LabelWriter, write_names
 from ..images.reading import ImageSource
 from ..segmentation import Segmentation
 from .writer import FilePerImage
@@ -25,7 +25,7 @@ class YoloWriter(FilePerImage):
 
     def __init__(self, folder: Path, file: Path | None, classes: Classes) -> None:
         super().__init__(folder, file, classes)
-        self._texts = Texts()
+        self._texts = LabelWriter()
 
     @classmethod
     def for_folder(cls, folder: Path, classes: Classes) -> Self:

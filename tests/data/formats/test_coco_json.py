@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 from pixelwise import Classes
-from pixelwise.data.formats.coco_json import CocoJson, check_below, root_of, split_of
+from pixelwise.data.formats.coco_files import root_of, split_of
+from pixelwise.data.formats.coco_json import CocoJson, check_below
+
+
+class Content(CocoJson):
+    """A JSON file, of which only what all formats share is looked at."""
+
+    def classes(self, wanted):
+        raise AssertionError
+
+    def records(self, classes):
+        raise AssertionError
+
 
 EMPTY = {"images": [], "annotations": [], "categories": []}
 
@@ -40,20 +52,20 @@ def test_splits_and_roots(tmp_path, file, split):
 
 def opened(tmp_path: Path, whole: object) -> CocoJson:
     (tmp_path / "a.json").write_text(json.dumps(whole))
-    return CocoJson(tmp_path / "a.json", tmp_path, "objects")
+    return Content(tmp_path / "a.json", tmp_path, "objects")
 
 
 def test_what_a_file_says_of_itself(tmp_path):
     classes = Classes(("nothing", "car"), background=0)
-    assert opened(tmp_path, {**EMPTY, "info": {"classes": classes.to_dict()}}).written() == classes
+    assert opened(tmp_path, {**EMPTY, "info": {"classes": classes.to_dict()}}).own_classes() == classes
     assert opened(tmp_path, {**EMPTY, "info": "mine"}).info == {}
     for broken in ({"classes": 3}, {"classes": {"names": 3}}, {}):
-        assert opened(tmp_path, {**EMPTY, "info": broken}).written() is None
+        assert opened(tmp_path, {**EMPTY, "info": broken}).own_classes() is None
 
 
 def test_nested_too_deep(tmp_path):
     (tmp_path / "a.json").write_text("[" * 100_000)
     with pytest.raises(ValueError, match=r"a\.json is no JSON"):
-        CocoJson(tmp_path / "a.json", tmp_path, "objects")
+        Content(tmp_path / "a.json", tmp_path, "objects")
     with pytest.raises(ValueError, match="this is not COCO's format of objects"):
         opened(tmp_path, {**EMPTY, "images": "a"})

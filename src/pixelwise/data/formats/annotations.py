@@ -1,4 +1,4 @@
-"""Segments as COCO JSON: a list of images, a list of categories, and a run length for each segment."""
+"""COCO JSON for writing: a list of images, a list of categories, and an annotation for each segment."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ...segmentation import Segmentation
 
 
 class Annotations:
-    """The segments of many images, to be written as one file.
+    """Collects the segments of many images, to write them as one file.
 
-    Each segment is one annotation with compressed run lengths, which keep holes and parts exact: of a semantic result
-    that is one a class. The background is left out; void pixels cannot be told in this format and become background.
-    Categories have the numbers of the classes where the background is class 0, else one more: COCO counts from 1.
+    Each segment is one annotation with compressed run lengths, which keep holes and parts exact; a semantic result has
+    one per class. The background is left out; the format cannot express void pixels, which become background.
+    Categories have the numbers of the classes if the background is class 0, else one more: COCO counts from 1.
 
     Args:
         classes: of all images.
-        scores: whether each annotation has a score, as results have, and ground truths have not.
+        scores: whether each annotation has a score, as predictions do and ground truth does not.
     """
 
     def __init__(self, classes: Classes, *, scores: bool) -> None:
@@ -30,7 +30,7 @@ class Annotations:
         self._annotations: list[dict[str, Any]] = []
 
     def add(self, name: str, segments: Segmentation) -> None:
-        """The segments of one image; `name` is what the JSON calls its file."""
+        """Add the segments of one image; `name` is its file in the JSON."""
         height, width = segments.size
         self._images.append({"id": len(self._images) + 1, "file_name": name, "width": width, "height": height})
         masks = segments.as_masks()
@@ -48,22 +48,23 @@ class Annotations:
                 "bbox": [x1, y1, x2 - x1, y2 - y1],
                 "iscrowd": int(segments.crowd[n]),
             }
-            self._annotations.append(annotation | ({"score": float(segments.scores[n])} if self.scores else {}))
+            if self.scores:
+                annotation["score"] = float(segments.scores[n])
+            self._annotations.append(annotation)
 
     def write(self, path: Path) -> None:
-        """One JSON file.
+        """Write the JSON file.
 
         Raises:
-            OSError: names the file when it cannot be written.
+            OSError: it cannot be written; the error names the file.
         """
         background = self.classes.background
+        names = {k: name for k, name in enumerate(self.classes.names) if k != background}
         whole = {
             "info": {} if background is None else {"classes": self.classes.to_dict()},
             "images": self._images,
             "annotations": self._annotations,
-            "categories": [
-                {"id": self._category(k), "name": name} for k, name in enumerate(self.classes.names) if k != background
-            ],
+            "categories": [{"id": self._category(k), "name": name} for k, name in names.items()],
         }
         write_text(path, json.dumps(whole, allow_nan=False))
 

@@ -1,7 +1,7 @@
 """COCO instances: one JSON file for all images, each object a polygon or run lengths, crowds marked.
 
-Lin et al., "Microsoft COCO: Common Objects in Context", 2014. Found are `annotations/instances_train2017.json` beside
-`train2017/`, Roboflow's `train/_annotations.coco.json`, and a JSON file beside `images/`.
+Lin et al., "Microsoft COCO: Common Objects in Context", 2014. Recognised are `annotations/instances_train2017.json`
+beside `train2017/`, Roboflow's `train/_annotations.coco.json`, and a JSON file beside `images/`.
 """
 
 from __future__ import annotations
@@ -22,123 +22,86 @@ from ...ops.rle import runs_from_text
 from ...segmentation import Segmentation
 from ..dataset import Dataset, Record, short_names
 from ..image_copy import copy_image
-from ..recognition import class_names
-from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
+from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, object_classes
 from .annotations import Annotations
-from .coco_json import KEYS, CocoJson, read_files, split_of, splits_of
+from .coco_files import CocoFiles
+from .coco_json import KEYS, CocoJson
 
 _LIKELY = re.compile(r"(?i)instances.*|.*coco.*|annotations?.*|labels|(train|val|valid|test)[^a-z]*")
 
+_PANOPTIC = b'"segments_info"'
+"""A key of COCO panoptic, which instances do not have."""
+
 
 @dataclass(frozen=True)
-class Objects:
+class ObjectAnnotationReader:
     """Reads the ground truth of a record from its annotations."""
 
     classes: Classes
 
     def __call__(self, record: Record) -> Segmentation:
-        found = json.loads(record.annotations)
-        height, width = found["size"]
+        content = json.loads(record.annotations)
+        height, width = content["size"]
+        objects = content["objects"]
         masks = [Masks.from_lengths([], (height, width))]
-        for thing in found["objects"]:
+        for item in objects:
             try:
-                masks.append(Masks.from_lengths([_lengths(thing["segmentation"], height, width)], (height, width)))
+                lengths = _lengths(item["segmentation"], height, width)
+                masks.append(Masks.from_lengths([lengths], (height, width)))
             except ValueError as error:
-                raise ValueError(f"annotation {thing['id']} of {record.image}: {error}") from error
-        labels = torch.tensor([thing["label"] for thing in found["objects"]], dtype=torch.int64)
-        crowd = torch.tensor([thing["crowd"] for thing in found["objects"]], dtype=torch.bool)
+                raise ValueError(f"annotation {item['id']} of {record.image}: {error}") from error
+        labels = torch.tensor([item["label"] for item in objects], dtype=torch.int64)
+        crowd = torch.tensor([item["crowd"] for item in objects], dtype=torch.bool)
         return Segmentation(self.classes, labels, masks=Masks.joined(masks), crowd=crowd)
 
 
-def detect(path: Path) -> str | None:
-    """Which JSON files look like COCO's, or None."""
-    found = _files(path)
-    return f"COCO annotations in {few(file.name for _, file in found)}" if found else None
-
-
-def available(path: Path) -> tuple[str, ...]:
-    """The splits that can be asked for."""
-    return splits_of(_need_files(path))
-
-
-def read(
-    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
-) -> Dataset:
-    """The images of a split; the classes are a background and the categories in the order of their numbers.
-
-    Args:
-        path: the data set's folder, or one JSON file.
-        split: "train", "val", …, None for everything.
-        classes: the categories to keep, in this order, with the background's name before them or not; all by default.
-        void: must be None.
-        colors: must be None.
-
-    Raises:
-        ValueError: a file is no such JSON, names images that are not there or lie outside the data, or annotations of
-            images and categories that it does not have. What a single polygon or run length has wrong, `truth` says.
-    """
-    if void is not None or colors is not None:
-        raise ValueError("COCO annotations have no mask values: leave --void and --colors out")
-    found = read_files(path, _need_files(path), split, classes, _Source, "COCO annotations")
-    return Dataset(**found._asdict(), format="coco", truths=Objects(found.classes))
-
-
-def write(dataset: Dataset, path: Path) -> None:
-    """`annotations/instances_SPLIT.json` and the images, copied, in `SPLIT/` (`images/` without a split).
-
-    Every segment but the background becomes an annotation with compressed run lengths, which keep
-    holes and parts exact. Void pixels cannot be told in this format: they become background.
-    """
-    folder = dataset.split or "images"
-    annotations = Annotations(dataset.classes, scores=False)
-    for i, name in enumerate(short_names(dataset.records)):
-        annotations.add(copy_image(dataset, i, path / folder / name), dataset.truth(i))
-    annotations.write(path / "annotations" / f"instances{'_' * bool(dataset.split)}{dataset.split or ''}.json")
-
-
-class _Source(CocoJson):
+class InstanceJson(CocoJson):
     """One JSON file of instances."""
 
     def __init__(self, file: Path, root: Path) -> None:
         super().__init__(file, root, "instances")
         used = {str(item.get("category_id")) for item in self.annotations}
         above = {str(item.get("supercategory")) for item in self.categories}
-        named: dict[int, str] = {}  # but for the name of the project, which Roboflow lists as one of them
+        named: dict[int, str] = {}
         for item in self.categories:
             key, name = self.check_category(item)
             self.check(key not in named, f"has two categories with the number {key}")
-            if str(key) in used or name not in above or item.get("supercategory") != "none":
+            # Roboflow lists the name of the project as a category, above all others, which no object has.
+            is_project = str(key) not in used and name in above and item.get("supercategory") == "none"
+            if not is_project:
                 named[key] = name
         self.named = dict(sorted(named.items()))
 
     def classes(self, wanted: GivenClasses) -> tuple[Classes, list[str]]:
-        every, ours = list(self.named.values()), self.written()
+        every, own = list(self.named.values()), self.own_classes()
         self.check(len(set(every)) == len(every), f"has categories of the same name: {few(every)}")
-        if wanted is None and ours and [n for n in ours.names if n not in every] == [ours.names[ours.background or 0]]:
-            return ours, []
-        chosen = class_names.object_classes(every, wanted, str(self.file))
-        left = [name for name in every if name not in chosen.names]
-        return chosen, [f"annotations of {few(left)} are left out: they are not among the classes"] * bool(left)
+        if wanted is None and own:
+            # Ours, unless somebody edited the categories: all of them, and the background besides.
+            others = [name for name in own.names if name not in every]
+            if others == [own.names[own.background or 0]]:
+                return own, []
+        chosen = object_classes(every, wanted, str(self.file))
+        dropped = [name for name in every if name not in chosen.names]
+        if not dropped:
+            return chosen, []
+        return chosen, [f"annotations of {few(dropped)} are left out: they are not among the classes"]
 
     def records(self, classes: Classes) -> tuple[list[Record], list[Record], list[str]]:
         objects: dict[Any, list[dict[str, Any]]] = {key: [] for key in self.sizes()}
         boxes = 0
         for item in self.annotations:
-            number, shape = item.get("id"), item.get("segmentation")
-            key, category = item.get("image_id"), item.get("category_id")
-            self.check(type(key) in (int, str) and key in objects, f"annotation {number}: there is no image {key!r}")
-            known = type(category) is int and category in self.named
-            self.check(known, f"annotation {number}: there is no category {category!r}")
-            name = self.named[category]
+            number, shape, key = item.get("id"), item.get("segmentation"), item.get("image_id")
+            known = type(key) in (int, str) and key in objects
+            self.check(known, f"annotation {number}: there is no image {key!r}")
+            name = self._category(item)
             if name not in classes.names:
                 continue
             if not shape:
                 boxes += 1
                 continue
             crowd = item.get("iscrowd", 0) in (1, True)
-            thing = {"id": number, "label": classes.names.index(name), "segmentation": shape, "crowd": crowd}
-            objects[key].append(thing)
-        notes = [f"{boxes} annotations have a box and no mask: left out"] if boxes else []
+            label = classes.names.index(name)
+            objects[key].append({"id": number, "label": label, "segmentation": shape, "crowd": crowd})
         if boxes and not any(objects.values()):
             raise ValueError(
                 f"{self.file}: all {boxes} annotations have a box and no mask: there is nothing to segment"
@@ -146,41 +109,91 @@ class _Source(CocoJson):
         paths = self.paths()
         records = []
         for item in self.images:
-            image = paths[item["file_name"]]
             truth = {"size": [item["height"], item["width"]], "objects": objects[item["id"]]}
-            records.append(Record.below(self.root, image, annotations=json.dumps(truth).encode()))
-        return records, [], notes
+            annotations = json.dumps(truth).encode()
+            records.append(Record.below(self.root, paths[item["file_name"]], annotations=annotations))
+        return records, [], [f"{boxes} annotations have a box and no mask: left out"] if boxes else []
+
+    def _category(self, annotation: dict[str, Any]) -> str:
+        """The name of an annotation's category."""
+        category = annotation.get("category_id")
+        known = type(category) is int and category in self.named
+        self.check(known, f"annotation {annotation.get('id')}: there is no category {category!r}")
+        return self.named[annotation["category_id"]]
 
 
-def _files(path: Path) -> list[tuple[str | None, Path]]:
-    """The JSON files that look like COCO's, each with its split."""
+def detect(path: Path) -> str | None:
+    """Name the JSON files that look like COCO's; None if there are none."""
+    return _FILES.detect(path)
+
+
+def available(path: Path) -> tuple[str, ...]:
+    """List the splits that `read` accepts."""
+    return _FILES.available(path)
+
+
+def read(
+    path: Path, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
+) -> Dataset:
+    """Read a split; the classes are a background and the categories in the order of their numbers.
+
+    Args:
+        path: the data set's folder, or one JSON file.
+        split: "train", "val", …, None for everything.
+        classes: the categories to keep, in this order, with or without the background's name before them; all by
+            default.
+        void: must be None.
+        colors: must be None.
+
+    Raises:
+        ValueError: a file is not such a JSON file, names images that are not there or lie outside the data, or
+            annotates images or categories that it does not have. Faults of single polygons and run lengths are raised
+            when the ground truth is read.
+    """
+    if void is not None or colors is not None:
+        raise ValueError("COCO annotations have no mask values: leave --void and --colors out")
+    contents = _FILES.read(path, split, classes)
+    return Dataset(**contents._asdict(), format="coco", truths=ObjectAnnotationReader(contents.classes))
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """Write `annotations/instances_SPLIT.json` and the images, copied, in `SPLIT/` (`images/` without a split).
+
+    Every segment but the background becomes an annotation with compressed run lengths, which keep holes and parts
+    exact. This format cannot express void pixels: they become background.
+    """
+    folder = dataset.split or "images"
+    annotations = Annotations(dataset.classes, scores=False)
+    for i, name in enumerate(short_names(dataset.records)):
+        annotations.add(copy_image(dataset, i, path / folder / name), dataset.truth(i))
+    file = f"instances_{dataset.split}.json" if dataset.split else "instances.json"
+    annotations.write(path / "annotations" / file)
+
+
+def _find(path: Path) -> list[Path]:
+    """The JSON files that look like COCO's."""
     if path.is_file():
-        fits = path.suffix.lower() == ".json" and b'"segments_info"' not in path.read_bytes()
-        return [(split_of(path), path)] if fits else []
-    roboflow = sorted(path.glob("*/_annotations.coco.json"))
-    files = roboflow or [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
-    likely = [file for file in files if _LIKELY.fullmatch(file.stem) and "panoptic" not in file.name]
-    chosen = [file for file in likely if file.name.startswith("instances")] or likely
-    return [(split_of(file), file) for file in chosen if file.name.startswith("instances") or _is_coco(file)]
+        fits = path.suffix.lower() == ".json" and _PANOPTIC not in path.read_bytes()
+        return [path] if fits else []
+    files = sorted(path.glob("*/_annotations.coco.json"))  # Roboflow's
+    if not files:
+        files = [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
+    likely = [file for file in files if _is_likely(file.name)]
+    instances = [file for file in likely if file.name.startswith("instances")]
+    return instances or [file for file in likely if _is_coco(file)]
 
 
-def _need_files(path: Path) -> list[tuple[str | None, Path]]:
-    found = _files(path)
-    if not found:
-        raise ValueError(
-            f"{path} holds no COCO annotations: wanted annotations/instances_train.json beside train/, or "
-            "train/_annotations.coco.json, or instances.json beside images/"
-        )
-    return found
+def _is_likely(name: str) -> bool:
+    return _LIKELY.fullmatch(Path(name).stem) is not None and "panoptic" not in name
 
 
 def _is_coco(file: Path) -> bool:
     data = file.read_bytes()
-    return all(key in data for key in KEYS) and b'"segments_info"' not in data
+    return all(key in data for key in KEYS) and _PANOPTIC not in data
 
 
 def _lengths(shape: Any, height: int, width: int) -> list[int]:
-    """The run lengths of one object, polygons or run lengths."""
+    """The run lengths of one object, which is given as polygons or as run lengths."""
     if isinstance(shape, list):
         return rasterise(shape, height, width)
     if not isinstance(shape, dict) or not isinstance(shape.get("counts"), (list, str)):
@@ -191,3 +204,14 @@ def _lengths(shape: Any, height: int, width: int) -> list[int]:
         )
     counts = shape["counts"]
     return runs_from_text(counts) if isinstance(counts, str) else counts
+
+
+_FILES = CocoFiles(
+    title="COCO annotations",
+    missing=(
+        "COCO annotations: wanted annotations/instances_train.json beside train/, or "
+        "train/_annotations.coco.json, or instances.json beside images/"
+    ),
+    find=_find,
+    load=InstanceJson,
+)

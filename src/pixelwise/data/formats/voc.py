@@ -184,7 +184,7 @@ def _names(root: Path, split: str | None, masks: Mapping[str, Path]) -> tuple[li
 
 
 def _fits_the_challenge(masks: Sequence[Path]) -> bool:
-    """Whether masks hold class numbers of the challenge, and not only 0 and 255, whose meaning is plain."""
+    """Tell if masks hold class numbers of the challenge, and not only 0 and 255, whose meaning is plain."""
     found = scan(spread(masks))
     held = set(found.numbers) - {0, VOID}
     return not found.colors and bool(held) and held <= set(range(len(NAMES)))

@@ -1,4 +1,4 @@
-"""Where the images and labels of a YOLO data set lie, and what its classes are called."""
+"""Sources of YOLO data: the images and labels that `data.yaml` or the folders name, and the names of the classes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,31 @@ import yaml
 from ...classes import Classes
 from ...images.file_names import list_images
 from ...ops.phrases import few
-from ..recognition import class_names, class_spec
-from ..recognition.class_names import GivenClasses
+from ..recognition.class_names import GivenClasses, object_classes
+from ..recognition.class_spec import read_class_spec
 from ..recognition.path_words import SPLIT_NAMES
 from ..recognition.text_lists import read_lines
 
 NO_LABELS = ("classes.txt", "notes.txt", "readme.txt")
-"""Texts that may lie among the labels and are none."""
+"""Texts that may lie among the labels without being labels."""
 
 
-class Source:
-    """What `data.yaml` says, or what the folders say where there is none.
+class YoloSource:
+    """Contents of `data.yaml`, or of the folders if there is none.
+
+    Args:
+        path: the data set's folder, or `data.yaml`.
 
     Attributes:
         file: `data.yaml`, or None.
         root: the folder of the data.
-        splits: the images of each.
-        undivided: the images, where there are no splits.
-        notes: what people should know.
+        splits: the images of each split.
+        undivided: the images, if there are no splits.
+        names: the name of each class, if `data.yaml` gives them.
+        notes: sentences for people.
+
+    Raises:
+        ValueError: the file or the folders are not laid out like YOLO.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,81 +46,117 @@ class Source:
         self.undivided: list[Path] = []
         self.names: list[str] | None = None
         if self.file is None:
-            self._look()
-            return
-        said = _load(self.file)
-        self.names = _names(self.file, said)
-        base = self._base(said.get("path"))
-        for key, value in said.items():
+            self._read_folders()
+        else:
+            self._read_yaml(self.file)
+
+    def images(self, split: str | None) -> list[Path]:
+        """The images of a split; all, each of them once, if it is None or the data have no splits."""
+        if split is not None and split in self.splits:
+            parts = [self.splits[split]]
+        else:
+            parts = list(self.splits.values()) or [self.undivided]
+        return list(dict.fromkeys(image for part in parts for image in part))
+
+    def classes(self, wanted: GivenClasses) -> tuple[list[str], Classes]:
+        """Return the name of each number, and the classes of the ground truth.
+
+        Raises:
+            ValueError: nothing names the classes, or a wanted one is none of them.
+        """
+        if self.names is None:
+            return self._classes_beside(wanted)
+        # `write` leaves classes.json beside data.yaml, which also tells the background and the colours.
+        written = read_class_spec(self.root).classes
+        is_ours = written is not None and (self.root / "classes.json").is_file() and _objects(written) == self.names
+        if wanted is None and written is not None and is_ours:
+            return self.names, written
+        return self.names, object_classes(self.names, wanted, str(self.file or self.root))
+
+    def _classes_beside(self, wanted: GivenClasses) -> tuple[list[str], Classes]:
+        """Classes that are stated, or named by a file beside the data, if there is no `data.yaml`."""
+        named = read_class_spec(self.root, wanted).classes
+        if named is None:
+            raise ValueError(
+                f"{self.root} has labels, but no data.yaml that names the classes: write one with lines like "
+                "train: images/train, val: images/val and names: [cell, debris], or give --classes"
+            )
+        objects = _objects(named)
+        return objects, object_classes(objects, None if named.background is None else named, str(self.root))
+
+    def _read_yaml(self, file: Path) -> None:
+        content = _load(file)
+        self.names = _class_names(file, content)
+        base = self._base(content.get("path"))
+        for key, value in content.items():
             if key in SPLIT_NAMES and value:
                 places = value if isinstance(value, list) else [value]
                 self.splits[SPLIT_NAMES[key]] = [image for place in places for image in self._images(base, key, place)]
         if not self.splits:
-            raise ValueError(f"{self.file} names no images: wanted lines like train: images/train and val: images/val")
+            raise ValueError(f"{file} names no images: wanted lines like train: images/train and val: images/val")
         if self.splits.get("train") and self.splits.get("train") == self.splits.get("val"):
             self.notes.append("train and val are the same images, as the file says: scores will be too good")
 
-    def classes(self, wanted: GivenClasses) -> tuple[list[str], Classes]:
-        """The name of each number, and the classes of the ground truth."""
-        every = self.names
-        known = class_spec.read_class_spec(self.root, wanted if every is None else None).classes
-        own = [] if known is None else [name for k, name in enumerate(known.names) if k != known.background]
-        if every is None:
-            if known is None:
-                raise ValueError(
-                    f"{self.root} has labels, but no data.yaml that names the classes: write one with lines like "
-                    "train: images/train, val: images/val and names: [cell, debris], or give --classes"
-                )
-            return own, class_names.object_classes(own, None if known.background is None else known, str(self.root))
-        if wanted is None and known is not None and own == every and (self.root / "classes.json").is_file():
-            return every, known
-        return every, class_names.object_classes(every, wanted, str(self.file or self.root))
-
-    def _look(self) -> None:
+    def _read_folders(self) -> None:
         folder = self.root / "images"
         if not folder.is_dir() or not any(self.root.glob("labels/**/*.txt")):
             raise ValueError(
                 f"{self.root} is not laid out like YOLO: wanted data.yaml, with train, val and names, beside images/ "
                 "and labels/"
             )
-        below = {
-            SPLIT_NAMES[place.name.lower()]: place for place in folder.iterdir() if place.name.lower() in SPLIT_NAMES
-        }
-        self.splits = {split: self._folder(place) for split, place in below.items() if place.is_dir()}
-        self.undivided = [] if self.splits else self._folder(folder)
+        for place in folder.iterdir():
+            split = SPLIT_NAMES.get(place.name.lower())
+            if split and place.is_dir():
+                self.splits[split] = self._folder(place)
+        if not self.splits:
+            self.undivided = self._folder(folder)
 
-    def _base(self, said: Any) -> Path:
-        """The folder that paths count from; the file's own, where `path` means a folder on somebody else's disk."""
-        base = self.root / said if isinstance(said, str) else self.root
+    def _base(self, path: Any) -> Path:
+        """The folder that paths count from: the file's own, if `path` means a folder on somebody else's disk."""
+        base = self.root / path if isinstance(path, str) else self.root
         return base if self._holds(base) and base.is_dir() else self.root
 
     def _holds(self, place: Path) -> bool:
+        """Tell if a place lies in the data, which are never left."""
         return ".." not in place.parts and place.is_relative_to(self.root)
 
-    def _images(self, base: Path, key: str, said: Any) -> list[Path]:
-        """The images of a folder or of a list of images."""
-        if not isinstance(said, str):
-            raise ValueError(f"{self.file}: {key} is a {type(said).__name__}: wanted a folder, or several in a list")
-        place = self._find([base], said)
-        if place is None:
-            outside = " (it lies outside the data, which are never left)" if (base / said).exists() else ""
-            raise ValueError(f"{self.file}: {key} is {said!r}, but there is no {base / said}{outside}")
-        if place.is_dir():
-            return self._folder(place)
-        listed = read_lines(place) if place.suffix == ".txt" else [said]
-        images = [self._find([place.parent, base], line) for line in listed]
-        lost = [line for line, image in zip(listed, images, strict=True) if image is None]
+    def _images(self, base: Path, key: str, place: Any) -> list[Path]:
+        """The images of a folder, of a list of images, or one image, as `data.yaml` names it."""
+        if not isinstance(place, str):
+            raise ValueError(f"{self.file}: {key} is a {type(place).__name__}: wanted a folder, or several in a list")
+        path = self._find([base], place)
+        if path is None:
+            outside = " (it lies outside the data, which are never left)" if (base / place).exists() else ""
+            raise ValueError(f"{self.file}: {key} is {place!r}, but there is no {base / place}{outside}")
+        if path.is_dir():
+            return self._folder(path)
+        images: list[Path] = []
+        lost: list[str] = []
+        for line in read_lines(path) if path.suffix == ".txt" else [place]:
+            image = self._find([path.parent, base], line)
+            if image is None:
+                lost.append(line)
+            else:
+                images.append(image)
         if lost:
-            raise ValueError(f"{place} lists images that are not there or lie outside the data: {few(lost)}")
-        return [image for image in images if image is not None]
+            raise ValueError(f"{path} lists images that are not there or lie outside the data: {few(lost)}")
+        return images
 
-    def _find(self, bases: Sequence[Path], said: str) -> Path | None:
-        """A path inside the data; `../` at its beginning is left out where that helps, as Roboflow's files need it."""
-        places = [base / text for text in (said, re.sub(r"^(\.\./)+", "", said)) for base in bases]
-        return next((place for place in places if self._holds(place) and place.exists()), None)
+    def _find(self, bases: Sequence[Path], text: str) -> Path | None:
+        """A path inside the data; `../` at its beginning is left out if that helps, as Roboflow's files need it."""
+        for relative in (text, re.sub(r"^(\.\./)+", "", text)):
+            for base in bases:
+                place = base / relative
+                if self._holds(place) and place.exists():
+                    return place
+        return None
 
     def _folder(self, folder: Path) -> list[Path]:
-        """The images of a folder and those below it."""
+        """The images of a folder and those below it.
+
+        Raises:
+            ValueError: a label has no image.
+        """
         images = list_images(folder.rglob("*"))
         labels = label_of(self.root, folder / "any").parent
         if labels != folder and labels.is_dir():
@@ -126,15 +169,17 @@ class Source:
 
 
 def label_of(root: Path, image: Path) -> Path:
-    """Where the label of an image lies: `labels` instead of the last `images`, or beside it where there is none."""
+    """The label's file of an image: in `labels` instead of the last `images`, or beside it if there is none."""
     parts = list(image.relative_to(root).with_suffix(".txt").parts)
-    if "images" in parts[:-1]:
-        parts[len(parts) - 2 - parts[-2::-1].index("images")] = "labels"
+    for k in reversed(range(len(parts) - 1)):
+        if parts[k] == "images":
+            parts[k] = "labels"
+            break
     return root.joinpath(*parts)
 
 
 def find_yaml(path: Path) -> Path | None:
-    """The file itself, or the one of a folder that names classes and images."""
+    """Find the file that names classes and images: the path itself, or a file in the folder."""
     if path.is_file():
         return path if path.suffix.lower() in (".yaml", ".yml") else None
     files = [path / "data.yaml", *sorted(path.glob("*.y*ml"))]
@@ -143,32 +188,43 @@ def find_yaml(path: Path) -> Path | None:
 
 def _is_yolo(file: Path) -> bool:
     text = file.read_bytes()
-    return (
-        re.search(rb"(?m)^names\s*:", text) is not None and re.search(rb"(?m)^(train|val|test)\s*:", text) is not None
-    )
+    names_classes = re.search(rb"(?m)^names\s*:", text) is not None
+    return names_classes and re.search(rb"(?m)^(train|val|test)\s*:", text) is not None
 
 
 def _load(file: Path) -> dict[str, Any]:
     try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is no YAML: {error}") from None
-    if not isinstance(said, dict):
+    if not isinstance(content, dict):
         raise ValueError(f"{file} holds no lines like train: images/train and names: [cell]")
-    return said
+    return content
 
 
-def _names(file: Path, said: Mapping[str, Any]) -> list[str]:
-    names = said.get("names")
-    if isinstance(names, dict) and sorted(map(str, names)) == sorted(map(str, range(len(names)))):
-        names = [names.get(k, names.get(str(k))) for k in range(len(names))]
-    if not isinstance(names, list) or not names or not all(isinstance(name, str | int) for name in names):
+def _class_names(file: Path, content: Mapping[str, Any]) -> list[str]:
+    """The names of the classes, which the file lists, or gives by number."""
+    given = content.get("names")
+    if isinstance(given, dict):
+        given = _in_order(given)
+    if not isinstance(given, list) or not given or not all(isinstance(name, str | int) for name in given):
         raise ValueError(f"{file}: names must name each class, as [cell, debris] or {{0: cell, 1: debris}}")
-    texts = [str(name).strip() for name in names]
-    if len(set(texts)) < len(texts):
-        raise ValueError(
-            f"{file}: names has the same name twice: {few(sorted({t for t in texts if texts.count(t) > 1}))}"
-        )
-    if said.get("nc", len(texts)) != len(texts):
-        raise ValueError(f"{file}: nc is not {len(texts)}, the number of names: one of the two is wrong")
-    return texts
+    names = [str(name).strip() for name in given]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{file}: names has the same name twice: {few(repeated)}")
+    if content.get("nc", len(names)) != len(names):
+        raise ValueError(f"{file}: nc is not {len(names)}, the number of names: one of the two is wrong")
+    return names
+
+
+def _in_order(names: Mapping[Any, Any]) -> list[Any] | None:
+    """The names in the order of their numbers; None if these are not 0, 1, 2, …"""
+    if sorted(map(str, names)) != sorted(map(str, range(len(names)))):
+        return None
+    return [names.get(k, names.get(str(k))) for k in range(len(names))]
+
+
+def _objects(classes: Classes) -> list[str]:
+    """The names but the background's."""
+    return [name for k, name in enumerate(classes.names) if k != classes.background]

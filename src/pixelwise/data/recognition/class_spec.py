@@ -26,7 +26,7 @@ _NUMBERED_LINE = re.compile(r"(\d+)\s*[\s:,;=]\s*(\S.*)")
 
 @dataclass(frozen=True)
 class ClassSpec:
-    """What is known about the classes before any mask is opened.
+    """Knowledge about the classes before any mask is opened.
 
     Attributes:
         classes: names and order, if they are given.
@@ -175,12 +175,17 @@ def _from_json(content: Any, source: str) -> ClassSpec:
         return ClassSpec(make_classes([str(name) for name in content]), source=source)
     if isinstance(content, dict):
         if isinstance(content.get("names"), list):
-            void = tuple(int(value) for value in content.get("void", ()))
-            whole = "things" in content and "colors" in content
-            classes = Classes.from_dict(content) if whole else make_classes(content["names"])
-            return ClassSpec(classes, void, source=source)
+            return _from_record(content, source)
         if all(isinstance(value, list) for value in content.values()):
             return _from_colors(_parse_colors(content), source)
         if all(str(key).isdigit() for key in content):
             return _from_values({int(key): str(name) for key, name in content.items()}, source)
     raise ValueError('wanted ["background", "cell"], {"0": "background", "1": "cell"} or {"cell": [255, 0, 0]}')
+
+
+def _from_record(content: Mapping[str, Any], source: str) -> ClassSpec:
+    """Classes as `write_classes` writes them, or their names alone."""
+    void = tuple(int(value) for value in content.get("void", ()))
+    whole = "things" in content and "colors" in content
+    classes = Classes.from_dict(content) if whole else make_classes(content["names"])
+    return ClassSpec(classes, void, source=source)

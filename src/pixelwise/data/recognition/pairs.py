@@ -171,9 +171,13 @@ def _in_two_folders(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None
             f"no mask has the name of an image: {_relative(unpaired[0], root)}, but {_relative(orphans[0], root)}; "
             "an image and its mask must have the same name, up to the suffix and an ending such as _mask"
         )
-    notes = (f"masks without an image were left out: {few(mask.name for mask in orphans)}",) if orphans else ()
+    notes = _note_orphans(orphans)
     layout = f"images and masks in folders: {few(used, 4)}"
     return Pairs(root.absolute(), _by_name(pairs), layout, tuple(unpaired), notes)
+
+
+def _note_orphans(masks: list[Path]) -> tuple[str, ...]:
+    return (f"masks without an image were left out: {few(mask.name for mask in masks)}",) if masks else ()
 
 
 def _image_folders(masks: FolderMeaning, meanings: dict[Path, FolderMeaning]) -> list[Path]:

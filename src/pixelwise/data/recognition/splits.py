@@ -112,11 +112,7 @@ def _by_split(pairs: Pairs) -> dict[str, tuple[Pair, ...]]:
 
 def _listed_splits(pairs: Pairs) -> dict[str, list[Pair]]:
     """Splits by lists of names, one a line, in the root or in `splits/`: train.txt, val.txt, …"""
-    known: dict[str, Pair] = {}
-    for pair in pairs.pairs:
-        relative = pairs.name(pair)
-        for name in (relative, relative.partition("/")[2], pair.image.stem):
-            known.setdefault(name, pair)
+    known = _by_any_name(pairs)
     groups: dict[str, list[Pair]] = {}
     for path in list_files(pairs.root, ".txt"):
         names = [_listed_name(line, known) for line in read_lines(path)]
@@ -128,6 +124,16 @@ def _listed_splits(pairs: Pairs) -> dict[str, list[Pair]]:
         if there:
             groups[SPLIT_NAMES.get(path.stem.lower(), path.stem)] = list(dict.fromkeys(there))
     return groups
+
+
+def _by_any_name(pairs: Pairs) -> dict[str, Pair]:
+    """Pairs by their path below the root, below the first folder, and by the name alone."""
+    known: dict[str, Pair] = {}
+    for pair in pairs.pairs:
+        relative = pairs.name(pair)
+        for name in (relative, relative.partition("/")[2], pair.image.stem):
+            known.setdefault(name, pair)
+    return known
 
 
 def _listed_name(line: str, known: Collection[str]) -> str:

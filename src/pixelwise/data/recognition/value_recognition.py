@@ -216,15 +216,20 @@ def _named(numbers: _Numbers, names: Classes) -> _Reading:
         return _Reading(names, {v: v - 1 for v in range(1, number + 1)}, _shifted(number))
     if highest < number:
         return _Reading(names, {v: v for v in range(number)}, "as they are")
-    if number in (len(values), len(usual)):
-        chosen = values if number == len(values) else usual
-        read = few((f"{v} as {name!r}" for v, name in zip(chosen, names.names, strict=True)), 12)
-        return _Reading(names, {v: k for k, v in enumerate(chosen)}, f"in ascending order, {read}")
+    for chosen in (values, usual):
+        if number == len(chosen):
+            return _in_order(chosen, names)
     wrong = next(v for v in usual if v >= number)
     raise ValueError(
         f"{numbers.first[wrong]} holds {wrong}, but the {number} classes are numbered 0 to {number - 1} and 255 is "
         f"void: name all classes, or say --void {wrong}"
     )
+
+
+def _in_order(values: list[int], names: Classes) -> _Reading:
+    """Read as many values as there are names, in ascending order."""
+    read = few((f"{v} as {name!r}" for v, name in zip(values, names.names, strict=True)), 12)
+    return _Reading(names, {v: k for k, v in enumerate(values)}, f"in ascending order, {read}")
 
 
 def _check_not_two(numbers: _Numbers, names: Classes, highest: int) -> None:

@@ -6,8 +6,8 @@ import torch
 import pixelwise
 from pixelwise.classes import Classes
 from pixelwise.losses import LOSSES, criterion
+from pixelwise.losses.base_criterion import Criterion, full_precision
 from pixelwise.losses.border import border_weights
-from pixelwise.losses.criterion import Criterion, full_precision
 from pixelwise.segmentation import Segmentation
 
 CELLS = Classes(("background", "cell"), things=(False, True))
