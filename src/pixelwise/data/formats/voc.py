@@ -60,10 +60,10 @@ class ClassAndObjectReader:
             raise ValueError(f"{beside} and {record.mask} must be grey or palette images of the same size")
         numbers = objects.astype(np.int32) * 256 + class_map.numpy()
         numbers[(objects == VOID) | (class_map.numpy() == VOID)] = -1
-        found = np.unique(numbers[numbers >= 0])
-        ids = rank_numbers(np.where(numbers < 0, found.max(initial=0) + 1, numbers), found)
-        labels = torch.from_numpy(found % 256).long()
-        crowd = torch.from_numpy(found < 256) & torch.tensor(self.values.classes.things)[labels]
+        present = np.unique(numbers[numbers >= 0])
+        ids = rank_numbers(np.where(numbers < 0, present.max(initial=0) + 1, numbers), present)
+        labels = torch.from_numpy(present % 256).long()
+        crowd = torch.from_numpy(present < 256) & torch.tensor(self.values.classes.things)[labels]
         return Segmentation(self.values.classes, labels, ids=torch.from_numpy(ids), crowd=crowd)
 
 
@@ -185,9 +185,9 @@ def _names(root: Path, split: str | None, masks: Mapping[str, Path]) -> tuple[li
 
 def _fits_the_challenge(masks: Sequence[Path]) -> bool:
     """Tell if masks hold class numbers of the challenge, and not only 0 and 255, whose meaning is plain."""
-    found = scan(spread(masks))
-    held = set(found.numbers) - {0, VOID}
-    return not found.colors and bool(held) and held <= set(range(len(NAMES)))
+    scanned = scan(spread(masks))
+    held = set(scanned.numbers) - {0, VOID}
+    return not scanned.colors and bool(held) and held <= set(range(len(NAMES)))
 
 
 def _with_things(classes: Classes) -> Classes:
