@@ -57,7 +57,7 @@ class Kernel:
 
 
 def mean_field(probabilities: Tensor, images: Tensor, kernels: Sequence[Kernel], steps: int = 10) -> Tensor:
-    """Run mean-field inference: Q ← softmax(−U − Σ_k compatibility_k(filter_k(Q))), all pixels at once, from −U = log P.
+    """Infer by mean field: Q ← softmax(−U − Σ_k compatibility_k(filter_k(Q))), all pixels at once, from −U = log P.
 
     Gradients flow to the probabilities and to the weights of the kernels.
 

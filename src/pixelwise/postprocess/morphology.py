@@ -89,7 +89,7 @@ def fill_map(class_map: ClassMap, area: int, background: int | None = None) -> C
 
 
 def smooth_map(class_map: ClassMap, sigma: float) -> ClassMap:
-    """Give each pixel the class with the largest share of its Gaussian window (`sigma` in pixels), background included."""
+    """Give each pixel the class with the largest share of its Gaussian window (`sigma` in pixels)."""
     result = class_map.copy()
     largest = np.zeros(class_map.shape, np.float32)
     for c in present(class_map):

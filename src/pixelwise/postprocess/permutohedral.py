@@ -21,7 +21,7 @@ from torch import Tensor
 NORMALIZATIONS = ("symmetric", "before", "after", "none")
 _TINY = 1e-20
 _TABLE = {"cpu": 12 << 20, "cuda": 1 << 30}
-"""The largest table of values at the vertices, bytes; more columns are filtered in parts, as small tables are faster."""
+"""The largest table of values at the vertices, bytes; more columns are filtered in parts: small tables are faster."""
 _COLUMNS = 4
 """The smallest number of columns of a part: reading the indices costs as much."""
 
