@@ -87,7 +87,7 @@ def make_formats() -> None:
 
     formats = sys.modules[pixelwise.open_dataset.__module__].FORMATS  # type: ignore[attr-defined]
     truths = {"voc": "panoptic", "coco-panoptic": "panoptic"}
-    for name in ("voc", "coco", "coco-panoptic", "yolo", "labelme"):
+    for name in ("voc", "coco", "coco-panoptic", "yolo", "labelme", "cvat"):
         truth = truths.get(name, "instance")
         for split in ("train", "val"):
             data = pixelwise.open_dataset(f"shapes:number=10,size=64,seed=3,truth={truth}", split=split)

@@ -13,10 +13,10 @@ from pixelwise.drawing.overlay import (
     AGREED,
     CONFUSED,
     FALSE_ALARM,
-    FOUND,
     MISSED,
+    PREDICTED,
     RIGHT,
-    TRUE,
+    TRUTH,
     _entries,
     boundaries,
     draw,
@@ -177,8 +177,8 @@ def test_images_of_any_size(size):
 def test_boundaries_of_found_and_true():
     found, truth = class_map((1, 10, 30, 5, 25)), class_map((1, 10, 30, 15, 35))
     drawn = boundaries(GREY, found, truth, legend=False)
-    assert where(drawn, FOUND)[12:28, 5].all()
-    assert where(drawn, TRUE)[12:28, 34].all()
+    assert where(drawn, PREDICTED)[12:28, 5].all()
+    assert where(drawn, TRUTH)[12:28, 34].all()
     assert where(drawn, AGREED)[10, 15:25].all()
     assert where(boundaries(GREY, found, legend=False), CELLS.colors[1])[12:28, 5].all()
 
@@ -208,7 +208,9 @@ def test_void_of_the_truth_is_no_error():
 
 def test_errors_need_the_same_classes_and_sizes():
     other = Segmentation.from_class_map(torch.zeros(40, 60, dtype=torch.uint8), Classes(("a", "b")))
-    with pytest.raises(ValueError, match="found has the classes a, b, but ground truth background, cell, debris"):
+    with pytest.raises(
+        ValueError, match="the prediction has the classes a, b, but the ground truth background, cell, debris"
+    ):
         errors(GREY, other, class_map())
     with pytest.raises(ValueError, match="the image is 60x39, but the segmentation 60x40"):
         draw(GREY[1:], class_map())
@@ -243,7 +245,7 @@ def colorblind(color: tuple[int, int, int], kind: str) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["normal", "protan", "deutan"])
 @pytest.mark.parametrize(
-    "colors", [(RIGHT, FALSE_ALARM, MISSED, CONFUSED), (FOUND, TRUE, AGREED)], ids=["errors", "boundaries"]
+    "colors", [(RIGHT, FALSE_ALARM, MISSED, CONFUSED), (PREDICTED, TRUTH, AGREED)], ids=["errors", "boundaries"]
 )
 def test_color_blind_people_can_tell_the_colors_apart(colors, kind):
     seen = [colorblind(color, kind) for color in colors]

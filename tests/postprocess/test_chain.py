@@ -185,7 +185,7 @@ def test_predicting_refines_and_cleans(image):
 
 def test_large_images_are_refused_before_the_model_works(image, monkeypatch):
     model = Noisy()
-    monkeypatch.setattr(module, "LARGEST", 128 * 96 * 775 - 1)
+    monkeypatch.setattr(module, "MAX_CRF_BYTES", 128 * 96 * 775 - 1)
     model.forward = None  # type: ignore[assignment]
     with pytest.raises(ValueError, match=r"image is 128x96: a CRF over 3 classes .* postprocess=Chain"):
         Predictor(model, postprocess=Chain(crf=CRF()))(image)

@@ -70,7 +70,7 @@ def test_imagenet_when_there_is_something_to_fill():
     make_model(Recipe("d", **bare), classes)
     with pytest.raises(ValueError, match=r"unet_padded has no backbone here to fill with vgg16\.pth"):
         make_model(Recipe("d", pretrained="vgg16.pth", **bare), classes)
-    with pytest.raises(ValueError, match="name a backbone of timm"):
+    with pytest.raises(ValueError, match="choose a backbone of timm"):
         make_model(Recipe("d", model="deeplabv2", backbone=None), classes)
     filled = make_model(Recipe("d", pretrained="auto"), classes)[0].state_dict()
     empty = make_model(Recipe("d", pretrained=None), classes)[0].state_dict()

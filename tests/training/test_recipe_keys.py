@@ -1,6 +1,6 @@
 """Each key of a recipe changes the run, at the place where it should.
 
-Two short trainings differ in one key. Of each, the course is recorded in the order of cause and effect (`ASPECTS`); the
+Two short trainings differ in one key. The trace of each is recorded in the order of cause and effect (`ASPECTS`); the
 first aspect in which they differ is the one that the key is about.
 """
 
@@ -89,8 +89,8 @@ def test_every_key_is_in_the_list():
 
 
 @dataclass
-class Course:
-    """What a run did."""
+class RunTrace:
+    """The steps of a run, as far as they are compared."""
 
     classes: tuple[str, ...] = ()
     start: str = ""
@@ -101,7 +101,7 @@ class Course:
     length: int = 0
     saved: str = ""
 
-    def first_difference(self, other: Course) -> str | None:
+    def first_difference(self, other: RunTrace) -> str | None:
         for aspect in ASPECTS:
             if getattr(self, aspect) != getattr(other, aspect):
                 return aspect
@@ -148,47 +148,47 @@ def write(folder: Path, split: str, number: int, image: Any, mask: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(plain: ModuleType, tmp_path_factory) -> Callable[[Recipe], Course]:
-    """Trains by a recipe and tells the course; each recipe once."""
-    courses: dict[str, Course] = {}
+def run(plain: ModuleType, tmp_path_factory) -> Callable[[Recipe], RunTrace]:
+    """Trains by a recipe and returns the trace; each recipe once."""
+    traces: dict[str, RunTrace] = {}
 
-    def course_of(recipe: Recipe) -> Course:
+    def trace_of(recipe: Recipe) -> RunTrace:
         key = str(recipe)
-        if key not in courses:
-            courses[key] = follow(recipe, tmp_path_factory.mktemp("run"))
-        return courses[key]
+        if key not in traces:
+            traces[key] = follow(recipe, tmp_path_factory.mktemp("run"))
+        return traces[key]
 
-    return course_of
+    return trace_of
 
 
-def follow(recipe: Recipe, folder: Path) -> Course:
-    course = Course()
+def follow(recipe: Recipe, folder: Path) -> RunTrace:
+    trace = RunTrace()
     training_step, before_step = TrainingModule.training_step, TrainingModule.on_before_optimizer_step
 
     def watched_training_step(self, batch, index):
         weights = digest(self.model.state_dict().values())
         loss = training_step(self, batch, index)
         if index == 0:
-            course.start = weights + " ".join(self.model.state_dict())
-            course.batches = [digest([batch.images, *(truth.class_map() for truth in batch.truths)])]
-            course.loss = [{name: float(value) for name, value in self.losses.items()}]
+            trace.start = weights + " ".join(self.model.state_dict())
+            trace.batches = [digest([batch.images, *(truth.class_map() for truth in batch.truths)])]
+            trace.loss = [{name: float(value) for name, value in self.losses.items()}]
         elif index < 3:
-            course.steps.append(weights)
+            trace.steps.append(weights)
         return loss
 
     def watched_before_step(self, optimizer):
         before_step(self, optimizer)
-        if len(course.rates) < 4:
-            course.rates.append([group["lr"] for group in optimizer.param_groups])
-        course.length += 1
+        if len(trace.rates) < 4:
+            trace.rates.append([group["lr"] for group in optimizer.param_groups])
+        trace.length += 1
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingModule, "training_step", watched_training_step)
         patch.setattr(TrainingModule, "on_before_optimizer_step", watched_before_step)
         done = train(recipe, machine=MACHINE, out=folder / "run", progress=False)
     model = pixelwise.load(done.last)
-    course.classes, course.saved = model.classes.names, digest(model.state_dict().values())
-    return course
+    trace.classes, trace.saved = model.classes.names, digest(model.state_dict().values())
+    return trace
 
 
 def recipe_of(keys: dict[str, Any], data: Path) -> Recipe:

@@ -16,7 +16,7 @@ from . import shapes
 from .dataset import Dataset
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, voc, yolo
 from .formats.format import Format, Reader
-from .formats.labelling_tools import labelme
+from .formats.labelling_tools import cvat_xml, labelme
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 
 FORMATS: dict[str, Format] = {
@@ -26,6 +26,7 @@ FORMATS: dict[str, Format] = {
     "coco-panoptic": coco_panoptic,
     "yolo": yolo,
     "labelme": labelme,
+    "cvat": cvat_xml,
     "label-map": label_map,
     "mask-folder": mask_folder,
 }
@@ -38,6 +39,7 @@ READERS: dict[str, Reader] = {
     "coco-panoptic": coco_panoptic,
     "yolo": yolo,
     "labelme": labelme,
+    "cvat": cvat_xml,
     "label-map": label_map,
     "mask-folder": mask_folder,
 }

@@ -28,7 +28,8 @@ def curves(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    present = [name for name in names if any(name in row for row in rows)]
+    measured_names = {name for row in rows for name in row}
+    present = [name for name in names if name in measured_names]
     columns = max(1, min(MAX_COLUMNS, len(present)))
     lines = max(1, math.ceil(len(present) / columns))
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "pixelwise"}):

@@ -1,16 +1,16 @@
-"""What is done with a model's probabilities and with its segments before they are a result; saved with the model."""
+"""The post-processing chain of a model's probabilities and segments; it is saved with the model."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..masks import Masks
+from ..masks import Crop, Masks
 from ..ops.names import check_keys
 from ..segmentation import Segmentation
 from .components import drop_map, drop_mask, keep_map, keep_mask, merge_map, merge_masks
@@ -28,37 +28,37 @@ from .morphology import (
     smooth_mask,
 )
 
-A_PIXEL, A_CLASS = 700, 25
-"""What a CRF keeps in memory for each pixel, and for each class of each pixel: bytes, measured on photos."""
+BYTES_PER_PIXEL, BYTES_PER_CLASS = 700, 25
+"""The memory of a CRF for each pixel, and for each class of each pixel, measured on photos."""
 
-LARGEST = 16_000_000_000
-"""A CRF that would need more bytes of memory is refused."""
+MAX_CRF_BYTES = 16_000_000_000
+"""The largest memory of a CRF; one that would need more is refused."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """The steps after the network, in this order; each is off unless it is given.
+    """The steps after the network, in this order; each is off by default.
 
-    Semantic results are cleaned as one class map, in which nothing becomes void that has another place to go; of
-    instances each mask is cleaned by itself, and those of which nothing stays are dropped. Lengths are pixels and areas
-    pixels of the original image. Regions are 8-connected, holes 4-connected. Each step in detail: the functions of
-    the same name in `morphology` and `components`.
+    Semantic predictions are cleaned as one class map, in which pixels become void only if there is no class for them.
+    Instances are cleaned mask by mask, and those that become empty are dropped. Lengths and areas are in pixels of the
+    original image. Regions are 8-connected, holes 4-connected. The functions of the same names in `morphology` and
+    `components` describe each step in detail.
 
     Attributes:
-        crf: refines class probabilities by the colours of the image; semantic models only.
-        smooth: standard deviation of the Gaussian window whose majority each pixel takes.
-        open: radius of the disk that parts must hold: hairs and bridges go.
-        close: radius of the disk that gaps must hold: cracks are filled.
-        fill_holes: holes of at most this area are filled.
-        merge_below: regions of less than this area join the neighbour that they share most border with; of instances,
-            masks that touch another one of their class, before all other steps.
-        drop_below: regions of less than this area become background (void where the classes have none).
-        keep_largest: so many regions of each class stay (of instances: so many parts of each), the others become
-            background (void where the classes have none).
+        crf: a dense CRF, which refines class probabilities by the colours of the image; semantic models only.
+        smooth: the standard deviation of the Gaussian window whose majority class each pixel takes.
+        open: the radius of the disk of the morphological opening, which removes hairs and bridges.
+        close: the radius of the disk of the morphological closing, which fills cracks.
+        fill_holes: the largest area of holes that are filled.
+        merge_below: regions of a smaller area join the neighbour with which they share the longest border; masks of
+            instances join a touching one of their class, before all other steps.
+        drop_below: regions of a smaller area become background (void if the classes have none).
+        keep_largest: the number of regions of each class (of parts of each instance) that are kept, the largest; the
+            others become background (void if the classes have none).
 
     Raises:
-        TypeError: for a crf that is none.
-        ValueError: for a length, an area or a number that is negative or no whole number (`smooth` may be a fraction).
+        TypeError: if `crf` is not a CRF.
+        ValueError: if a length, an area or a number is negative, or not a whole number (`smooth` may be a fraction).
     """
 
     crf: CRF | None = None
@@ -80,52 +80,53 @@ class Chain:
                 raise ValueError(f"{field.name} is {value!r}: it is a {number} of pixels or regions, 0 for none")
 
     def __bool__(self) -> bool:
-        """Whether there is anything to do."""
+        """Return whether any step is on."""
         return self != Chain()
 
     @property
     def cleans(self) -> bool:
-        """Whether there is anything to do besides the CRF."""
+        """Return whether any step besides the CRF is on."""
         return bool(replace(self, crf=None))
 
     def refine(self, probabilities: Tensor, image: Tensor) -> Tensor:
-        """The probabilities after the CRF; the same ones where there is none.
+        """Refine class probabilities by the CRF; without one they are returned unchanged.
 
         Args:
             probabilities: (C, H, W) float32, on any device.
             image: (3, H, W) uint8 RGB, the whole image at that size.
 
         Raises:
-            ValueError: for an image that is too large to be held in memory as often as a CRF needs it.
+            ValueError: if the image is too large for the memory that a CRF may use.
         """
         if self.crf is None:
             return probabilities
         check_crf_size(len(probabilities), image.shape[1], image.shape[2])
         return self.crf(probabilities, image.to(probabilities.device))
 
-    def clean(self, found: Segmentation) -> Segmentation:
-        """The result after all steps but the CRF.
+    def clean(self, prediction: Segmentation) -> Segmentation:
+        """Apply all steps but the CRF to a prediction.
 
-        Segments keep their scores; a class that only comes in with what was dropped has score 0.
+        Segments keep their scores; a class that appears only because of dropped regions has score 0.
 
         Raises:
-            ValueError: for a panoptic result, which has several segments of a class in one map.
+            ValueError: for a panoptic prediction, which has several segments of a class in one map.
         """
         if not self.cleans:
-            return found
-        if found.masks is not None:
-            return self._clean_masks(found)
-        if len(found.labels.unique()) < len(found):
+            return prediction
+        if prediction.masks is not None:
+            return self._clean_masks(prediction)
+        classes, labels = prediction.classes, prediction.labels
+        if len(labels.unique()) < len(prediction):
             raise ValueError(
                 "several segments of one class share a map here: clean class maps or instance masks, not panoptic maps"
             )
-        class_map = torch.from_numpy(self.clean_map(found.class_map().cpu().numpy(), found.classes.background))
-        cleaned = Segmentation.from_class_map(class_map.to(found.labels.device), found.classes)
-        scores = found.scores.new_zeros(len(found.classes)).index_copy(0, found.labels, found.scores)
+        class_map = self.clean_map(prediction.class_map().cpu().numpy(), classes.background)
+        cleaned = Segmentation.from_class_map(torch.from_numpy(class_map).to(labels.device), classes)
+        scores = prediction.scores.new_zeros(len(classes)).index_copy(0, labels, prediction.scores)
         return replace(cleaned, scores=scores[cleaned.labels])
 
     def clean_map(self, class_map: ClassMap, background: int | None = None) -> ClassMap:
-        """A class map, (H, W) uint8, after all steps but the CRF; void (255) stays void."""
+        """Apply all steps but the CRF to a class map, (H, W) uint8; void (255) stays void."""
         if self.smooth:
             class_map = smooth_map(class_map, self.smooth)
         if self.open:
@@ -143,7 +144,7 @@ class Chain:
         return class_map
 
     def clean_mask(self, mask: Mask) -> Mask:
-        """One mask, (H, W) bool, after all steps that concern a single one."""
+        """Apply all steps that concern a single mask, (H, W) bool."""
         if self.smooth:
             mask = smooth_mask(mask, self.smooth)
         if self.open:
@@ -158,32 +159,38 @@ class Chain:
             mask = keep_mask(mask, self.keep_largest)
         return mask
 
-    def _clean_masks(self, found: Segmentation) -> Segmentation:
-        found, device = found.to("cpu").select(found.areas().cpu() > 0), found.labels.device
+    def _clean_masks(self, prediction: Segmentation) -> Segmentation:
+        """Clean each mask within its bounding box."""
+        device = prediction.labels.device
+        prediction = prediction.to("cpu").select(prediction.areas().cpu() > 0)
+        assert prediction.masks is not None
         if self.merge_below:
-            assert found.masks is not None
-            groups = merge_masks(found.masks, found.labels.tolist(), self.merge_below)
-            united = found.masks.united(groups)
-            found = replace(found.select(torch.tensor([group[0] for group in groups], dtype=torch.int64)), masks=united)
-        assert found.masks is not None
+            groups = merge_masks(prediction.masks, prediction.labels.tolist(), self.merge_below)
+            united = prediction.masks.united(groups)
+            leaders = torch.tensor([group[0] for group in groups], dtype=torch.int64)
+            prediction = replace(prediction.select(leaders), masks=united)
+        # A margin wide enough that no step can tell the crop from the whole image.
         margin = 2 * max(self.open, self.close) + math.ceil(4 * self.smooth) + 1
-        crops = (found.masks.crop(n, margin) for n in range(len(found)))
-        cleaned = Masks.from_crops(
-            ((torch.from_numpy(self.clean_mask(crop.numpy())), corner) for crop, corner in crops), found.size
-        )
-        return replace(found, masks=cleaned).select(cleaned.areas() > 0).to(device)
+        cleaned = Masks.from_crops(self._clean_crops(prediction, margin), prediction.size)
+        return replace(prediction, masks=cleaned).select(cleaned.areas() > 0).to(device)
+
+    def _clean_crops(self, prediction: Segmentation, margin: int) -> Iterator[Crop]:
+        assert prediction.masks is not None
+        for n in range(len(prediction)):
+            crop, corner = prediction.masks.crop(n, margin)
+            yield torch.from_numpy(self.clean_mask(crop.numpy())), corner
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for YAML and JSON: what is off is left out."""
+        """Return the chain as plain values for YAML and JSON, without the steps that are off."""
         record = asdict(self)
         return {name: value for name, value in record.items() if value}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Chain:
-        """The chain of plain values; what is not given is off.
+        """Make a chain from plain values; steps that are missing are off.
 
         Raises:
-            TypeError, ValueError: for a key that there is not, naming the nearest one; for a value that makes no sense.
+            TypeError, ValueError: for an unknown key, with a suggestion; for an invalid value.
         """
         check_keys(record, cls, "postprocessing has no step")
         crf = record.get("crf")
@@ -191,15 +198,19 @@ class Chain:
 
 
 def check_crf_size(number: int, height: int, width: int) -> None:
-    """Refuses a CRF on an image that is too large for it.
+    """Check that a CRF fits into memory.
+
+    Args:
+        number: the number of classes.
+        height, width: the size of the image, pixels.
 
     Raises:
-        ValueError: says what to do instead.
+        ValueError: if it does not; the message names what to do instead.
     """
-    pixel = A_PIXEL + A_CLASS * number
-    if pixel * height * width > LARGEST:
+    pixel = BYTES_PER_PIXEL + BYTES_PER_CLASS * number
+    if pixel * height * width > MAX_CRF_BYTES:
         raise ValueError(
             f"the image is {width}x{height}: a CRF over {number} classes would need about "
-            f"{pixel * height * width / 1e9:.0f} GB of memory, and is refused above {LARGEST / pixel / 1e6:.0f} "
+            f"{pixel * height * width / 1e9:.0f} GB of memory, and is refused above {MAX_CRF_BYTES / pixel / 1e6:.0f} "
             "million pixels; predict without it (--plain, or postprocess=Chain()), or cut or shrink the image"
         )

@@ -16,16 +16,16 @@ from .permutohedral import NORMALIZATIONS, Lattice
 
 @dataclass(frozen=True)
 class CRF:
-    """The two kernels that DeepLab made customary, as a step after any network that tells class probabilities.
+    """A dense CRF with the two kernels of DeepLab, as a step after any network that gives class probabilities.
 
     Attributes:
-        pos_w: weight of the kernel of position alone.
+        pos_w: the weight of the kernel of position alone.
         pos_xy: its standard deviation, pixels.
-        bi_w: weight of the kernel of position and colour.
+        bi_w: the weight of the bilateral kernel, of position and colour.
         bi_xy: its standard deviation of the position, pixels.
         bi_rgb: its standard deviation of the colour, for channels of 0 to 255.
-        steps: steps of mean-field inference.
-        normalization: "symmetric" as pydensecrf, "after" as DeepLab's own program; see `ops.permutohedral.Lattice`.
+        steps: the number of mean-field updates.
+        normalization: "symmetric" as in pydensecrf, "after" as in DeepLab's own program; see `permutohedral.Lattice`.
     """
 
     pos_w: float = 3.0
@@ -49,7 +49,7 @@ class CRF:
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
-        """The kernels whose weight is not 0."""
+        """Return the kernels whose weight is not 0."""
         both = (
             Kernel(self.pos_w, self.pos_xy, None, self.normalization),
             Kernel(self.bi_w, self.bi_xy, self.bi_rgb, self.normalization),
@@ -64,40 +64,44 @@ class CRF:
             image: (3, H, W) uint8, RGB: the original image at the size of the probabilities.
 
         Returns:
-            (C, H, W) float32: probabilities.
+            (C, H, W) float32: the refined probabilities.
         """
         with torch.inference_mode():
             return mean_field(probabilities[None].float(), image[None], self.kernels, self.steps)[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for YAML and JSON."""
+        """Return the CRF as plain values for YAML and JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> CRF:
-        """The CRF of plain values; what is not given is the default.
+        """Make a CRF from plain values; keys that are missing have their defaults.
 
         Raises:
-            ValueError: for a key that it does not have, naming the nearest one; for a value that is no number.
+            ValueError: for an unknown key, with a suggestion; for a value that is not a number.
         """
         check_keys(record, cls, "a CRF has no key")
         return cls(**record)
 
     @classmethod
     def parse(cls, text: str) -> CRF:
-        """The CRF of a name in `PARAMETERS`, or of changes to the defaults: "bi_xy=50,bi_rgb=5".
+        """Make a CRF from text: a name in `PARAMETERS`, changes to the defaults such as "bi_xy=50,bi_rgb=5", or both.
 
-        A name may stand first: "deeplabv2-voc,steps=5".
+        With both the name comes first: "deeplabv2-voc,steps=5".
 
         Raises:
-            ValueError: for a name, key or value that does not exist, naming the nearest one.
+            ValueError: for an unknown name, key or value, with a suggestion.
         """
-        name, *changes = text.split(",") if "=" not in text.split(",")[0] else ("", *text.split(","))
-        if name and name not in PARAMETERS:
-            raise ValueError(f"there is no CRF {name!r}: {suggest(name, PARAMETERS)}")
-        record = PARAMETERS[name].to_dict() if name else {}
+        changes = text.split(",")
+        record: dict[str, Any] = {}
+        if "=" not in changes[0]:
+            name = changes.pop(0)
+            if name and name not in PARAMETERS:
+                raise ValueError(f"there is no CRF {name!r}: {suggest(name, PARAMETERS)}")
+            record = PARAMETERS[name].to_dict() if name else {}
         for change in changes:
-            key, _, value = (part.strip() for part in change.partition("="))
+            key, _, value = change.partition("=")
+            key, value = key.strip(), value.strip()
             record[key] = value if key == "normalization" else _number(key, value)
         return cls.from_dict(record)
 
@@ -127,18 +131,18 @@ and on COCO-Stuff) uses pydensecrf, whose example is the last row."""
 
 
 class RecurrentCRF(nn.Module):
-    """The CRF as the last layers of a network, whose kernels' weights and compatibility are learned with it.
+    """A CRF as the last layers of a network: the weights of its kernels and its compatibility are learned with it.
 
-    Zheng et al.: "Conditional Random Fields as Recurrent Neural Networks", ICCV 2015. The widths of the kernels are
-    fixed, as there. It starts as `crf`.
+    Zheng et al.: "Conditional Random Fields as Recurrent Neural Networks", ICCV 2015. The standard deviations of the
+    kernels are fixed, as in the paper.
 
     Args:
         num_classes: C.
-        crf: parameters to start with; the paper trains with 5 steps and tests with 10 (`steps` may be set).
+        crf: the initial parameters; the paper trains with 5 steps and tests with 10 (set `steps`).
 
     Attributes:
-        weights: (K, C), of each kernel for each class.
-        compatibility: (C, C), the cost of a class (row) beside another (column); minus the identity at the start.
+        weights: (K, C), the weight of each kernel for each class.
+        compatibility: (C, C), the cost of a class (row) beside another (column); initially minus the identity.
     """
 
     def __init__(self, num_classes: int, crf: CRF | None = None) -> None:
@@ -151,26 +155,28 @@ class RecurrentCRF(nn.Module):
         self.compatibility = nn.Parameter(-torch.eye(num_classes))
 
     def forward(self, logits: Tensor, images: Tensor) -> Tensor:
-        """Refine scores.
+        """Refine logits.
 
         Args:
-            logits: (B, C, H, W), the network's scores before softmax.
+            logits: (B, C, H, W), the output of the network before softmax.
             images: (B, 3, H, W) uint8, the images at that size.
 
         Returns:
-            (B, C, H, W): scores before softmax, for a cross-entropy.
+            (B, C, H, W): logits, for a cross-entropy.
         """
         check_images(logits, images)
         unary = logits.flatten(2).mT  # (B, N, C)
-        found = unary
+        updated = unary
         lattices = list(build_lattices(images, self.crf.kernels, logits.dtype))
         for _ in range(self.steps):
-            messages = torch.stack([self._message(q, l) for q, l in zip(found.softmax(-1), lattices, strict=True)])
-            found = unary - messages @ self.compatibility.mT  # (B, N, C)
-        refined: Tensor = found.mT.unflatten(2, images.shape[-2:])
+            pairs = zip(updated.softmax(-1), lattices, strict=True)
+            messages = torch.stack([self._message(q, of_image) for q, of_image in pairs])
+            updated = unary - messages @ self.compatibility.mT  # (B, N, C)
+        refined: Tensor = updated.mT.unflatten(2, images.shape[-2:])
         return refined
 
-    def _message(self, found: Tensor, lattices: Sequence[Lattice]) -> Tensor:
-        weighted = [weight * lattice.filter(found) for weight, lattice in zip(self.weights, lattices, strict=True)]
+    def _message(self, q: Tensor, lattices: Sequence[Lattice]) -> Tensor:
+        """Return the weighted sum of the filtered probabilities of one image, (N, C)."""
+        weighted = [weight * lattice.filter(q) for weight, lattice in zip(self.weights, lattices, strict=True)]
         total: Tensor = sum(weighted[1:], weighted[0])
         return total  # (N, C)

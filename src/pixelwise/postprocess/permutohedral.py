@@ -21,9 +21,9 @@ from torch import Tensor
 NORMALIZATIONS = ("symmetric", "before", "after", "none")
 _TINY = 1e-20
 _TABLE = {"cpu": 12 << 20, "cuda": 1 << 30}
-"""Bytes of values at the vertices: more columns are filtered in parts, as caches and allocators like small tables."""
+"""The largest table of values at the vertices, bytes; more columns are filtered in parts: small tables are faster."""
 _COLUMNS = 4
-"""The least columns of a part: reading the indices costs as much."""
+"""The smallest number of columns of a part: reading the indices costs as much."""
 
 
 class Lattice:
@@ -46,7 +46,7 @@ class Lattice:
             self._normalize(normalization)
 
     def filter(self, values: Tensor) -> Tensor:
-        """(N, C) → (N, C). The gradient passes to the values, not to the features."""
+        """Filter (N, C) values. Gradients flow to the values, not to the features."""
         filtered: Tensor = _Filter.apply(values, self, False)
         return filtered
 
@@ -92,8 +92,8 @@ class Lattice:
 
     def _parts(self, values: Tensor) -> tuple[Tensor, ...]:
         columns = values.shape[1]
-        most = _TABLE.get(values.device.type, 1 << 30) // (values.element_size() * len(self._start))
-        return values.tensor_split(-(-columns // max(_COLUMNS, most)), 1)
+        max_columns = _TABLE.get(values.device.type, 1 << 30) // (values.element_size() * len(self._start))
+        return values.tensor_split(-(-columns // max(_COLUMNS, max_columns)), 1)
 
     def _filter_part(self, values: Tensor, blurs: list[Tensor]) -> Tensor:
         splat, slice_ = self._splat_weight.to(values.dtype), self._slice_weight.to(values.dtype)
@@ -112,7 +112,7 @@ class Lattice:
 
 
 class _Filter(torch.autograd.Function):
-    """The filter is linear: its gradient is the adjoint, which blurs along the axes in reverse."""
+    """The filter as a differentiable function: as it is linear, its gradient is the adjoint, which blurs in reverse."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, lattice: Lattice, adjoint: bool) -> Tensor:
@@ -126,7 +126,7 @@ class _Filter(torch.autograd.Function):
 
 
 def _corners(features: Tensor) -> tuple[Tensor, Tensor, int, list[int]]:
-    """The corners of the simplices of (N, d) features, remainder by remainder.
+    """Compute the corners of the simplices of (N, d) features, remainder by remainder.
 
     Returns:
         Words of the place of a corner in the lattice and the number of its feature, (d + 1, N) int64; the barycentric
@@ -153,7 +153,7 @@ def _corners(features: Tensor) -> tuple[Tensor, Tensor, int, list[int]]:
 
 
 def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The simplex of each feature, with the operations and in the order of pydensecrf: near ties the roundings decide.
+    """Find the simplex of each feature, with the operations of pydensecrf in its order: near ties, rounding decides.
 
     Args:
         features: (d, N).
@@ -190,7 +190,7 @@ def _simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _neighbours(code: Tensor, steps: list[int]) -> list[Tensor]:
-    """For each axis the two neighbours of each vertex, (2 M + 2,) int32; M, whose value stays 0, where there is none.
+    """Find for each axis the two neighbours of each vertex, (2 M + 2,) int32; M, whose value stays 0, if there is none.
 
     A step up an axis leads from remainder r to r + 1, and from d to 0.
 
@@ -202,11 +202,11 @@ def _neighbours(code: Tensor, steps: list[int]) -> list[Tensor]:
     last = len(along) * every
     above = torch.where(code < last, code + every, code - last + sum(along))
     itself = torch.arange(number, dtype=torch.int32, device=code.device)
-    wanted = [above - step for step in [*along, 0]]
+    queries = [above - step for step in [*along, 0]]
     blurs = []
-    for want, found in zip(wanted, _search(code, wanted), strict=True):
-        found.clamp_(max=number - 1)
-        up = torch.where(code.gather(0, found) == want, found, number)
+    for query, place in zip(queries, _search(code, queries), strict=True):
+        place.clamp_(max=number - 1)
+        up = torch.where(code.gather(0, place) == query, place, number)
         neighbours = torch.full((number + 1, 2), number, dtype=torch.int32, device=code.device)
         neighbours[:number, 0] = up
         neighbours[:, 1].scatter_(0, up, itself)[number] = number
@@ -215,17 +215,17 @@ def _neighbours(code: Tensor, steps: list[int]) -> list[Tensor]:
 
 
 def _sort(words: Tensor) -> Tensor:
-    """Each row ascending; on the CPU numpy is several times as fast as torch."""
+    """Sort each row; on the CPU numpy is several times as fast as torch."""
     if words.device.type != "cpu":
         return words.sort(1).values
     words.numpy().sort(1)
     return words
 
 
-def _search(code: Tensor, wanted: list[Tensor]) -> Iterator[Tensor]:
-    """Where each wanted code stands among the codes; numpy is faster as it makes use of their order."""
+def _search(code: Tensor, queries: list[Tensor]) -> Iterator[Tensor]:
+    """Find the place of each query among the codes; numpy is faster, as it makes use of the order of the queries."""
     if code.device.type != "cpu":
-        return (torch.searchsorted(code, want) for want in wanted)
+        return (torch.searchsorted(code, query) for query in queries)
     codes = code.numpy()
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return map(torch.from_numpy, list(pool.map(lambda want: np.searchsorted(codes, want.numpy()), wanted)))
+        return map(torch.from_numpy, list(pool.map(lambda query: np.searchsorted(codes, query.numpy()), queries)))

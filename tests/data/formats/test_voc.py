@@ -141,7 +141,7 @@ def test_too_many_objects(tmp_path, photo, save):
 
 def test_an_object_mask_of_another_size(folder, save):
     save("SegmentationObject/2007_000032.png", np.zeros((3, 3), np.uint8), palette=PALETTE)
-    with pytest.raises(ValueError, match="must be grey or palette images of the same size"):
+    with pytest.raises(ValueError, match="must have the same size"):
         voc.read(folder, "train").truth(0)
 
 
@@ -162,3 +162,55 @@ def test_stuff_without_objects_keeps_its_class(shapes, tmp_path, same):
     voc.write(data, tmp_path / "out")
     for i in range(3):
         assert torch.equal(voc.read(tmp_path / "out", "train").truth(i).class_map(), data.truth(i).class_map())
+
+
+LEAF, STEM = (51, 221, 255), (250, 50, 83)
+
+
+@pytest.fixture
+def cvat(save, photo, tmp_path):
+    """Write an export of CVAT's Segmentation mask 1.1: two leaves and a stem, in colours of its own."""
+
+    def cvat(name="a", below="", subset="default", listed=()):
+        classes = np.zeros((12, 16, 3), np.uint8)
+        objects = np.zeros((12, 16, 3), np.uint8)
+        objects_drawn = ((LEAF, (128, 0, 0), 0), (LEAF, (0, 128, 0), 4), (STEM, (128, 128, 0), 9))
+        for color, number, x in objects_drawn:
+            classes[2:7, x : x + 3] = color
+            objects[2:7, x : x + 3] = number
+        root = tmp_path / below
+        save(f"{below}JPEGImages/{name}.jpg", photo)
+        save(f"{below}SegmentationClass/{name}.png", classes)
+        save(f"{below}SegmentationObject/{name}.png", objects)
+        sets = root / "ImageSets" / "Segmentation"
+        sets.mkdir(parents=True, exist_ok=True)
+        (sets / f"{subset}.txt").write_text("".join(f"{line}\n" for line in (*listed, name)))
+        rows = "# label:color_rgb:parts:actions\nbackground:0,0,0::\nleaf:51,221,255::\nstem:250,50,83::\n"
+        (root / "labelmap.txt").write_text(rows)
+        return root
+
+    return cvat
+
+
+@pytest.mark.parametrize("name", ["a", "folder/a", "my photo 1"])
+def test_colours_of_cvat(cvat, name):
+    root = cvat(name)
+    data = voc.read(root, None)
+    assert data.classes.names == ("background", "leaf", "stem")
+    assert data.classes.things == (False, True, True)
+    truth = data.truth(0)
+    assert truth.areas().tolist() == [192 - 45, 15, 15, 15]
+    assert sorted(data.classes.names[k] for k in truth.labels) == ["background", "leaf", "leaf", "stem"]
+    assert not truth.crowd.any()
+    # The subset of all images is no split.
+    assert voc.available(root) == ("train", "val")
+    assert len(voc.read(root, "train")) == 1
+
+
+def test_subsets_of_cvat_in_a_folder_of_their_own(cvat, tmp_path):
+    cvat("a", "export/", "Train", ["untouched"])
+    cvat("b", "export/", "Validation")
+    assert voc.available(tmp_path) == ("train", "val")
+    data = voc.read(tmp_path, "train")
+    assert [record.name for record in data.records] == ["JPEGImages/a"]
+    assert data.notes[-1] == "1 image without a mask left out, as CVAT lists them: untouched"

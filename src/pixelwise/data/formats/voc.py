@@ -1,5 +1,7 @@
 """PASCAL VOC: `JPEGImages`, `SegmentationClass`, `SegmentationObject` (palette PNGs) and `ImageSets/Segmentation`.
 
+CVAT's "Segmentation mask 1.1" has the same folders, with colours of its own that `labelmap.txt` names.
+
 Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2010, and its development kit of 2012.
 """
 
@@ -17,7 +19,7 @@ from ...classes import VOID, Classes, Color
 from ...images.file_names import list_images
 from ...images.reading import read_mask
 from ...ops.atomic_files import write_aside, write_text
-from ...ops.phrases import few
+from ...ops.phrases import counted, few
 from ...segmentation import Segmentation
 from ...types import Array
 from ..dataset import Dataset, Record, short_names
@@ -34,6 +36,9 @@ from .label_map import rank_numbers, without_overlap
 
 NAMES = known_classes("voc").names
 """The classes of the challenge, used where nothing beside the data names others."""
+
+_VOID_COLOR = 224 << 16 | 224 << 8 | 192
+"""Red, green and blue of index 255 of VOC's palette."""
 
 _IMAGES, _CLASSES, _OBJECTS, _SETS = "JPEGImages", "SegmentationClass", "SegmentationObject", "ImageSets/Segmentation"
 
@@ -54,16 +59,16 @@ class ClassAndObjectReader:
         class_map = self.values.class_map(record.mask)
         if not self.objects:
             return Segmentation.from_class_map(class_map, self.values.classes)
-        beside = record.mask.parent.parent / _OBJECTS / record.mask.name
-        objects = read_mask(beside)
+        beside = _object_mask_of(record.mask)
+        objects = _object_numbers(read_mask(beside))
         if objects.shape != class_map.shape:
-            raise ValueError(f"{beside} and {record.mask} must be grey or palette images of the same size")
-        numbers = objects.astype(np.int32) * 256 + class_map.numpy()
+            raise ValueError(f"{beside} and {record.mask} must have the same size")
+        numbers = objects * 256 + class_map.numpy()
         numbers[(objects == VOID) | (class_map.numpy() == VOID)] = -1
-        found = np.unique(numbers[numbers >= 0])
-        ids = rank_numbers(np.where(numbers < 0, found.max(initial=0) + 1, numbers), found)
-        labels = torch.from_numpy(found % 256).long()
-        crowd = torch.from_numpy(found < 256) & torch.tensor(self.values.classes.things)[labels]
+        present = np.unique(numbers[numbers >= 0])
+        ids = rank_numbers(np.where(numbers < 0, present.max(initial=0) + 1, numbers), present)
+        labels = torch.from_numpy(present % 256).long()
+        crowd = torch.from_numpy(present < 256) & torch.tensor(self.values.classes.things)[labels]
         return Segmentation(self.values.classes, labels, ids=torch.from_numpy(ids), crowd=crowd)
 
 
@@ -86,8 +91,8 @@ def read(
     Classes are those stated or in a file beside the data, else the 21 of the challenge if the masks fit them.
     """
     root = _need_root(path)
-    images = _by_stem(root / _IMAGES)
-    masks = _by_stem(root / _CLASSES)
+    images = _by_name(root / _IMAGES)
+    masks = _by_name(root / _CLASSES)
     names, note = _names(root, split, masks)
     lost = [name for name in names if name not in images or name not in masks]
     if lost:
@@ -146,8 +151,16 @@ def _root(path: Path) -> Path | None:
     """The folder that holds VOC's folders: the path itself, or a year's folder in it."""
     if not path.is_dir():
         return None
-    places = [path, *sorted(path.glob("VOC20*")), *sorted(path.glob("VOCdevkit/VOC20*"))]
-    return next((root for root in places if (root / _IMAGES).is_dir() and (root / _CLASSES).is_dir()), None)
+    for root in (path, *sorted(path.glob("VOC20*")), *sorted(path.glob("VOCdevkit/VOC20*"))):
+        if _is_root(root):
+            return root
+    # An export that was unpacked into a folder of its own.
+    below = [root for root in path.iterdir() if root.is_dir() and _is_root(root)]
+    return below[0] if len(below) == 1 else None
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / _IMAGES).is_dir() and (folder / _CLASSES).is_dir()
 
 
 def _need_root(path: Path) -> Path:
@@ -157,8 +170,31 @@ def _need_root(path: Path) -> Path:
     return root
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    return {file.stem: file for file in list_images(folder.iterdir())}
+def _by_name(folder: Path) -> dict[str, Path]:
+    """The images of a folder and those below it, by their paths in it without suffix."""
+    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in list_images(folder.rglob("*"))}
+
+
+def _object_mask_of(mask: Path) -> Path:
+    """The object mask of a class mask: the same path in the folder of objects."""
+    parts = list(mask.parts)
+    parts[len(parts) - 1 - parts[::-1].index(_CLASSES)] = _OBJECTS
+    return Path(*parts)
+
+
+def _object_numbers(pixels: Array) -> Array:
+    """(H, W) int32: 0 where there is no object, 255 where it is void, and another number for each object.
+
+    VOC's own masks hold numbers. CVAT's hold colours: black for no object, and a colour for each.
+    """
+    if pixels.ndim == 2:
+        return np.asarray(pixels.astype(np.int32))
+    packed = (pixels[..., :3].astype(np.int32) * (1 << 16, 1 << 8, 1)).sum(2)
+    colors, ranks = np.unique(packed, return_inverse=True)
+    numbers = 256 + np.arange(len(colors), dtype=np.int32)
+    numbers[colors == 0] = 0
+    numbers[colors == _VOID_COLOR] = VOID
+    return np.asarray(numbers[ranks].reshape(packed.shape))
 
 
 def _sets(root: Path) -> dict[str, list[str]]:
@@ -167,27 +203,34 @@ def _sets(root: Path) -> dict[str, list[str]]:
         return {}
     sets: dict[str, list[str]] = {}
     for file in sorted((root / _SETS).glob("*.txt")):
-        sets[canonical_split(file.stem) or ""] = [line.split()[0] for line in read_lines(file)]
-    return sets
+        sets[canonical_split(file.stem) or ""] = read_lines(file)
+    # CVAT calls the subset of all images without one so.
+    return {} if list(sets) == ["default"] else sets
 
 
 def _names(root: Path, split: str | None, masks: Mapping[str, Path]) -> tuple[list[str], tuple[str, ...]]:
-    """The names of the images of a split, and a note if they were drawn."""
+    """The names of the images of a split, and notes if they were drawn, or have no mask."""
     sets = _sets(root)
     split = check_split(split, sets, root)
     if split is None:
         return list(masks), ()
     if sets:
-        return sets[split], ()
+        # Lists of the challenge's other tasks have a second column; names of other tools may have spaces.
+        listed = [line if line in masks else line.split()[0] for line in sets[split]]
+        unlabelled = [name for name in listed if name not in masks]
+        if not unlabelled or not (root / "labelmap.txt").is_file():
+            return listed, ()
+        note = f"{counted(len(unlabelled), 'image')} without a mask left out, as CVAT lists them: {few(unlabelled)}"
+        return [name for name in listed if name in masks], (note,)
     names, note = draw_names(list(masks), split, root)
     return names, (note,)
 
 
 def _fits_the_challenge(masks: Sequence[Path]) -> bool:
     """Tell if masks hold class numbers of the challenge, and not only 0 and 255, whose meaning is plain."""
-    found = scan(spread(masks))
-    held = set(found.numbers) - {0, VOID}
-    return not found.colors and bool(held) and held <= set(range(len(NAMES)))
+    scanned = scan(spread(masks))
+    held = set(scanned.numbers) - {0, VOID}
+    return not scanned.colors and bool(held) and held <= set(range(len(NAMES)))
 
 
 def _with_things(classes: Classes) -> Classes:

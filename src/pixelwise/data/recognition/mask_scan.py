@@ -49,27 +49,27 @@ def scan(masks: Sequence[Path]) -> MaskScan:
 
     If some masks are in colours, the numbers of the others count as colours too, as shades of grey.
     """
-    found = MaskScan()
+    result = MaskScan()
     for path in masks:
         pixels = read_mask(path)
         if pixels.ndim == 3:
             packed, counts = np.unique(pack_colors(path, pixels), return_counts=True)
             # A photo in place of a mask has many thousands: enough of them tell that there are too many.
             colors = [unpack_color(number) for number in packed[: 4 * MAX_COLORS].tolist()]
-            found.colors.update(dict(zip(colors, counts.tolist(), strict=False)))
+            result.colors.update(dict(zip(colors, counts.tolist(), strict=False)))
             for color in colors:
-                found.first.setdefault(color, path)
+                result.first.setdefault(color, path)
         else:
             values, counts = _count(pixels)
             numbers = values.tolist()
-            found.numbers.update(dict(zip(numbers, counts.tolist(), strict=True)))
+            result.numbers.update(dict(zip(numbers, counts.tolist(), strict=True)))
             for number in numbers:
-                found.first.setdefault(number, path)
-    if found.colors:
-        found.colors.update({(v, v, v): count for v, count in found.numbers.items() if v < 256})
-        for v in found.numbers:
-            found.first[v, v, v] = found.first[v]
-    return found
+                result.first.setdefault(number, path)
+    if result.colors:
+        result.colors.update({(v, v, v): count for v, count in result.numbers.items() if v < 256})
+        for v in result.numbers:
+            result.first[v, v, v] = result.first[v]
+    return result
 
 
 def pack_colors(path: Path, pixels: Array) -> Array:

@@ -67,13 +67,13 @@ class RunCallback(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Note the losses; after the last part of a batch, end the step."""
+        """Add the losses; after the last part of a batch, end the step."""
         self.losses.add(batch.names, self.module.losses)
         if (batch_idx + 1) % self.module.length.accumulate == 0:
             self.end_step(trainer)
 
     def end_step(self, trainer: Trainer) -> None:
-        """Average the weights, end the epoch when it is complete, and save when it is time or a signal says so."""
+        """Average the weights, end the epoch when it is complete, and save when that is due or a signal asks for it."""
         module, state = self.module, self.state
         module.average.update(module.model, state.step)
         state.step += 1
@@ -112,7 +112,7 @@ class RunCallback(Callback):
         module, state = self.module, self.state
         self.losses.flush()
         epoch = state.step // module.length.epoch_steps
-        # The last group is one with the full learning rate or a known factor of it; `factor` undoes that.
+        # Each group has the learning rate times its own factor; without the factor, all of them tell the same.
         group = trainer.optimizers[0].param_groups[-1]
         row = {"epoch": float(epoch), "step": float(state.step), "lr": group["lr"] / group["factor"]}
         row |= self.losses.means()

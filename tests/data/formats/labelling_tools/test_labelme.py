@@ -45,10 +45,10 @@ def annotate(save, photo, tmp_path):
 
 
 def areas(data, i=0):
+    """Class and area of each object, in the order of the file, from the bottom to the top."""
     truth = data.truth(i)
-    return [
-        (data.classes.names[k], area) for k, area in zip(truth.labels.tolist(), truth.areas().tolist(), strict=True)
-    ]
+    found = zip(truth.labels.tolist(), truth.areas().tolist(), strict=True)
+    return [(data.classes.names[k], area) for k, area in found][::-1]
 
 
 def test_polygons_are_objects_and_labels_are_classes(annotate):
@@ -88,7 +88,7 @@ def test_rectangles_circles_and_masks(annotate):
     (_, box), (_, disc), (_, mask) = areas(data)
     assert (box, mask) == (20, 4)
     assert abs(disc - np.pi * 25) < 5
-    assert data.truth(0).masks.dense()[2, 9:, 14:].tolist() == [[True, False], [False, True], [True, True]]
+    assert data.truth(0).masks.dense()[0, 9:, 14:].tolist() == [[True, False], [False, True], [True, True]]
     assert "left out, because they are no masks: 1 lines, 1 points, 1 polygons with too few points" in data.notes
 
 

@@ -230,6 +230,8 @@ def _record(root: Path, item: _Located, classes: Classes) -> Record:
         one = {"where": shape.where, "label": label, "crowd": shape.crowd, "parts": [shape.part]}
         objects.append(one)
         of_group[key] = one
+    # In a segmentation the first of the segments that overlap is on top, in drawings the last.
+    objects.reverse()
     truth = {"source": str(drawn.source), "size": drawn.size, "objects": objects}
     return Record.below(root, item.file, annotations=json.dumps(truth).encode())
 

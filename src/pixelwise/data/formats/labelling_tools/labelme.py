@@ -158,7 +158,9 @@ def _part(kind: str, corners: list[float], item: dict[str, Any], place: str) -> 
 def _shapes_of(truth: Segmentation) -> list[dict[str, Any]]:
     masks = truth.as_masks()
     shapes = []
-    for n, label in enumerate(truth.labels.tolist()):
+    # LabelMe draws the last shape on top, a segmentation the first segment.
+    for n in reversed(range(len(truth))):
+        label = int(truth.labels[n])
         if label == truth.classes.background:
             continue
         crop, (left, top) = masks.crop(n)
