@@ -39,7 +39,7 @@ from pixelwise.models.base import SemanticModel, SemanticOutputs
 from pixelwise.ops.pad import pad_to
 from pixelwise.ops.resize import Resizing
 from pixelwise.summary.model_summary import summarize
-from pixelwise.training.machine_check import cpu_multiplies_bf16
+from pixelwise.training.preparation.machine_check import cpu_multiplies_bf16
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.validation import Validation
 from quiet import measure

@@ -18,7 +18,7 @@ from pathlib import Path
 import pixelwise
 from pixelwise import CRF, Chain, Recipe
 from pixelwise.data.dataset import Dataset
-from pixelwise.evaluation.report import Evaluation
+from pixelwise.evaluation.evaluation_report import Evaluation
 from pixelwise.inference.predictor import Predictor
 from pixelwise.training.recipe import Machine
 from results import machine, write

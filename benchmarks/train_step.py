@@ -25,9 +25,9 @@ import torch.nn.functional as F
 import pixelwise
 from pixelwise.demonstration import bundled
 from pixelwise.losses import criterion
-from pixelwise.training.average import Average
-from pixelwise.training.depthwise import keep_depthwise_float
-from pixelwise.training.machine_check import cpu_multiplies_bf16
+from pixelwise.training.optimisation.average import Average
+from pixelwise.training.optimisation.depthwise import keep_depthwise_float
+from pixelwise.training.preparation.machine_check import cpu_multiplies_bf16
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.weights.checkpoint import save
 from quiet import compare
@@ -57,7 +57,7 @@ def plain_step() -> Call:
 
 def our_step(loss: str, bf16: bool) -> Call:
     """All that `pixelwise.train` does in a step, without Lightning."""
-    from pixelwise.training.optimizer import parameter_groups
+    from pixelwise.training.optimisation.optimizer import parameter_groups
 
     model = pixelwise.create("unet", num_classes=CLASSES, backbone=ENCODER).train()
     model.criterion = criterion(loss)

@@ -153,7 +153,7 @@ def test_all_that_the_library_takes_is_let_through(tmp_path, cells, model, monke
     from pixelwise.cli import checks
     from pixelwise.cli.known_names import LOSSES, METHODS, PUBLISHED
     from pixelwise.training.recipe import Recipe
-    from pixelwise.training.recipes import recipes
+    from pixelwise.training.recipe_library import recipes
 
     for name in recipes():
         checks.check_recipe(Recipe.from_yaml(name, {"data": str(cells)}))

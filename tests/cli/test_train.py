@@ -73,7 +73,7 @@ def test_the_recipe_is_blamed_and_not_a_flag(tmp_path, cells, refused):
 
 
 def test_recipes_are_listed_and_shown(capsys, refused):
-    from pixelwise.training.recipes import FOLDER
+    from pixelwise.training.recipe_library import FOLDER
 
     names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     assert main(["recipes"]) == 0

@@ -20,7 +20,7 @@ from pixelwise.data.shapes import shapes
 from pixelwise.models.panoptic_fpn import PanopticFPN, SemanticBranch
 from pixelwise.ops.resize import Resizing
 from pixelwise.segmentation import Segmentation
-from pixelwise.training.prepare_model import make_model
+from pixelwise.training.preparation.prepare_model import make_model
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.run import train
 from pixelwise.weights.checkpoint import save

@@ -16,7 +16,7 @@ import torch
 from pixelwise.models import MODELS
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def plain() -> Iterator[ModuleType]:
     """The file plain.py, whose methods stand in MODELS as long as these tests run."""
     spec = importlib.util.spec_from_file_location("plain", Path(__file__).with_name("plain.py"))

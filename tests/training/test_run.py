@@ -127,7 +127,7 @@ def test_it_learns_in_either_precision(recipe, squares, tmp_path, precision):
 
 @pytest.mark.parametrize("multiplies", [False, True])
 def test_auto_takes_bf16_where_the_processor_multiplies_it(recipe, tmp_path, monkeypatch, multiplies):
-    monkeypatch.setattr("pixelwise.training.machine_check.cpu_multiplies_bf16", lambda: multiplies)
+    monkeypatch.setattr("pixelwise.training.preparation.machine_check.cpu_multiplies_bf16", lambda: multiplies)
     short = replace(recipe, epochs=1)
     done = train(short, machine=replace(MACHINE, precision="auto"), out=tmp_path, progress=False)
     assert ("bf16" if multiplies else "fp32") in (done.folder / "log.txt").read_text()

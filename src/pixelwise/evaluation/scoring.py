@@ -22,7 +22,7 @@ from ..metrics.per_image import gather_lists
 from ..models.base import Model
 from ..segmentation import Segmentation
 from .class_order import common_classes, reordered, with_classes
-from .report import Evaluation
+from .evaluation_report import Evaluation
 
 
 def evaluate(

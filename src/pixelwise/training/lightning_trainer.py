@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .machine_check import is_distributed, machine_device, uses_bf16
+from .optimisation.schedule import RunLength
+from .preparation.machine_check import is_distributed, machine_device, uses_bf16
 from .recipe import Machine
-from .schedule import RunLength
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer

@@ -14,12 +14,12 @@ from torch.utils.data import DataLoader
 
 from ..models.base import Model
 from ..sample import Batch
-from .average import Average
-from .norms import frozen_norms
-from .optimizer import make_optimizer, set_learning_rate
+from .optimisation.average import Average
+from .optimisation.norms import frozen_norms
+from .optimisation.optimizer import make_optimizer, set_learning_rate
+from .optimisation.schedule import RunLength, learning_rate_factor, step_seed
 from .recipe import Recipe
 from .run_state import State
-from .schedule import RunLength, learning_rate_factor, step_seed
 from .timed_loader import TimedLoader
 
 

@@ -13,9 +13,9 @@ import yaml
 
 from ..ops.atomic_files import write_text
 from ..ops.names import check_keys, suggest
+from .optimisation.schedule import SCHEDULES, drops
 from .options import OptionError, coerce, option, require, require_choice
-from .recipes import file_of, recipes
-from .schedule import SCHEDULES, drops
+from .recipe_library import file_of, recipes
 
 OPTIMIZERS = ("adamw", "sgd")
 NORMS = ("train", "frozen", "group")

@@ -19,17 +19,17 @@ from ..data.dataset import Dataset
 from ..metrics import metric_of
 from ..models import MODELS
 from ..models.base import Model
-from .depthwise import keep_depthwise_float
 from .journal import Journal
 from .lightning_trainer import make_trainer
-from .machine_check import check_machine, is_distributed, machine_device, uses_bf16, worker_count
-from .norms import synchronize_norms
-from .prepare_data import ProcessBatches, image_weights, open_splits, run_length
-from .prepare_model import make_model, resolve, set_criterion
+from .optimisation.depthwise import keep_depthwise_float
+from .optimisation.norms import synchronize_norms
+from .optimisation.schedule import RunLength
+from .preparation.machine_check import check_machine, is_distributed, machine_device, uses_bf16, worker_count
+from .preparation.prepare_data import ProcessBatches, image_weights, open_splits, run_length
+from .preparation.prepare_model import make_model, resolve, set_criterion
 from .recipe import Machine, Recipe
 from .run_folder import BEST, FOLDER_VARIABLE, LAST, RECIPE, STATE, check_recipe, claim_folder, remove_if_empty
 from .run_state import State, best_row, fingerprint
-from .schedule import RunLength
 from .validation import Validation
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from ...console import text_table
 from ...ops.names import suggest
-from ...training.recipes import file_of, recipes
+from ...training.recipe_library import file_of, recipes
 from .. import exit_codes
 
 SUMMARY = "list the recipes that reproduce the papers' trainings, or show one"

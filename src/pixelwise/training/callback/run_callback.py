@@ -16,7 +16,7 @@ from ..timed_loader import EpochTimer
 from ..validation import Validation
 from .loss_sums import LossSums
 from .messages import epoch_line
-from .saving import RunSaver
+from .run_saving import RunSaver
 from .stop_signals import StopSignals
 
 

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor
 
-from ..models.base import Model
+from ...models.base import Model
 from .schedule import average_decay
 
 

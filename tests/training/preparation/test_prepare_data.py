@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pixelwise.data.opening import open_dataset
-from pixelwise.training.prepare_data import ProcessBatches, image_weights, open_splits, run_length
+from pixelwise.training.preparation.prepare_data import ProcessBatches, image_weights, open_splits, run_length
 from pixelwise.training.recipe import Machine, Recipe
 
 

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..data.augmentation.transforms import augmentation
-from ..data.batch_plan import Plan
-from ..data.class_balance import rare_class_weights
-from ..data.dataset import Dataset
-from ..data.instance_truth import training_truth_for, truth_for
-from ..data.loader import training_batches
-from ..data.opening import available_splits, open_dataset
-from ..models import MODELS
-from ..sample import Batch
+from ...data.augmentation.transforms import augmentation
+from ...data.batch_plan import Plan
+from ...data.class_balance import rare_class_weights
+from ...data.dataset import Dataset
+from ...data.instance_truth import training_truth_for, truth_for
+from ...data.loader import training_batches
+from ...data.opening import available_splits, open_dataset
+from ...models import MODELS
+from ...sample import Batch
+from ..optimisation.schedule import RunLength, validation_interval
+from ..recipe import Machine, Recipe
 from .machine_check import worker_count
 from .prepare_model import resizing_of
-from .recipe import Machine, Recipe
-from .schedule import RunLength, validation_interval
 
 HELD_OUT = 5
 """One image in this many is held out for validation when the data have no split for it."""

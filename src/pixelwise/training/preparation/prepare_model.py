@@ -9,17 +9,17 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ..classes import Classes
-from ..data.augmentation.transforms import augmentation
-from ..losses import criterion
-from ..losses.balance import class_weights
-from ..models import MODELS
-from ..models.base import Model, SemanticModel
-from ..ops.phrases import few
-from ..ops.resize import Resizing
-from ..weights.checkpoint import load
-from ..weights.creation import create, fill_backbones
-from .recipe import Recipe
+from ...classes import Classes
+from ...data.augmentation.transforms import augmentation
+from ...losses import criterion
+from ...losses.balance import class_weights
+from ...models import MODELS
+from ...models.base import Model, SemanticModel
+from ...ops.phrases import few
+from ...ops.resize import Resizing
+from ...weights.checkpoint import load
+from ...weights.creation import create, fill_backbones
+from ..recipe import Recipe
 
 OWN_LOSSES = {"loss": ("own",), "balance": ("none", "rare"), "auxiliary": (None,)}
 """What the recipe of a method with losses of its own may say about them, beside the defaults."""

@@ -9,7 +9,7 @@ import torch
 
 import pixelwise
 from pixelwise.models.base import SemanticModel
-from pixelwise.training.optimizer import make_optimizer, parameter_groups, set_learning_rate
+from pixelwise.training.optimisation.optimizer import make_optimizer, parameter_groups, set_learning_rate
 from pixelwise.training.recipe import Recipe
 
 

@@ -10,7 +10,7 @@ import torch
 import pixelwise
 from pixelwise.losses.pixel import CrossEntropy
 from pixelwise.ops.resize import Resizing
-from pixelwise.training.prepare_model import make_model, resizing_of, resolve, set_criterion
+from pixelwise.training.preparation.prepare_model import make_model, resizing_of, resolve, set_criterion
 from pixelwise.training.recipe import Recipe
 from pixelwise.weights.checkpoint import save
 

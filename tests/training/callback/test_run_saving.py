@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import pixelwise
-from pixelwise.training.callback import saving
-from pixelwise.training.callback.saving import RunSaver
+from pixelwise.training.callback import run_saving as saving
+from pixelwise.training.callback.run_saving import RunSaver
 from pixelwise.training.module import TrainingModule
+from pixelwise.training.optimisation.schedule import RunLength
 from pixelwise.training.recipe import Recipe
 from pixelwise.training.run_state import State
-from pixelwise.training.schedule import RunLength
 
 
 @pytest.fixture

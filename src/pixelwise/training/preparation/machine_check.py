@@ -7,8 +7,8 @@ from importlib.util import find_spec
 
 import torch
 
-from ..ops.devices import find_device
-from .recipe import EXTRA_LOGGERS, Machine, Recipe
+from ...ops.devices import find_device
+from ..recipe import EXTRA_LOGGERS, Machine, Recipe
 
 GPU_WORKERS, CPU_WORKERS = 8, 2
 """The most processes that load images when their number is not given."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..models.base import Model
+from ...models.base import Model
+from ..recipe import Recipe
 from .optimizer import in_backbone
-from .recipe import Recipe
 
 
 def synchronize_norms(model: Model) -> Model:

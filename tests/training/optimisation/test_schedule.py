@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixelwise.training.schedule import average_decay, learning_rate_factor, step_seed, validation_interval
+from pixelwise.training.optimisation.schedule import average_decay, learning_rate_factor, step_seed, validation_interval
 
 
 @pytest.mark.parametrize(("step", "factor"), [(0, 1.0), (1, 0.99997), (15_000, 0.535887), (29_999, 9.345e-5)])

@@ -19,10 +19,10 @@ from pixelwise.metrics import METRICS
 from pixelwise.models import MODELS
 from pixelwise.sample import Batch
 from pixelwise.training.module import TrainingModule
+from pixelwise.training.optimisation.schedule import learning_rate_factor
 from pixelwise.training.recipe import Machine, Recipe
-from pixelwise.training.recipes import FOLDER, recipes
+from pixelwise.training.recipe_library import FOLDER, recipes
 from pixelwise.training.run import train
-from pixelwise.training.schedule import learning_rate_factor
 from pixelwise.weights.checkpoint import save
 
 MACHINE = Machine(device="cpu", precision="fp32", workers=0, loggers=())

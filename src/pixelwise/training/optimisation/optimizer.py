@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
-from ..models.base import Model
-from .recipe import Recipe
+from ...models.base import Model
+from ..recipe import Recipe
 
 
 def make_optimizer(model: Model, recipe: Recipe, fused: bool) -> Optimizer:

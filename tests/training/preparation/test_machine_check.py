@@ -7,9 +7,9 @@ from importlib.machinery import ModuleSpec
 import pytest
 import torch
 
-from pixelwise.training import machine_check
 from pixelwise.training.lightning_trainer import trainer_devices
-from pixelwise.training.machine_check import (
+from pixelwise.training.preparation import machine_check
+from pixelwise.training.preparation.machine_check import (
     check_machine,
     cpu_multiplies_bf16,
     machine_device,

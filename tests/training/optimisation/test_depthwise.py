@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pixelwise.training.depthwise import keep_depthwise_float
+from pixelwise.training.optimisation.depthwise import keep_depthwise_float
 
 
 @pytest.fixture

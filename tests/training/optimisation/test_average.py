@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pixelwise.training.average import Average
+from pixelwise.training.optimisation.average import Average
 
 
 def test_it_follows_the_closed_form(plain):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import pixelwise
-from pixelwise.training.norms import frozen_norms, synchronize_norms
+from pixelwise.training.optimisation.norms import frozen_norms, synchronize_norms
 from pixelwise.training.recipe import Machine, Recipe
 from pixelwise.training.run import train
 
@@ -46,8 +46,8 @@ def test_frozen_norms_stay_while_the_rest_learns(start, cells, tmp_path):
 
 def test_frozen_norms_compute_as_in_evaluation(start, cells):
     from pixelwise.training.module import TrainingModule
+    from pixelwise.training.optimisation.schedule import RunLength
     from pixelwise.training.run_state import State
-    from pixelwise.training.schedule import RunLength
 
     recipe = Recipe(str(cells), model="noisy", weights=str(start), norm="frozen")
     trainee = TrainingModule(pixelwise.load(start), recipe, RunLength(1, 1, 1, 1), State(), lambda *_: None)

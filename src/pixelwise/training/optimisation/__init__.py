@@ -1,0 +1,1 @@
+"""The optimiser, its learning rate, and what changes the weights otherwise."""

@@ -1,0 +1,1 @@
+"""What the recipe and the machine mean for a run: data, model, devices."""
