@@ -16,7 +16,7 @@ from . import shapes
 from .dataset import Dataset
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, voc, yolo
 from .formats.format import Format, Reader
-from .formats.labelling_tools import cvat_xml, labelme
+from .formats.labelling_tools import cvat_xml, labelme, via
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 
 FORMATS: dict[str, Format] = {
@@ -40,6 +40,7 @@ READERS: dict[str, Reader] = {
     "yolo": yolo,
     "labelme": labelme,
     "cvat": cvat_xml,
+    "via": via,
     "label-map": label_map,
     "mask-folder": mask_folder,
 }
