@@ -50,6 +50,15 @@ def add_reading(parser: ArgumentParser, default: str) -> None:
     group.add_argument("--colors", metavar="NAME=R,G,B;…", help=colors)
 
 
+def add_folders(parser: ArgumentParser) -> None:
+    """Add the flags that state the folders of images and masks, as a group."""
+    group = parser.add_argument_group("folders that names do not tell")
+    images = "folder of the images, also that of each split: images (default: recognised)"
+    group.add_argument("--images", metavar="FOLDER", help=images)
+    masks = "folder of the masks of --images: 1st_manual (default: recognised)"
+    group.add_argument("--masks", metavar="FOLDER", help=masks)
+
+
 def split_of(options: Namespace) -> str | None:
     """The split that --split names; None for all images."""
     return None if options.split == EVERYTHING else options.split
@@ -60,12 +69,20 @@ def reading_of(options: Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("format", "classes", "void", "colors")}
 
 
-def open_as_trained(options: Namespace, record: Mapping[str, Any]) -> Dataset:
+def folders_of(options: Namespace) -> dict[str, Any]:
+    """The arguments of `open_dataset` that state folders; None where a flag is not given."""
+    return {name: getattr(options, name) for name in ("images", "masks")}
+
+
+def open_as_trained(options: Namespace, record: Mapping[str, Any], folders: Mapping[str, Any] | None = None) -> Dataset:
     """Open the data of the flags; without flags, masks are read as they were for the training of the model.
+
+    Folders are those of the training only where the data are the same.
 
     Args:
         options: of a command with the flags of `add_data` and `add_reading`; left unchanged.
         record: of the model's checkpoint.
+        folders: those that `folders_of` returns, for a command that has these flags.
 
     Raises:
         FileNotFoundError, ValueError: as `open_dataset`.
@@ -78,6 +95,10 @@ def open_as_trained(options: Namespace, record: Mapping[str, Any]) -> Dataset:
         # Recipes have empty lists where nothing is stated; `open_dataset` has None.
         if reading[name] is None and trained.get(name):
             reading[name] = trained[name]
+    if folders and any(folders.values()):
+        reading.update(folders)
+    elif options.data == trained.get("data"):
+        reading.update(images=trained.get("images"), masks=trained.get("masks"))
     data = open_dataset(options.data, split=split_of(options), **reading)
     for note in data.notes:
         print(f"note: {note}", file=sys.stderr)

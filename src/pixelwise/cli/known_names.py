@@ -46,7 +46,18 @@ OWN_LOSS = "own"
 AUGMENTATIONS = ("none", "light", "default", "strong", "pspnet", "topdown", "paste", "lsj", "copy-paste")
 """Keys of `data.augmentation.transforms.AUGMENTATIONS`."""
 
-DATA_FORMATS = ("voc", "cityscapes", "coco", "coco-panoptic", "yolo", "labelme", "cvat", "label-map", "mask-folder")
+DATA_FORMATS = (
+    "voc",
+    "cityscapes",
+    "coco",
+    "coco-panoptic",
+    "yolo",
+    "labelme",
+    "cvat",
+    "via",
+    "label-map",
+    "mask-folder",
+)
 """Keys of `data.opening.READERS`."""
 
 SHAPES = "shapes:"

@@ -16,7 +16,8 @@ from . import shapes
 from .dataset import Dataset
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, voc, yolo
 from .formats.format import Format, Reader
-from .formats.labelling_tools import cvat_xml, labelme
+from .formats.labelling_tools import cvat_xml, labelme, via
+from .formats.stated_folders import StatedFolders
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 
 FORMATS: dict[str, Format] = {
@@ -40,6 +41,7 @@ READERS: dict[str, Reader] = {
     "yolo": yolo,
     "labelme": labelme,
     "cvat": cvat_xml,
+    "via": via,
     "label-map": label_map,
     "mask-folder": mask_folder,
 }
@@ -47,6 +49,8 @@ READERS: dict[str, Reader] = {
 
 _ALL_READERS: dict[str, Reader] = {**READERS, "shapes": shapes}
 """With synthetic shapes, which are named by a prefix and never recognised from files."""
+
+Folder = str | os.PathLike[str] | None
 
 
 def open_dataset(
@@ -57,6 +61,8 @@ def open_dataset(
     classes: Classes | Sequence[str] | str | None = None,
     void: int | Sequence[int] | None = None,
     colors: Mapping[str, Sequence[int]] | str | None = None,
+    images: str | os.PathLike[str] | None = None,
+    masks: str | os.PathLike[str] | None = None,
 ) -> Dataset:
     """Open images with their ground truth, from a folder, a list of pairs, or a COCO file.
 
@@ -71,6 +77,9 @@ def open_dataset(
             or with objects, one name is enough.
         void: mask values that belong to no class, besides 255.
         colors: the class of each colour in the masks: {"road": (128, 64, 128)} or "road=128,64,128;sky=…".
+        images: the folder of the images, where names do not tell: the last parts of its path, as `images`, which may
+            occur in each split. Give `masks` too.
+        masks: the folder of their masks, as `images`.
 
     Raises:
         FileNotFoundError: the path does not exist; the error suggests the closest one.
@@ -79,7 +88,9 @@ def open_dataset(
 
     >>> open_dataset("cells", split="val", classes="background,cell")  # doctest: +SKIP
     """
-    data = read_dataset(path, split=split, format=format, classes=classes, void=void, colors=colors)
+    data = read_dataset(
+        path, split=split, format=format, classes=classes, void=void, colors=colors, images=images, masks=masks
+    )
     if data.unpaired:
         number = counted(len(data.unpaired), "image has", "images have")
         names = few(f"{one.name}{one.image.suffix}" for one in data.unpaired)
@@ -98,15 +109,22 @@ def read_dataset(
     classes: GivenClasses = None,
     void: GivenVoid = None,
     colors: GivenColors = None,
+    images: Folder = None,
+    masks: Folder = None,
 ) -> Dataset:
     """Open a data set as `open_dataset` does, but list images without a mask in `unpaired` instead of refusing them."""
     path = Path(path)
-    fits = _fitting_formats(path, format)
+    fits = _fitting_formats(path, format, images, masks)
+    if fits.keys() >= {"label-map", "mask-folder"} and label_map.are_class_numbers(
+        mask_folder.need_pairs(path), classes
+    ):
+        del fits["label-map"]
     name, *others = fits
-    read = partial(_ALL_READERS[name].read, path, classes=classes, void=void, colors=colors)
+    reader = _reader(name, format, images, masks)
+    read = partial(reader.read, path, classes=classes, void=void, colors=colors)
     data = read(split)
     if not data.records:
-        sizes = {known: len(read(known)) for known in _ALL_READERS[name].available(path)}
+        sizes = {known: len(read(known)) for known in reader.available(path)}
         there = ", ".join(f"{known} with {counted(size, 'image')}" for known, size in sizes.items() if size)
         raise ValueError(
             f"{path} has no images in the split {split!r}; there are: {there or 'none'}; "
@@ -119,24 +137,44 @@ def read_dataset(
     return data
 
 
-def available_splits(path: str | os.PathLike[str], format: str | None = None) -> tuple[str, ...]:
+def available_splits(
+    path: str | os.PathLike[str], format: str | None = None, images: Folder = None, masks: Folder = None
+) -> tuple[str, ...]:
     """List the splits that `open_dataset` accepts, train first.
 
     Raises:
         FileNotFoundError, ValueError: as `open_dataset`.
     """
     path = Path(path)
-    name = next(iter(_fitting_formats(path, format)))
-    return _ALL_READERS[name].available(path)
+    name = next(iter(_fitting_formats(path, format, images, masks)))
+    return _reader(name, format, images, masks).available(path)
 
 
-def _fitting_formats(path: Path, format: str | None) -> dict[str, str]:
+def _reader(name: str, format: str | None, images: Folder, masks: Folder) -> Reader:
+    """The reader of a format, or of the folders that are stated."""
+    if images is not None and masks is not None:
+        return StatedFolders(images, masks, format)
+    return _ALL_READERS[name]
+
+
+def _check_folders(format: str | None, images: Folder, masks: Folder) -> None:
+    """Check that --images and --masks come together, and with a format that has masks."""
+    if images is None or masks is None:
+        raise ValueError("--images and --masks state two folders that belong together: give both, or neither")
+    if format not in (None, "mask-folder", "label-map"):
+        raise ValueError(f"--images and --masks state folders of masks: with --format {format} leave both out")
+
+
+def _fitting_formats(path: Path, format: str | None, images: Folder = None, masks: Folder = None) -> dict[str, str]:
     """The formats that fit, best first, each with the reason."""
     synthetic = shapes.detect(path)
     if synthetic:
         return {"shapes": synthetic}
     if not path.exists():
         raise file_not_found(path)
+    if images is not None or masks is not None:
+        _check_folders(format, images, masks)
+        return {format or "mask-folder": "as stated"}
     if path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES):
         raise ValueError(
             f"{path} is an image: give the folder that holds the images and their masks "

@@ -118,7 +118,7 @@ def inspect(
         data: a data set, or its path.
         out: the folder of the page.
         split: the split to inspect; all of them if None.
-        reading: arguments for `open_dataset`: format, classes, void, colors.
+        reading: arguments for `open_dataset`: format, classes, void, colors, images, masks.
         imgsz: side of the training crops that are shown, pixels.
         augment: the name of the augmentation that is shown.
 
@@ -177,7 +177,9 @@ def _open_splits(
 ) -> dict[str, Dataset]:
     if isinstance(data, Dataset):
         return {data.split or "all": data}
-    splits = [split] if split else available_splits(data, reading.get("format"))
+    splits = (
+        [split] if split else available_splits(data, reading.get("format"), reading.get("images"), reading.get("masks"))
+    )
     return {name: read_dataset(data, split=name, **reading) for name in splits}
 
 

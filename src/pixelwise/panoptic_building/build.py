@@ -146,7 +146,7 @@ def _open_splits(source: Source, reading: Mapping[str, Any]) -> dict[str, Datase
     whole = _open_all(source, reading)
     if isinstance(source, Dataset) or len(whole) < 2:
         return {whole.split or "all": whole}
-    splits = available_splits(source, reading.get("format"))
+    splits = available_splits(source, reading.get("format"), reading.get("images"), reading.get("masks"))
     return {split: read_dataset(source, split=split, **reading) for split in splits}
 
 

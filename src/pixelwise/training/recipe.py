@@ -44,6 +44,8 @@ class Recipe:
     classes: tuple[str, ...] = option((), "class names in the order of their mask values: background,cell")
     void: tuple[int, ...] = option((), "mask values to ignore, as they belong to no class")
     colors: str | None = option(None, "colours of RGB masks: sky=0,0,255;road=128,64,128")
+    images: str | None = option(None, "folder of the images, where names do not tell: images, also of each split")
+    masks: str | None = option(None, "folder of the masks of `images`: 1st_manual")
     resize: tuple[int, ...] | None = option(
         None, "resize images to this shorter side first, pixels; 550,550: to a square, whatever the aspect ratio"
     )

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from pixelwise.data.opening import open_dataset
 from pixelwise.data.recognition.pairs import find_pairs
 
 
@@ -142,3 +144,84 @@ def test_real_folders(trial_data):
     assert all(pair.image.suffix == ".jpg" and pair.mask == pair.image.with_suffix(".png") for pair in found.pairs)
     assert len(found.pairs) == len(list(trial_data("magnetic-tile").rglob("*.png")))
     assert len(find_pairs(trial_data("camvid")).pairs) == 468
+
+
+VARYING = {
+    "words before": ["images/image_0.png masks/mask_0.png None", "images/image_1.png masks/mask_1.png None"],
+    "no separator": ["images/img01.png masks/lbl1.png None", "images/img12.png masks/lbl12.png None"],
+    "one pair": ["images/scan_7.png masks/seg_7_final.png None"],
+    "FloodNet": [
+        "train-org-img/10.jpg train-label-img/10_lab.png train",
+        "val-org-img/11.jpg val-label-img/11_lab.png val",
+    ],
+    "capitals": ["PNGImages/Ped1.png PedMasks/Ped1_mask.png None", "PNGImages/Ped2.png PedMasks/Ped2_mask.png None"],
+    "trimaps": ["images/a_1.jpg annotations/trimaps/a_1.png None", "images/b_1.jpg annotations/trimaps/b_1.png None"],
+    "unknown word": ["images/a.png lesions/a.png None", "images/b.png lesions/b.png None"],
+    "one folder": ["image_0.png mask_0.png None", "image_1.png mask_1.png None"],
+    "one folder, other suffix": ["road_1_rgb.jpg road_1_class.png None", "road_2_rgb.jpg road_2_class.png None"],
+}
+
+
+@pytest.mark.parametrize("layout", VARYING.values(), ids=VARYING)
+def test_names_are_matched_by_the_part_that_varies(save, tmp_path, photo, layout):
+    wanted = [tuple(line.split()) for line in layout]
+    for image, mask, _ in wanted:
+        save(image, photo)
+        save(mask, photo[..., 0] // 64)
+    assert [(i, m, str(s)) for i, m, s in names(find_pairs(tmp_path))] == wanted
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        (["images/cat.png", "masks/dog.png"], "no mask has the name"),
+        (["images/a_5.png", "images/b_5.png", "masks/a_7.png", "masks/b_7.png"], "no mask has the name"),
+        (["images/im_1.png", "images/im_01.png", "masks/gt_x1.png"], "could be the mask of several images"),
+        (["images/im_1.png", "masks/gt-x1.png", "masks/gt-x01.png"], "several masks in .*: gt-x01.png, gt-x1.png"),
+        (["images/a.png", "lesions/a.png", "vessels/a.png"], "lesions, .*vessels could each hold the masks"),
+    ],
+)
+def test_rivals_are_named(save, tmp_path, photo, files, what):
+    for name in files:
+        save(name, photo[..., 0] // 64)
+    with pytest.raises(ValueError, match=what):
+        find_pairs(tmp_path)
+
+
+def retina(save, photo, manual="1st_manual"):
+    y, x = np.ogrid[:48, :64]
+    view = ((y - 24) ** 2 + (x - 32) ** 2 < 20**2).astype(np.uint8) * 255
+    vessels = ((x + y) % 9 == 0).astype(np.uint8) * 255
+    for split in ("training", "test"):
+        for k in (21, 22):
+            save(f"{split}/images/{k}_{split}.tif", np.zeros((48, 64, 3), np.uint8))
+            save(f"{split}/{manual}/{k}_manual1.gif", vessels & view)
+            save(f"{split}/mask/{k}_{split}_mask.gif", view)
+    return int((vessels & view > 0).sum()), int((view > 0).sum())
+
+
+@pytest.mark.parametrize("manual", ["1st_manual", "vessels"])
+def test_a_field_of_view_is_no_mask_in_silence(save, tmp_path, photo, manual):
+    retina(save, photo, manual)
+    with pytest.raises(ValueError, match=rf"field of view, and .*{manual}.*--images images --masks {manual}"):
+        find_pairs(tmp_path)
+
+
+def test_stated_folders(save, tmp_path, photo):
+    small, large = retina(save, photo)
+    for masks, pixels in (("1st_manual", small), ("mask", large)):
+        data = open_dataset(tmp_path, split="test", images="images", masks=masks)
+        assert [record.name for record in data.records] == ["test/images/21_test", "test/images/22_test"]
+        assert data[0].truth.areas().tolist()[-1] == pixels
+    for more in ({"images": "images"}, {"images": "images", "masks": "mask", "format": "voc"}):
+        with pytest.raises(ValueError, match="--images and --masks"):
+            open_dataset(tmp_path, **more)
+    with pytest.raises(FileNotFoundError, match="2nd_manual"):
+        open_dataset(tmp_path, images="images", masks="2nd_manual")
+
+
+def test_stated_folders_elsewhere(save, tmp_path, photo):
+    save("data/photos/a.png", photo)
+    far = save("far/a_x.png", photo[..., 0] // 64).parent
+    data = open_dataset(tmp_path / "data", split=None, images="photos", masks=far)
+    assert data.records[0].mask == far / "a_x.png"

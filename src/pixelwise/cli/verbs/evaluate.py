@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from .. import exit_codes
 from ..chain_options import add_chain, chain_of, check_chain
 from ..checks import check_data
-from ..data_options import TRAINED, add_data, add_reading, open_as_trained
+from ..data_options import TRAINED, add_data, add_folders, add_reading, folders_of, open_as_trained
 from ..flags import add_boundary, add_json, add_out
 from ..model_options import add_model, add_prediction, add_score_threshold, check_model, make_predictor
 
@@ -30,6 +30,7 @@ def add_flags(parser: ArgumentParser) -> None:
     add_boundary(parser, None)
     add_score_threshold(parser, "none, as average precision ranks all objects")
     add_reading(parser, TRAINED)
+    add_folders(parser)
     add_prediction(parser)
     add_chain(parser)
 
@@ -42,7 +43,8 @@ def run(options: Namespace) -> int:
     from ...evaluation.scoring import evaluate
 
     predictor = make_predictor(options, chain_of(options))
-    evaluation = evaluate(predictor, open_as_trained(options, predictor.model.record), boundary=options.boundary)
+    dataset = open_as_trained(options, predictor.model.record, folders_of(options))
+    evaluation = evaluate(predictor, dataset, boundary=options.boundary)
     evaluation.write(options.out)
     print(json.dumps(evaluation.to_dict(), indent=2, allow_nan=False) if options.json else evaluation.table())
     print(f"page: {options.out / 'index.html'}", file=sys.stderr)

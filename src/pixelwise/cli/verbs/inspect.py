@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from .. import exit_codes, values
 from ..checks import check_data
-from ..data_options import EVERYTHING, RECOGNISED, add_data, add_reading, reading_of, split_of
+from ..data_options import EVERYTHING, RECOGNISED, add_data, add_folders, add_reading, folders_of, reading_of, split_of
 from ..flags import add_json, add_out
 from ..known_names import AUGMENTATIONS
 
@@ -29,6 +29,7 @@ def add_flags(parser: ArgumentParser) -> None:
     add_out(parser, "runs/inspect")
     add_json(parser, "findings")
     add_reading(parser, RECOGNISED)
+    add_folders(parser)
 
 
 def run(options: Namespace) -> int:
@@ -40,7 +41,7 @@ def run(options: Namespace) -> int:
         options.data,
         options.out,
         split=split_of(options),
-        reading=reading_of(options),
+        reading=reading_of(options) | folders_of(options),
         imgsz=options.imgsz,
         augment=options.augment,
     )

@@ -28,7 +28,7 @@ EVERYDAY = ("data", "recipe", "model", "epochs", "imgsz", "batch", "out", "resum
 """The flags that come first in `--help`; those that are no keys of a recipe are added here."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "reading the data": ("format", "classes", "void", "colors", "resize"),
+    "reading the data": ("format", "classes", "void", "colors", "images", "masks", "resize"),
     "model": ("backbone", "arguments", "pretrained", "weights", "norm"),
     "augmentation": ("augment", "scale"),
     "optimisation": (
@@ -58,6 +58,8 @@ METAVARS = {
     "weights": "CHECKPOINT",
     "arguments": "NAME=VALUE,…",
     "colors": "NAME=R,G,B;…",
+    "images": "FOLDER",
+    "masks": "FOLDER",
     "scale": "MIN,MAX",
 }
 """Placeholders of the values in `--help`, where the type of the field does not tell enough."""

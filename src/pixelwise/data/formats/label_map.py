@@ -19,9 +19,9 @@ from ...segmentation import Segmentation
 from ...types import Array
 from ..dataset import Dataset, Record, short_names
 from ..image_copy import copy_image
-from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, two_classes
+from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, parse_names, two_classes
 from ..recognition.class_spec import ClassSpec, read_class_spec, write_classes
-from ..recognition.pairs import find_pairs
+from ..recognition.pairs import Pairs, find_pairs
 from ..recognition.splits import canonical_split, splits_of_pairs
 from .mask_folder import need_pairs, records_of_split, unpaired_records
 
@@ -65,10 +65,20 @@ class LabelMapReader:
 def detect(path: Path) -> str | None:
     """Describe how images and masks are arranged, if the masks have 16 bits or more; None otherwise."""
     pairs = find_pairs(path)
-    if not pairs:
-        return None
-    header = read_header(pairs.pairs[0].mask)
-    return f"{pairs.layout}; 16-bit masks" if header.mode.startswith(HIGH_BIT_MODES) else None
+    return f"{pairs.layout}; 16-bit masks" if pairs and has_high_bits(pairs) else None
+
+
+def has_high_bits(pairs: Pairs) -> bool:
+    """Tell whether masks have 16 bits or more, as label maps do."""
+    return read_header(pairs.pairs[0].mask).mode.startswith(HIGH_BIT_MODES)
+
+
+def are_class_numbers(pairs: Pairs, classes: GivenClasses) -> bool:
+    """Tell whether masks must be class masks: several classes are named, and no file says which object is of which."""
+    if classes is None:
+        return False
+    names = classes.names if isinstance(classes, Classes) else parse_names(classes)
+    return len(names) > 2 and not any(pair.mask.with_suffix(".json").is_file() for pair in pairs.pairs)
 
 
 def available(path: Path) -> tuple[str, ...]:
@@ -90,9 +100,15 @@ def read(
         void: numbers that are no objects.
         colors: must be None.
     """
+    return read_pairs(need_pairs(path), split, classes=classes, void=void, colors=colors)
+
+
+def read_pairs(
+    pairs: Pairs, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
+) -> Dataset:
+    """Read a split of given pairs; as `read`."""
     if colors is not None:
         raise ValueError("label maps have numbers, no colours: leave --colors out, or state --format mask-folder")
-    pairs = need_pairs(path)
     records, note = records_of_split(pairs, split)
     spec = read_class_spec(pairs.root, classes, void)
     named = _object_classes(spec)

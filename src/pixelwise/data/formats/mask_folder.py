@@ -51,7 +51,13 @@ def read(
         ValueError: there are no images with masks, or the values of masks do not fit (see
             `value_recognition.recognise`).
     """
-    pairs = need_pairs(path)
+    return read_pairs(need_pairs(path), split, classes=classes, void=void, colors=colors)
+
+
+def read_pairs(
+    pairs: Pairs, split: str | None, *, classes: GivenClasses = None, void: GivenVoid = None, colors: GivenColors = None
+) -> Dataset:
+    """Read a split of given pairs; as `read`."""
     records, note = records_of_split(pairs, split)
     spec = read_class_spec(pairs.root, classes, void, colors)
     values, notes = recognise([pair.mask for pair in pairs.pairs], spec)

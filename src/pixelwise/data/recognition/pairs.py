@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from ...images.file_names import IMAGE_SUFFIXES, file_not_found
 from ...ops.phrases import counted, few
+from .field_of_view import check_no_field_of_view
+from .loose_folders import loose_partners
+from .name_matching import match_names
 from .path_words import SPLIT_NAMES, FolderMeaning, folder_meaning, plain_image_name, plain_mask_name
 from .text_lists import list_files, read_lines
+from .varying_names import match_in_one_folder
 
 _MASK_SUFFIXES = (".png", ".gif", ".bmp", ".tif", ".tiff")
 """Suffixes of masks that lie beside an image of the same name, the likeliest first."""
@@ -61,19 +65,25 @@ def find_pairs(path: Path) -> Pairs | None:
 
     Looks for, in this order: list files of pairs (two paths a line); a folder of images and one of masks, in any
     nesting with the splits and under any of the usual names; masks beside their images (a.jpg and a.png, or a.png and
-    a_mask.png).
+    a_mask.png); a folder of masks and one of images whose other words differ (train-org-img and train-label-img), or of
+    which only one has a usual name; masks beside their images whose names differ by other words (image_0 and mask_0).
 
     Raises:
         FileNotFoundError: there is no such folder, or a list names a file that does not exist.
-        ValueError: two files claim to be the mask of one image.
+        ValueError: two files or folders claim to be the mask of one image, or a folder of masks holds fields of view.
     """
     if not path.exists():
         raise file_not_found(path)
     listed = _listed_pairs(path)
     if listed or path.is_file():
         return listed
-    folders = _images_by_folder(path)
-    return _in_two_folders(path, folders) or _side_by_side(path, folders)
+    folders = images_by_folder(path)
+    return (
+        _in_two_folders(path, folders)
+        or _side_by_side(path, folders, _match_beside)
+        or _in_loose_folders(path, folders)
+        or _side_by_side(path, folders, _match_varying_beside)
+    )
 
 
 def _listed_pairs(path: Path) -> Pairs | None:
@@ -121,7 +131,7 @@ def _fields(line: str) -> list[str]:
     return []
 
 
-def _images_by_folder(root: Path) -> dict[Path, list[Path]]:
+def images_by_folder(root: Path) -> dict[Path, list[Path]]:
     """Images in each folder below the root; links are followed, hidden files and folders are skipped."""
     folders: dict[Path, list[Path]] = {}
     seen = set()
@@ -145,6 +155,7 @@ def _in_two_folders(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None
     unpaired: list[Path] = []
     orphans: list[Path] = []
     used: list[str] = []
+    notes: list[str] = []
     masks_of: dict[Path, Path] = {}
     for masks, meaning in meanings.items():
         if meaning.role != "mask":
@@ -157,12 +168,14 @@ def _in_two_folders(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None
                     "or list the pairs in train.txt and val.txt, two paths a line"
                 )
             masks_of[images] = masks
-            matches = _match(folders[images], folders[masks])
+            check_no_field_of_view(images, masks, folders, root)
+            matches = match_names(folders[images], folders[masks])
             split = meaning.split or meanings[images].split
             pairs += [Pair(image, mask, split) for image, mask in matches.pairs]
             unpaired += matches.unpaired
             if len(partners) == 1:  # of several, another one may hold the image of a mask
                 orphans += matches.orphans
+            notes += [matches.note] if matches.note else []
             used.append(f"{_relative(images, root)} + {_relative(masks, root)}")
     if not used:
         return None
@@ -171,9 +184,9 @@ def _in_two_folders(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None
             f"no mask has the name of an image: {_relative(unpaired[0], root)}, but {_relative(orphans[0], root)}; "
             "an image and its mask must have the same name, up to the suffix and an ending such as _mask"
         )
-    notes = _note_orphans(orphans)
+    notes += _note_orphans(orphans)
     layout = f"images and masks in folders: {few(used, 4)}"
-    return Pairs(root.absolute(), _by_name(pairs), layout, tuple(unpaired), notes)
+    return Pairs(root.absolute(), _by_name(pairs), layout, tuple(unpaired), tuple(dict.fromkeys(notes)))
 
 
 def _note_orphans(masks: list[Path]) -> tuple[str, ...]:
@@ -195,53 +208,40 @@ def _image_folders(masks: FolderMeaning, meanings: dict[Path, FolderMeaning]) ->
     return [folder for folder, rank in ranks.items() if rank == best]
 
 
-class _Matches(NamedTuple):
-    """Images with their masks, images without a mask, and masks without an image."""
-
-    pairs: list[tuple[Path, Path]]
-    unpaired: list[Path]
-    orphans: list[Path]
-
-
-def _match(images: list[Path], masks: list[Path]) -> _Matches:
-    """Match the images of one folder with the masks of another by their names."""
-    exact, loose = _by_names(masks)
-    pairs: list[tuple[Path, Path]] = []
+def _in_loose_folders(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None:
+    """Pairs of a folder of images and one of masks, of which the names of files and few words of folders tell."""
+    partners = loose_partners(folders, root)
+    if not partners:
+        return None
+    pairs: list[Pair] = []
     unpaired: list[Path] = []
-    seen = set()
-    for image in images:
-        if image.stem in seen:
-            raise ValueError(f"two images are called {image.stem} in {image.parent}: rename one of them")
-        seen.add(image.stem)
-        mask = exact.get(image.stem) or loose.get(image.stem) or loose.get(plain_image_name(image.stem))
-        if mask:
-            pairs.append((image, mask))
-        else:
-            unpaired.append(image)
-    matched = {mask for _, mask in pairs}
-    return _Matches(pairs, unpaired, [mask for mask in masks if mask not in matched])
+    orphans: list[Path] = []
+    for images, masks in partners:
+        check_no_field_of_view(images, masks, folders, root)
+        matches = match_names(folders[images], folders[masks])
+        meanings = [folder_meaning(folder.relative_to(root.absolute()).parts) for folder in (masks, images)]
+        split = meanings[0].split or meanings[1].split
+        pairs += [Pair(image, mask, split) for image, mask in matches.pairs]
+        unpaired += matches.unpaired
+        orphans += matches.orphans
+    used = [f"{_relative(images, root)} + {_relative(masks, root)}" for images, masks in partners]
+    first = pairs[0]
+    layout = f"images and masks in folders, as {first.image.name} with {first.mask.name}: {few(used, 4)}"
+    return Pairs(root.absolute(), _by_name(pairs), layout, tuple(unpaired), _note_orphans(orphans))
 
 
-def _by_names(masks: list[Path]) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Masks by their names, and by their names without words such as `_mask`."""
-    exact: dict[str, Path] = {}
-    loose: dict[str, Path] = {}
-    for mask in masks:
-        if mask.stem in exact:
-            raise ValueError(f"two masks claim the same image: {exact[mask.stem]} and {mask}; move one of them away")
-        exact[mask.stem] = mask
-        loose.setdefault(plain_mask_name(mask.stem), mask)
-    return exact, loose
-
-
-def _side_by_side(root: Path, folders: dict[Path, list[Path]]) -> Pairs | None:
+def _side_by_side(
+    root: Path,
+    folders: dict[Path, list[Path]],
+    match: Callable[[list[Path]], tuple[list[tuple[Path, Path]], list[Path]]],
+) -> Pairs | None:
     """Pairs of an image and a mask in one folder."""
     pairs: list[Pair] = []
     unpaired: list[Path] = []
     notes = []
     for folder, files in folders.items():
         split = folder_meaning(folder.relative_to(root.absolute()).parts).split
-        matched, without = _match_beside(files)
+        matched, without = match(files)
         pairs += [Pair(image, mask, split) for image, mask in matched]
         if matched:
             unpaired += without
@@ -269,6 +269,13 @@ def _match_beside(files: list[Path]) -> tuple[list[tuple[Path, Path]], list[Path
         else:
             unpaired.append(file)
     return pairs, unpaired
+
+
+def _match_varying_beside(files: list[Path]) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    """Match images with masks in the same folder by the varying part of their names."""
+    pairs = match_in_one_folder(files)
+    matched = {file for pair in pairs for file in pair}
+    return pairs, [file for file in files if file not in matched]
 
 
 def _masks_beside(files: list[Path]) -> dict[str, Path]:

@@ -14,9 +14,14 @@ SPLIT_NAMES = {
 """Usual names of splits, and the name of each in pixelwise."""
 
 _IMAGE = "images?|imgs?|pictures?|photos?|frames|inputs?|leftimg8bit"
-_MASK = "masks?|labels?|annotations?|annots?|gt|gtfine|ground|truth|groundtruth|segmentations?|seg|targets?|labelids"
+_MASK = (
+    "masks?|labels?|annotations?|annots?|gt|gtfine|ground|truth|groundtruth|segmentations?|seg|targets?|labelids|"
+    "trimaps?|msks?|lbls?"
+)
+_MASK_IN_NAMES = re.compile(f"{_MASK}|lab|matte|manual|anno")
 _GLUED = re.compile(f"({'|'.join(SPLIT_NAMES)})({_IMAGE}|{_MASK})")  # as in trainmasks
 _SEPARATORS = re.compile(r"[_\-. ]+")
+_CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # between the words of PedMasks, PNGImages
 _MASK_ENDING = re.compile(
     r"(?i)([_\-. ](mask|masks|label|labels|gt|seg|segmentation|annotation|groundtruth|truth|l))+$"
 )
@@ -64,13 +69,30 @@ def plain_image_name(stem: str) -> str:
     return _IMAGE_ENDING.sub("", stem)
 
 
+def is_mask_word(word: str) -> bool:
+    """Tell whether a word in the name of a file, in lower case, means a mask."""
+    return _MASK_IN_NAMES.fullmatch(word) is not None
+
+
 def _words(parts: Sequence[str]) -> list[str]:
     words: list[str] = []
     for part in parts:
-        for word in _SEPARATORS.split(part.lower()):
-            glued = _GLUED.fullmatch(word)
+        for word in _SEPARATORS.split(part):
+            glued = _GLUED.fullmatch(word.lower())
             if glued:
                 words += glued.groups()
             elif word:
-                words.append(word)
+                words += _words_between_capitals(word)
     return words
+
+
+def _words_between_capitals(word: str) -> list[str]:
+    """The words of PNGImages or PedMasks, if one of them has a meaning; otherwise the word as it is."""
+    pieces = _CAPITALS.sub(" ", word).lower().split()
+    if not _has_meaning(word.lower()) and any(map(_has_meaning, pieces)):
+        return pieces
+    return [word.lower()]
+
+
+def _has_meaning(word: str) -> bool:
+    return word in SPLIT_NAMES or re.fullmatch(f"{_IMAGE}|{_MASK}", word) is not None

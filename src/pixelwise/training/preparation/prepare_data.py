@@ -50,8 +50,10 @@ def _split(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
         "classes": recipe.classes or None,
         "void": recipe.void or None,
         "colors": recipe.colors,
+        "images": recipe.images,
+        "masks": recipe.masks,
     }
-    splits = available_splits(recipe.data, recipe.format)
+    splits = available_splits(recipe.data, recipe.format, recipe.images, recipe.masks)
     if "train" in splits and "val" in splits:
         images = open_dataset(recipe.data, split="train", **options)
         return images, open_dataset(recipe.data, split="val", **options), list(images.notes)
