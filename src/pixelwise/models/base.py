@@ -205,7 +205,7 @@ class InstanceModel(Model):
     Attributes:
         score_threshold: detections with a lower confidence score are dropped; low, because average precision ranks
             all of them.
-        max_detections: the largest number of detections of an image.
+        max_detections: maximum detections of an image; those with the highest scores are kept.
     """
 
     task = "instance"
