@@ -16,8 +16,8 @@ from . import shapes
 from .dataset import Dataset
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, voc, yolo
 from .formats.format import Format, Reader
+from .formats.given_folders import StatedFolders
 from .formats.labelling_tools import cvat_xml, labelme, via
-from .formats.stated_folders import StatedFolders
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 
 FORMATS: dict[str, Format] = {

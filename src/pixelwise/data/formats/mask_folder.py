@@ -14,10 +14,10 @@ from ..dataset import Dataset, Record, short_names
 from ..image_copy import copy_image
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.class_spec import read_class_spec, write_classes
-from ..recognition.mask_values import MaskValues
+from ..recognition.masks.mask_values import MaskValues
+from ..recognition.masks.value_recognition import recognise
 from ..recognition.pairs import Pair, Pairs, find_pairs
 from ..recognition.splits import canonical_split, pairs_of_split, splits_of_pairs
-from ..recognition.value_recognition import recognise
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ from ..image_copy import copy_image
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
 from ..recognition.class_spec import read_class_spec, write_classes
 from ..recognition.known_classes import known_classes
-from ..recognition.mask_scan import scan, spread
-from ..recognition.mask_values import MaskValues
+from ..recognition.masks.mask_scan import scan, spread
+from ..recognition.masks.mask_values import MaskValues
+from ..recognition.masks.value_recognition import recognise
 from ..recognition.splits import canonical_split, check_split, draw_names, order_splits
 from ..recognition.text_lists import read_lines
-from ..recognition.value_recognition import recognise
 from .label_map import rank_numbers, without_overlap
 
 NAMES = known_classes("voc").names

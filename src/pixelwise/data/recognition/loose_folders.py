@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...images.header import read_header
 from ...ops.phrases import few
-from .mask_scan import MAX_COLORS, scan
+from .masks.mask_scan import MAX_COLORS, scan
 from .name_matching import match_names
 from .path_words import FolderMeaning, folder_meaning
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...classes import Color
-from ...images.header import read_header, read_palette
-from ...images.reading import read_mask
-from ...types import Array
+from ....classes import Color
+from ....images.header import read_header, read_palette
+from ....images.reading import read_mask
+from ....types import Array
 
 MAX_SCANNED_MASKS = 200
 MAX_SCANNED_PIXELS = 60_000_000

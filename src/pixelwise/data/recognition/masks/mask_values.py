@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...classes import VOID, Classes, Color
-from ...images.reading import read_mask
-from ...ops.phrases import few
-from ...types import Array
+from ....classes import VOID, Classes, Color
+from ....images.reading import read_mask
+from ....ops.phrases import few
+from ....types import Array
 from .mask_scan import pack_color, pack_colors, unpack_color
 
 _UNKNOWN = 254

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...classes import MAX_CLASSES, VOID, Classes
-from ...ops.phrases import few
-from .class_names import make_classes, two_classes
-from .class_spec import ClassSpec
+from ....classes import MAX_CLASSES, VOID, Classes
+from ....ops.phrases import few
+from ..class_names import make_classes, two_classes
+from ..class_spec import ClassSpec
 from .mask_scan import MAX_COLORS, MaskScan, scan, spread
 from .mask_values import MaskValues
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from pixelwise import Classes
 from pixelwise.data.recognition.class_spec import read_class_spec
-from pixelwise.data.recognition.value_recognition import recognise
+from pixelwise.data.recognition.masks.value_recognition import recognise
 
 
 @pytest.fixture
