@@ -44,7 +44,7 @@ class IntensityRange:
             ValueError: the text says something else.
         """
         try:
-            pairs = [[float(number) for number in part.split(",")] for part in text.split(";")]
+            pairs = [_numbers(part) for part in text.split(";")]
             return cls.from_lists(pairs, stated=True)
         except ValueError:
             raise ValueError(f"is {text!r}: it must be {FORM}") from None
@@ -69,7 +69,7 @@ class IntensityRange:
 
     def __str__(self) -> str:
         """The range as `parse` reads it."""
-        return ";".join(",".join(f"{value:.7g}" for value in pair) for pair in self.limits)
+        return ";".join(f"{low:.7g},{high:.7g}" for low, high in self.limits)
 
     def in_words(self) -> str:
         """Describe the range for people: "112 to 2890", or the same for red, green and blue."""
@@ -96,6 +96,10 @@ def as_intensity(value: IntensityRange | str | Sequence[float] | None) -> Intens
     except (TypeError, ValueError) as error:
         text = str(error) if str(error).startswith("is ") else f"is {value!r}: it must be {FORM}"
         raise ValueError(f"intensity {text}") from None
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
 
 
 def _is_valid(pair: Limits) -> bool:
