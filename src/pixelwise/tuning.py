@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .classes import Classes
 from .console import ProgressBar, text_table, track
 from .data.dataset import Dataset
+from .data.intensity_estimate import as_for_model
 from .evaluation.class_order import common_classes, with_classes
 from .inference.predictor import Predictor
 from .metrics.boundary import BoundaryScore
@@ -177,6 +178,7 @@ def tune(
     if len(chosen) < 4:
         raise ValueError(f"tuning needs four images or more, half of them to judge by, not {len(chosen)}")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
+    dataset = as_for_model(dataset, predictor.intensity)
     with tempfile.TemporaryDirectory(prefix="pixelwise-tune-") as folder:
         store = _Store(dataset, common_classes(predictor.model.classes, dataset.classes), Path(folder))
         stored = store.fill(predictor, chosen, progress)

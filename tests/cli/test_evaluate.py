@@ -11,6 +11,7 @@ import pytest
 
 from pixelwise.cli import main
 from pixelwise.cli.data_options import open_as_trained
+from pixelwise.images.intensity import IntensityRange
 
 
 def test_json_holds_the_scores_of_what_is_predicted(tmp_path, cells, model, capsys):
@@ -39,7 +40,7 @@ def test_masks_are_read_as_the_training_did(tmp_path, cells):
         values[:10] = 7
         cv2.imwrite(str(path), values)
     record = {"recipe": {"classes": ["ground", "cell"], "void": [7], "colors": None}}
-    options = Namespace(data=cells, split="val", format=None, classes=None, void=None, colors=None)
+    options = Namespace(data=cells, split="val", format=None, classes=None, void=None, colors=None, range=None)
     before = vars(options).copy()
     data = open_as_trained(options, record)
     assert data.classes.names == ("ground", "cell")
@@ -49,7 +50,9 @@ def test_masks_are_read_as_the_training_did(tmp_path, cells):
 
 def test_flags_win_over_the_training(cells):
     record = {"recipe": {"classes": ["ground", "cell"], "void": [], "colors": None}}
-    options = Namespace(data=cells, split="all", format=None, classes="soil,nucleus", void=None, colors=None)
+    options = Namespace(
+        data=cells, split="all", format=None, classes="soil,nucleus", void=None, colors=None, range=None
+    )
     data = open_as_trained(options, record)
     assert data.classes.names == ("soil", "nucleus")
     assert len(data) == 2
@@ -74,3 +77,11 @@ def test_tune_leaves_the_checkpoint_as_it_is_in_a_dry_run(nuclei_sample, model, 
     assert main(["tune", "--model", str(model), *flags]) == 0
     assert "judged on 2 others" in capsys.readouterr().out
     assert model.read_bytes() == before
+
+
+def test_the_range_is_that_of_the_model_unless_it_is_stated(cells):
+    record = {"recipe": {}, "intensity": [[0, 3000]]}
+    options = Namespace(data=cells, split="val", format=None, classes=None, void=None, colors=None, range=None)
+    assert open_as_trained(options, record).intensity == IntensityRange.parse("0,3000")
+    options.range = IntensityRange.parse("5,9")
+    assert open_as_trained(options, record).intensity == options.range

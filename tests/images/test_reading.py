@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import struct
+import threading
+import warnings
 import zlib
 
 import cv2
@@ -9,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from pixelwise.images import conversion
+from pixelwise.images.intensity import IntensityRange
 from pixelwise.images.reading import load_image, read_image, read_mask
 
 
@@ -91,7 +95,7 @@ def test_16_bit_grey(tmp_path, high, scale, ending):
     values = np.array([[0, high // 2, high]], np.uint16)
     cv2.imwrite(str(tmp_path / f"a.{ending}"), values)
     assert rows(tmp_path / f"a.{ending}")[..., 0].tolist() == [[round(int(v) * 255 / scale) for v in values[0]]]
-    assert rows(tmp_path / f"a.{ending}", full_scale=high)[0, 2, 0] == 255
+    assert rows(tmp_path / f"a.{ending}", intensity=IntensityRange(((0, high),)))[0, 2, 0] == 255
     assert (read_mask(tmp_path / f"a.{ending}") == values).all()
 
 
@@ -271,3 +275,82 @@ def test_deep_pil_images_are_refused():
 def test_what_is_no_image(source, error, text):
     with pytest.raises(error, match=text):
         load_image(source)
+
+
+@pytest.fixture
+def no_warning_yet(monkeypatch):
+    monkeypatch.setattr(conversion, "_GUESS_WARNED", threading.Event())
+
+
+def test_a_guessed_range_is_said_once(tmp_path, no_warning_yet):
+    for name, high in (("a.png", 900), ("b.png", 3600)):
+        cv2.imwrite(str(tmp_path / name), np.array([[0, high]], np.uint16))
+    with pytest.warns(UserWarning, match=r"a\.png has more than 8 bits, .* 900, so 1023 becomes 255.*--range 0,900"):
+        read_image(tmp_path / "a.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_image(tmp_path / "b.png")
+
+
+def test_nothing_is_said_of_a_stated_range(tmp_path, no_warning_yet):
+    cv2.imwrite(str(tmp_path / "a.png"), np.array([[0, 900]], np.uint16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_image(tmp_path / "a.png", intensity=IntensityRange(((0, 3600),)))[0].tolist() == [[0, 64]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiffs_in_which_zero_is_white(save, dtype):
+    top = np.iinfo(dtype).max
+    values = np.array([[0, top // 5, top]], dtype)
+    path = save("a.tif", values)
+    data = bytearray(path.read_bytes())
+    tag = data.index(struct.pack("<HHI", 262, 3, 1)) + 8
+    data[tag : tag + 2] = struct.pack("<H", 0)
+    path.write_bytes(data)
+    assert rows(path, intensity=IntensityRange(((0, 65535),)))[0, :, 0].tolist() == [255, 204, 0]
+
+
+def test_floats_in_which_zero_is_white_are_refused(save):
+    path = save("a.tif", np.array([[0, 1]], np.float32))
+    data = bytearray(path.read_bytes())
+    tag = data.index(struct.pack("<HHI", 262, 3, 1)) + 8
+    data[tag : tag + 2] = struct.pack("<H", 0)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="0 is white, but not which of its values is black"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("kind", ["tif", "big.tif"])
+def test_the_pages_of_a_stack_are_counted(save, dtype, kind):
+    pages = [Image.fromarray(np.full((2, 3), 10 * k, dtype)) for k in range(5)]
+    path = save(f"stack.{kind}", pages[0], save_all=True, append_images=pages[1:], big_tiff=kind == "big.tif")
+    for read in (read_image, read_mask):
+        with pytest.raises(ValueError, match="has 5 pages, and one image is wanted.*page=1"):
+            read(path)
+    whole = IntensityRange(((0, 255),))
+    assert [int(read_image(path, page=k, intensity=whole)[0, 0, 0]) for k in (1, 3, 5)] == [0, 20, 40]
+    with pytest.raises(ValueError, match="has no page 6: its pages are numbered from 1 to 5"):
+        read_image(path, page=6)
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "webp"])
+def test_the_frames_of_an_animation_are_counted(save, ending):
+    frames = [Image.fromarray(np.full((8, 8, 3), 100 * k, np.uint8)) for k in range(3)]
+    path = save(f"a.{ending}", frames[0], save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match="has 3 frames, and one image is wanted"):
+        read_image(path)
+    assert int(read_image(path, page=3)[0, 0, 0]) == pytest.approx(200, abs=3)
+
+
+def test_an_overview_is_no_page(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    values = np.arange(64 * 64, dtype=np.uint8).reshape(1, 64, 64)
+    options = {"driver": "GTiff", "width": 64, "height": 64, "count": 1, "dtype": "uint8"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with rasterio.open(tmp_path / "a.tif", "w", **options) as file:
+            file.write(values)
+            file.build_overviews([2, 4])
+    assert (rows(tmp_path / "a.tif")[..., 0] == values[0]).all()

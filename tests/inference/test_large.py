@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import pixelwise
+from pixelwise.images.intensity import IntensityRange
 from pixelwise.images.rows import OnDisk
 from pixelwise.inference import folder as files
 from pixelwise.inference import large as module
@@ -159,3 +160,14 @@ def test_memory_does_not_grow_with_the_height(tmp_path):
     Image.new("RGB", (4096, 8000)).save(tmp_path / "a.png", compress_level=1)
     run = subprocess.run([sys.executable, "-c", code, tmp_path / "a.png"], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 600
+
+
+def test_a_range_of_the_model_holds_in_rows_too(satellite, large_images, tmp_path):
+    model = Small()
+    model.intensity = IntensityRange(((300.0, 2500.0),))
+    predict_files(model, satellite, tmp_path, formats=["class-map"], progress=False)
+    whole = Predictor(model)(satellite).class_map().numpy()
+    assert (indices(tmp_path / "class-map" / "sample_geotiff.tif") != whole).mean() < 0.001
+    with OnDisk(satellite, intensity=model.intensity) as image:
+        rows = image.at(image.size)(slice(0, 900), slice(0, 900))
+    assert (rows == pixelwise.read_image(satellite, intensity=model.intensity)).all()

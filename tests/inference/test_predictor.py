@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 import pixelwise
 from pixelwise.classes import Classes
+from pixelwise.images.intensity import IntensityRange
 from pixelwise.images.rows import InMemory
 from pixelwise.inference import method, semantic
 from pixelwise.inference.predictor import DEFAULT_SCORE_THRESHOLD, Predictor, predict
@@ -299,3 +301,20 @@ def test_what_is_no_model():
 def test_what_comes_after_the_network_is_a_chain():
     with pytest.raises(TypeError, match=r"must be a Chain, such as Chain\(crf=CRF\(\)"):
         Predictor(pixelwise.create("unet_padded", num_classes=2, width=2), postprocess=pixelwise.CRF())
+
+
+class Brightness(SemanticModel):
+    """Class 1 where a pixel is brighter than half."""
+
+    def forward(self, images: Tensor) -> SemanticOutputs:
+        grey = images.mean(1, keepdim=True) - 0.5
+        return SemanticOutputs(torch.cat([-grey, grey], 1))
+
+
+def test_a_stated_range_wins_over_that_of_the_model(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.array([[100, 400, 1200]], np.uint16))
+    model = Brightness(2)
+    model.intensity = IntensityRange(((0.0, 400.0),))
+    assert predict(model, tmp_path / "a.png").class_map().tolist() == [[0, 1, 1]]
+    stated = Predictor(model, intensity=IntensityRange(((0.0, 1200.0),)))
+    assert stated(tmp_path / "a.png").class_map().tolist() == [[0, 0, 1]]

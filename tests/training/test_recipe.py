@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pixelwise.training.options import OptionError
 from pixelwise.training.recipe import Machine, Recipe
 
 
@@ -113,3 +114,9 @@ def test_a_machine_that_cannot_be(wrong):
 def test_needs_no_torch():
     code = "import sys, pixelwise.training.recipe; assert 'torch' not in sys.modules and 'lightning' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_range_is_checked_before_anything_is_read():
+    assert Recipe("d", range="0,3000").range == "0,3000"
+    with pytest.raises(OptionError, match="range is '3000': it must be LOW,HIGH"):
+        Recipe("d", range="3000")

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 import pixelwise
 from pixelwise.classes import Classes
+from pixelwise.images.intensity import IntensityRange
 from pixelwise.models.unet import UNet
 from pixelwise.ops.resize import Resizing
 from pixelwise.weights.checkpoint import FORMAT_VERSION, save
@@ -54,6 +55,12 @@ def test_all_that_is_needed_is_in_the_file(model, tmp_path):
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name])
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["m.safetensors"]  # nothing left beside it
+
+
+def test_the_intensity_range_is_kept(model, tmp_path):
+    model.intensity = IntensityRange.parse("0,3000;0,2800;0,2500.5")
+    save(model, tmp_path / "m.safetensors")
+    assert pixelwise.load(tmp_path / "m.safetensors").intensity == model.intensity
 
 
 def test_settings_of_detection_are_kept(tmp_path):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _ActionsContainer
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..images.intensity import IntensityRange
 from . import values
 from .known_names import DATA_FORMATS
 
@@ -48,6 +49,20 @@ def add_reading(parser: ArgumentParser, default: str) -> None:
     group.add_argument("--void", type=values.mask_values, metavar="A,B,…", help=void)
     colors = f"colours of RGB masks: 'sky=0,0,255;road=128,64,128' (default: {default})"
     group.add_argument("--colors", metavar="NAME=R,G,B;…", help=colors)
+    estimated = "estimated from the images"
+    add_range(group, f"that of the model, else {estimated}" if default == TRAINED else estimated)
+
+
+def add_range(group: _ActionsContainer, default: str) -> None:
+    """Add --range.
+
+    Args:
+        group: of the flags.
+        default: the range without the flag, in words.
+    """
+    text = f"""values of images of more than 8 bits that become 0 and 255; or three of them for red, green and blue,
+        'LOW,HIGH;LOW,HIGH;LOW,HIGH' (default: {default})"""
+    group.add_argument("--range", type=values.intensity, metavar="LOW,HIGH", help=text)
 
 
 def add_folders(parser: ArgumentParser) -> None:
@@ -66,7 +81,8 @@ def split_of(options: Namespace) -> str | None:
 
 def reading_of(options: Namespace) -> dict[str, Any]:
     """The arguments of `open_dataset` that say how masks are read; None where a flag is not given."""
-    return {name: getattr(options, name) for name in ("format", "classes", "void", "colors")}
+    reading = {name: getattr(options, name) for name in ("format", "classes", "void", "colors")}
+    return {**reading, "intensity": options.range}
 
 
 def folders_of(options: Namespace) -> dict[str, Any]:
@@ -99,6 +115,8 @@ def open_as_trained(options: Namespace, record: Mapping[str, Any], folders: Mapp
         reading.update(folders)
     elif options.data == trained.get("data"):
         reading.update(images=trained.get("images"), masks=trained.get("masks"))
+    if reading["intensity"] is None and record.get("intensity"):
+        reading["intensity"] = IntensityRange.from_lists(record["intensity"])
     data = open_dataset(options.data, split=split_of(options), **reading)
     for note in data.notes:
         print(f"note: {note}", file=sys.stderr)

@@ -115,4 +115,5 @@ def make_predictor(options: Namespace, chain: Chain | None = None) -> Predictor:
         precision=options.precision,
         postprocess=chain,
         score_threshold=vars(options).get("score_threshold"),
+        intensity=options.range,
     )

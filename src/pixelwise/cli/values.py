@@ -11,6 +11,7 @@ from typing import Any
 
 from ..classes import Classes
 from ..data.recognition.known_classes import known_classes
+from ..images.intensity import IntensityRange
 from ..ops.names import suggest
 from ..training.options import OptionError, mapping
 from .known_names import CRF_FIELDS, CRFS
@@ -118,6 +119,14 @@ def mask_values(text: str) -> tuple[int, ...]:
     if not all(re.fullmatch(r"\d{1,5}", part) and int(part) < 1 << 16 for part in parts):
         raise ArgumentTypeError(f"is {text!r}: it must be mask values from 0 to 65535, like 255 or 0,255")
     return tuple(int(part) for part in parts)
+
+
+def intensity(text: str) -> IntensityRange:
+    """Convert "0,3000" to an intensity range."""
+    try:
+        return IntensityRange.parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def image_size(text: str) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..classes import Classes
 from ..images.header import read_header
+from ..images.intensity import IntensityRange
 from ..images.reading import read_image
 from ..ops.phrases import counted
 from ..sample import Sample
@@ -41,11 +42,6 @@ class Record:
         return cls(image.relative_to(root).with_suffix("").as_posix(), image, mask, annotations)
 
 
-def read_record_image(record: Record) -> Tensor:
-    """(3, H, W) uint8 RGB: the image of a record, from its file."""
-    return read_image(record.image)
-
-
 class Fault(NamedTuple):
     """A mistake in the annotations of an image, which can perhaps be read nevertheless.
 
@@ -65,6 +61,9 @@ def no_faults(record: Record) -> tuple[Fault, ...]:
     return ()
 
 
+ImageReader = Callable[[Record], Tensor]
+"""A function that makes the image of a record, (3, H, W) uint8 RGB."""
+
 TruthReader = Callable[[Record], Segmentation]
 """A function that reads the ground truth of a record."""
 
@@ -81,9 +80,11 @@ class Dataset:
         notes: what was recognised when the data set was opened, in sentences for people.
         truths: reads the ground truth of one record.
         unpaired: images of any split that should have a mask and have none; `open_dataset` refuses such data.
-        images: reads the image of one record; synthetic data render it instead.
+        images: makes the image of one record, for synthetic data; None where images are read from files.
         has_instances: whether each object is a segment of its own; if not, all objects of a class are one segment.
         faults: lists the contradictions in the annotations of one record.
+        intensity: which values of images of more than 8 bits become 0 and 255; None where there are no such images, or
+            nobody knows.
     """
 
     classes: Classes
@@ -93,9 +94,10 @@ class Dataset:
     notes: tuple[str, ...]
     truths: TruthReader
     unpaired: tuple[Record, ...] = ()
-    images: Callable[[Record], Tensor] = read_record_image
+    images: ImageReader | None = None
     has_instances: bool = True
     faults: Callable[[Record], Sequence[Fault]] = no_faults
+    intensity: IntensityRange | None = None
 
     def __repr__(self) -> str:
         """The folder, the split and the numbers of images and classes, on one line."""
@@ -127,7 +129,10 @@ class Dataset:
 
     def image(self, i: int) -> Tensor:
         """(3, H, W) uint8 RGB: image i alone."""
-        return self.images(self.records[i])
+        record = self.records[i]
+        if self.images is not None:
+            return self.images(record)
+        return read_image(record.image, intensity=self.intensity)
 
     def truth(self, i: int) -> Segmentation:
         """Ground truth of image i, without reading the image."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..classes import Classes
 from ..images.file_names import IMAGE_SUFFIXES, file_not_found
+from ..images.intensity import IntensityRange, as_intensity
 from ..ops.names import suggest
 from ..ops.phrases import counted, few
 from . import shapes
@@ -18,6 +19,7 @@ from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, vo
 from .formats.format import Format, Reader
 from .formats.given_folders import StatedFolders
 from .formats.labelling_tools import cvat_xml, labelme, via
+from .intensity_estimate import with_intensity
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 
 FORMATS: dict[str, Format] = {
@@ -63,6 +65,7 @@ def open_dataset(
     colors: Mapping[str, Sequence[int]] | str | None = None,
     images: str | os.PathLike[str] | None = None,
     masks: str | os.PathLike[str] | None = None,
+    intensity: IntensityRange | str | Sequence[float] | None = None,
 ) -> Dataset:
     """Open images with their ground truth, from a folder, a list of pairs, or a COCO file.
 
@@ -80,6 +83,8 @@ def open_dataset(
         images: the folder of the images, where names do not tell: the last parts of its path, as `images`, which may
             occur in each split. Give `masks` too.
         masks: the folder of their masks, as `images`.
+        intensity: for images of more than 8 bits, the values that become 0 and 255: (0, 3000), or as the text of
+            --range, "0,3000"; estimated from some of the images when not given, and said in a note.
 
     Raises:
         FileNotFoundError: the path does not exist; the error suggests the closest one.
@@ -89,7 +94,15 @@ def open_dataset(
     >>> open_dataset("cells", split="val", classes="background,cell")  # doctest: +SKIP
     """
     data = read_dataset(
-        path, split=split, format=format, classes=classes, void=void, colors=colors, images=images, masks=masks
+        path,
+        split=split,
+        format=format,
+        classes=classes,
+        void=void,
+        colors=colors,
+        images=images,
+        masks=masks,
+        intensity=as_intensity(intensity),
     )
     if data.unpaired:
         number = counted(len(data.unpaired), "image has", "images have")
@@ -111,9 +124,11 @@ def read_dataset(
     colors: GivenColors = None,
     images: Folder = None,
     masks: Folder = None,
+    intensity: IntensityRange | str | Sequence[float] | None = None,
 ) -> Dataset:
     """Open a data set as `open_dataset` does, but list images without a mask in `unpaired` instead of refusing them."""
     path = Path(path)
+    range_given = intensity if isinstance(intensity, IntensityRange) else as_intensity(intensity)
     fits = _fitting_formats(path, format, images, masks)
     if fits.keys() >= {"label-map", "mask-folder"} and label_map.are_class_numbers(
         mask_folder.need_pairs(path), classes
@@ -134,7 +149,7 @@ def read_dataset(
         also = f"they also fit {' and '.join(others)}: say --format {others[0]} to read it so"
         note = f"the data fit {name} ({fits[name]}) and are read as such; {also}"
         data = replace(data, notes=(note, *data.notes))
-    return data
+    return with_intensity(data, range_given)
 
 
 def available_splits(

@@ -13,6 +13,7 @@ from ..classes import Classes
 from ..console import track
 from ..data.dataset import Dataset
 from ..data.instance_truth import truth_for
+from ..data.intensity_estimate import as_for_model
 from ..images.read_ahead import read_ahead
 from ..inference.predictor import FAILURES, Predictor
 from ..metrics import metrics_of
@@ -53,7 +54,7 @@ def evaluate(
     if not len(dataset):
         raise ValueError("the data set has no images: there is nothing to score")
     predictor = model if isinstance(model, Predictor) else Predictor(model)
-    dataset = truth_for(predictor.model, dataset)
+    dataset = truth_for(predictor.model, as_for_model(dataset, predictor.intensity))
     classes = common_classes(predictor.model.classes, dataset.classes)
     metrics = metrics_of(predictor.model, classes, boundary)
     failures = _score_images(predictor, dataset, classes, metrics, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +11,7 @@ import cv2
 
 from . import tiff_tags
 from .image_file import BROKEN_FILE_ERRORS, open_file, open_with_pillow
-from .tiff_tags import TiffTags, read_tiff_tags
+from .tiff_tags import TiffTags, page_offsets, read_tiff_tags
 
 MAX_PIXELS = 500_000_000
 """Images whose header claims more pixels are refused before they are decoded as a whole; `rows.OnDisk` has limits of
@@ -39,6 +39,10 @@ class Header:
         mode: Pillow's name for the kind of pixel ("RGB", "L", "P", "I;16", …). A TIFF that OpenCV can read has, for
             values of more than 8 bits, NumPy's short name of their type ("u2", "f4", …).
         opencv_flags: flags for `cv2.imdecode`, or None where Pillow must decode the file.
+        bits: of a value; of floating point numbers too.
+        pages: number of pages of a TIFF (without overviews), or of frames of an animated GIF, PNG or WebP.
+        page_offset: of a TIFF with several pages, where the directory of the page begins.
+        black: of a TIFF of more than 8 bits in which 0 is white, the value that is black; else 0.
     """
 
     kind: str
@@ -46,6 +50,15 @@ class Header:
     orientation: int
     mode: str
     opencv_flags: int | None
+    bits: int = 8
+    pages: int = 1
+    page_offset: int | None = None
+    black: int = 0
+
+    @property
+    def is_deep(self) -> bool:
+        """True where values have more than 8 bits."""
+        return self.bits > 8
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,12 +83,18 @@ def read_header(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -
         return parse_header(path, file, max_pixels)
 
 
-def parse_header(path: Path, file: BinaryIO, max_pixels: int) -> Header:
-    """Read the header of an open image file; as `read_header`."""
+def parse_header(path: Path, file: BinaryIO, max_pixels: int, page: int = 1) -> Header:
+    """Read the header of an open image file; as `read_header`, but of any page.
+
+    Raises:
+        ValueError: as `read_header`; also where the file has fewer pages.
+    """
     if file.read(4) in tiff_tags.SIGNATURES:
-        header = _tiff_header(path, read_tiff_tags(path, file))
+        header = _tiff_page_header(path, file, page)
     else:
         header = _pillow_header(path, file)
+    if not 1 <= page <= header.pages:
+        raise ValueError(f"{path} has no page {page}: its pages are numbered from 1 to {header.pages}")
     height, width = header.stored
     if height < 1 or width < 1:
         raise ValueError(f"{path}: the image is {width}x{height}, it has no pixels")
@@ -114,7 +133,17 @@ def _pillow_header(path: Path, file: BinaryIO) -> Header:
             opencv_flags = _jpeg_flags(image.mode, file)
         elif kind == "PNG":
             opencv_flags = _png_flags(image.mode, file)
-    return Header(kind, (image.height, image.width), _valid_orientation(orientation), image.mode, opencv_flags)
+    # GIF, PNG and WebP count their frames; other formats have no such attribute.
+    pages = int(getattr(image, "n_frames", 1))
+    return Header(
+        kind,
+        (image.height, image.width),
+        _valid_orientation(orientation),
+        image.mode,
+        opencv_flags if pages == 1 else None,
+        bits=_bits_of(kind, image.mode, file),
+        pages=pages,
+    )
 
 
 def _valid_orientation(orientation: int) -> int:
@@ -130,11 +159,23 @@ def _jpeg_flags(mode: str, file: BinaryIO) -> int | None:
 
 def _png_flags(mode: str, file: BinaryIO) -> int | None:
     is_complete = b"IEND" in _read_tail(file)
-    file.seek(24)  # the bit depth in the chunk IHDR
-    has_16_bits = file.read(1) == b"\x10"
+    has_16_bits = _bit_depth(file) == 16
     if not is_complete or not (has_16_bits or mode in ("RGB", "L", "RGBA")):
         return None
     return _rgb_flags() if mode == "RGB" and not has_16_bits else int(cv2.IMREAD_UNCHANGED)
+
+
+def _bits_of(kind: str, mode: str, file: BinaryIO) -> int:
+    if kind == "PNG" and _bit_depth(file) == 16:
+        return 16
+    if not mode.startswith(HIGH_BIT_MODES):
+        return 8
+    return 16 if mode.startswith("I;16") or kind in ("PNG", "PPM") else 32
+
+
+def _bit_depth(file: BinaryIO) -> int:
+    file.seek(24)  # in the chunk IHDR of a PNG
+    return ord(file.read(1) or b"\0")
 
 
 def _rgb_flags() -> int:
@@ -145,6 +186,15 @@ def _read_tail(file: BinaryIO) -> bytes:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _TAIL))
     return file.read()
+
+
+def _tiff_page_header(path: Path, file: BinaryIO, page: int) -> Header:
+    offsets = page_offsets(path, file)
+    if len(offsets) < 2 or page > len(offsets):
+        return replace(_tiff_header(path, read_tiff_tags(path, file)), pages=max(1, len(offsets)))
+    offset = offsets[max(0, page - 1)]
+    header = _tiff_header(path, read_tiff_tags(path, file, offset))
+    return replace(header, pages=len(offsets), page_offset=offset)
 
 
 def _tiff_header(path: Path, tags: TiffTags) -> Header:
@@ -159,7 +209,24 @@ def _tiff_header(path: Path, tags: TiffTags) -> Header:
         elif value in _OPENCV_TIFF_VALUES:
             opencv_flags = int(cv2.IMREAD_UNCHANGED)
             mode = mode if value == "u1" else value
-    return Header("TIFF", (tags.height, tags.width), _valid_orientation(tags.orientation), mode, opencv_flags)
+    bits, black = max(tags.bits), 0
+    if bits > 8 and tags.photometric == tiff_tags.WHITE_IS_ZERO:
+        black = _black_of(path, tags)
+    orientation = _valid_orientation(tags.orientation)
+    return Header("TIFF", (tags.height, tags.width), orientation, mode, opencv_flags, bits=bits, black=black)
+
+
+def _black_of(path: Path, tags: TiffTags) -> int:
+    """The value of black, which is the largest one of unsigned integers.
+
+    Raises:
+        ValueError: the values are others, so that the file does not say which one is black.
+    """
+    if tags.sample_formats[0] != 1 or tags.bits[0] > 16:
+        raise ValueError(
+            f"{path}: the TIFF says that 0 is white, but not which of its values is black: save it with black as 0"
+        )
+    return (1 << tags.bits[0]) - 1
 
 
 def _tiff_mode(tags: TiffTags) -> str:

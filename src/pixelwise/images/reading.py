@@ -14,20 +14,26 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..types import Array
-from .conversion import as_rgb, check_finite, full_scale_of, max_value, on_white
+from .conversion import as_rgb, check_finite, guessed_range, max_value, on_white
 from .header import HIGH_BIT_MODES, MAX_PIXELS, Header, parse_header
 from .image_file import BROKEN_FILE_ERRORS, open_file, open_with_pillow
-from .tiff_tags import reset_orientation
+from .intensity import IntensityRange
+from .tiff_tags import begin_at_page, reset_orientation
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | Image.Image | np.ndarray[Any, Any] | Tensor"
 
 
-def load_image(source: ImageSource) -> Tensor:
+EIGHT_BITS = IntensityRange(((0.0, 255.0),))
+"""The range of pixels of 8 bits, which stay as they are."""
+
+
+def load_image(source: ImageSource, intensity: IntensityRange | None = None) -> Tensor:
     """Load an image from a file or from memory; transparent pixels are blended with white, as in `read_image`.
 
     Args:
         source: a path, a PIL image of 8 bits per colour, an (H, W) or (H, W, 1 | 3 | 4) uint8 array (grey, RGB, RGBA),
             or a (3, H, W) uint8 tensor (RGB).
+        intensity: for files, as in `read_image`.
 
     Returns:
         (3, H, W) uint8 RGB.
@@ -38,7 +44,7 @@ def load_image(source: ImageSource) -> Tensor:
         FileNotFoundError, OSError: for a file that cannot be read.
     """
     if isinstance(source, str | os.PathLike):
-        return read_image(source)
+        return read_image(source, intensity=intensity)
     if isinstance(source, Image.Image):
         return _from_array(_pixels_of(source))
     if not isinstance(source, np.ndarray | Tensor):
@@ -55,45 +61,76 @@ def load_image(source: ImageSource) -> Tensor:
 
 
 def read_image(
-    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, full_scale: float | None = None
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    intensity: IntensityRange | None = None,
+    page: int | None = None,
 ) -> Tensor:
     """Read an image file as upright 8-bit RGB.
 
-    JPEG, PNG, TIFF, BMP, WebP, GIF and PPM can be read; of several frames or pages the first is. EXIF's rotation is
-    applied. Grey, 1-bit, palette and CMYK pixels become RGB; transparent pixels are blended with white.
+    JPEG, PNG, TIFF, BMP, WebP, GIF and PPM can be read. EXIF's rotation is applied. Grey, 1-bit, palette and CMYK
+    pixels become RGB; transparent pixels are blended with white.
 
-    Values of more than 8 bits (and floats) are multiplied by 255 / full scale and rounded. Unless `full_scale` is
-    given, the full scale is the smallest of 1023, 4095, 16383 and 65535 that the image's largest value does not exceed;
-    for floats, the smallest of 1, 255 and those. Give it for a set of images that differ in exposure, so that all are
-    converted alike.
+    Values of more than 8 bits (and floats) are stretched so that the low value of `intensity` becomes 0 and the high
+    one 255. Without a range, the smallest of 1023, 4095, 16383 and 65535 that the image's largest value does not exceed
+    becomes 255 (for floats, the smallest of 1, 255 and those), and a warning says so once: images that differ in
+    exposure are then scaled differently.
 
     Args:
         path: the file.
         max_pixels: refuse an image of more pixels than this, before decoding it.
-        full_scale: the value that becomes 255, for images of more than 8 bits; brighter pixels become 255 too.
+        intensity: the values that become 0 and 255, for images of more than 8 bits; values beyond are clipped.
+        page: number of the page of a TIFF, or of the frame of an animated image, from 1. A file with several is refused
+            when it is not given.
 
     Returns:
         (3, H, W) uint8, a view of rows of RGB pixels.
 
     Raises:
         FileNotFoundError: the file does not exist; the error suggests the most similar name.
-        ValueError: the file is empty, not an image, cut short, too large, or holds NaN, infinite or negative values.
+        ValueError: the file is empty, not an image, cut short, too large, has several pages, or holds NaN, infinite or
+            (without a range) negative values.
     """
     path = Path(path)
-    header, pixels = _read_stored_pixels(path, max_pixels, keep_indices=False)
+    header, pixels = _read_stored_pixels(path, max_pixels, page, keep_indices=False)
     if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3:
         return _as_tensor(pixels, header.orientation)
     if pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint8) * 255
     if pixels.dtype == np.uint8:
-        scale = 255.0
-    elif full_scale:
-        scale = full_scale
-    else:
-        scale = full_scale_of(path, pixels.dtype, max_value(path, pixels))
-    if scale <= 0:
-        raise ValueError(f"full_scale is {scale}: it is the value that becomes 255, a positive number")
-    return _as_tensor(as_rgb(pixels, scale), header.orientation)
+        intensity = EIGHT_BITS
+    elif intensity is None:
+        intensity = guessed_range(path, pixels.dtype, max_value(path, pixels))
+    elif pixels.dtype.kind == "f":
+        check_finite(path, pixels)
+    try:
+        rgb = as_rgb(pixels, intensity)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return _as_tensor(rgb, header.orientation)
+
+
+def read_deep_pixels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Array:
+    """Read the stored values of an image of more than 8 bits, without its transparency.
+
+    Args:
+        path: the file.
+        max_pixels: refuse an image of more pixels than this, before decoding it.
+
+    Returns:
+        (H, W, 1 | 3) integers or floats, not turned.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_image`.
+    """
+    path = Path(path)
+    _, pixels = _read_stored_pixels(path, max_pixels, None, keep_indices=False)
+    if pixels.dtype.kind == "f":
+        check_finite(path, pixels)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    return pixels[..., :3]
 
 
 def read_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Array:
@@ -110,7 +147,7 @@ def read_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
         FileNotFoundError, ValueError: as `read_image`; ValueError also for fractions, and for colours of 16 bits.
     """
     path = Path(path)
-    header, values = _read_stored_pixels(path, max_pixels, keep_indices=True)
+    header, values = _read_stored_pixels(path, max_pixels, None, keep_indices=True)
     if values.dtype.kind == "f":
         values = _whole_numbers(path, values)
     if values.ndim == 3:
@@ -176,12 +213,13 @@ def _from_array(pixels: Array) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-def _read_stored_pixels(path: Path, max_pixels: int, *, keep_indices: bool) -> tuple[Header, Array]:
+def _read_stored_pixels(path: Path, max_pixels: int, page: int | None, *, keep_indices: bool) -> tuple[Header, Array]:
     """Read the header and the pixels of an image file.
 
     Args:
         path: the file.
         max_pixels: refuse an image of more pixels than this.
+        page: number of the page, from 1; None for the only one.
         keep_indices: keep the indices of palette images and 0 and 1 of 1-bit images, as masks need them; otherwise
             palettes become colours and 1-bit images are bool. CMYK becomes RGB either way.
 
@@ -189,27 +227,45 @@ def _read_stored_pixels(path: Path, max_pixels: int, *, keep_indices: bool) -> t
         The header, and (H, W), (H, W, 3) RGB or (H, W, 4) RGBA of any numeric type.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_header`; ValueError also for pixels that cannot be decoded.
+        FileNotFoundError, ValueError: as `read_header`; ValueError also for pixels that cannot be decoded,
+            and for several pages where none is chosen.
     """
     with open_file(path) as file:
-        header = parse_header(path, file, max_pixels)
+        header = parse_header(path, file, max_pixels, page or 1)
+        if header.pages > 1 and page is None:
+            raise ValueError(_too_many_pages(path, header))
         try:
             file.seek(0)
-            return header, _decode(path, file.read(), header, keep_indices)
+            pixels = _decode(path, file.read(), header, page or 1, keep_indices)
         except (*BROKEN_FILE_ERRORS, Image.DecompressionBombError, cv2.error) as error:
             size = f"{header.stored[1]}x{header.stored[0]}"
             what = f"{path}: the pixels of this {header.kind} of {size} cannot be read"
             raise ValueError(f"{what} ({error}): the file is cut short or broken; copy or save it anew") from error
+    # Pillow inverts such pixels of 8 bits, and leaves those of more bits alone.
+    if header.black and not keep_indices:
+        pixels = header.black - pixels
+    return header, pixels
 
 
-def _decode(path: Path, data: bytes, header: Header, keep_indices: bool) -> Array:
+def _too_many_pages(path: Path, header: Header) -> str:
+    kind = "pages" if header.kind == "TIFF" else "frames"
+    return (
+        f"{path} has {header.pages} {kind}, and one image is wanted: save each as a file of its own, or choose one in "
+        f"Python, pixelwise.read_image(path, page=1)"
+    )
+
+
+def _decode(path: Path, data: bytes, header: Header, page: int, keep_indices: bool) -> Array:
+    if header.page_offset is not None:
+        data = begin_at_page(data, header.page_offset)
     if header.kind == "TIFF" and header.orientation != 1:
         data = reset_orientation(data)
     if header.opencv_flags is not None:
         return _decode_with_opencv(data, header.opencv_flags, header.stored)
     if header.kind == "TIFF" and header.mode.startswith(HIGH_BIT_MODES):
         raise ValueError(f"bands of {header.mode} lie in planes of their own: save it with its pixels interleaved")
-    return _decode_with_pillow(path, data, keep_indices)
+    frame = 0 if header.kind == "TIFF" else page - 1
+    return _decode_with_pillow(path, data, frame, keep_indices)
 
 
 def _decode_with_opencv(data: bytes, flags: int, size: tuple[int, int]) -> Array:
@@ -227,8 +283,10 @@ def _decode_with_opencv(data: bytes, flags: int, size: tuple[int, int]) -> Array
     return pixels
 
 
-def _decode_with_pillow(path: Path, data: bytes, keep_indices: bool) -> Array:
+def _decode_with_pillow(path: Path, data: bytes, frame: int, keep_indices: bool) -> Array:
     with open_with_pillow(path, BytesIO(data)) as image:
+        if frame:
+            image.seek(frame)
         if keep_indices and image.mode == "P":
             return np.array(image)
         pixels = np.array(_without_palette(image))

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from ..types import Array, Size
-from .conversion import as_rgb, full_scale_of, max_value
+from .conversion import as_rgb, check_finite, guessed_range, max_value
 from .header import read_header
 from .image_file import open_file
+from .intensity import IntensityRange
+from .reading import EIGHT_BITS
 from .scaling import scaled, scaled_rows
 
 MAX_WIDTH = 200_000
@@ -87,6 +89,8 @@ class OnDisk:
     Args:
         path: the file.
         max_pixels: refuse an image of more pixels than this.
+        intensity: the values that become 0 and 255, for an image of more than 8 bits; guessed from its largest value
+            when not given, as by `read_image`.
 
     Attributes:
         path: the file.
@@ -100,10 +104,19 @@ class OnDisk:
             is stored in one piece, or has rows longer than `MAX_WIDTH`; the message says what to do.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS_IN_ROWS) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_pixels: int = MAX_PIXELS_IN_ROWS,
+        intensity: IntensityRange | None = None,
+    ) -> None:
         self.path = Path(path)
         header = read_header(path, max_pixels=max_pixels)
-        self.kind, self.size, self._scale = header.kind, header.size, 255.0
+        self.kind, self.size = header.kind, header.size
+        self._intensity = EIGHT_BITS
+        if header.pages > 1:
+            raise ValueError(self._refusal(f"has {header.pages} pages", "save each as a file of its own"))
         if header.kind not in GDAL_DRIVERS:
             raise ValueError(self._refusal(f"is {header.kind}", "save it as a tiled TIFF"))
         if header.orientation != 1:
@@ -120,9 +133,7 @@ class OnDisk:
             self._check_pixels(file)
             self._check_layout(file)
             if file.dtypes[0] != "uint8":
-                # The full scale depends on the largest value, so that all rows must be read once before the first.
-                high = max(max_value(self.path, rows) for rows in self._stored_rows())
-                self._scale = full_scale_of(self.path, np.dtype(file.dtypes[0]), high)
+                self._intensity = intensity or self._guessed_range(np.dtype(file.dtypes[0]))
 
     def __enter__(self) -> OnDisk:
         self._open.enter_context(gdal())
@@ -132,8 +143,21 @@ class OnDisk:
         self._open.close()
 
     def at(self, size: Size) -> Window:
-        rows = (as_rgb(stored, self._scale) for stored in self._stored_rows())
+        rows = map(self._converted, self._stored_rows())
         return _window(scaled_rows(rows, self.size, size), size[1])
+
+    def _converted(self, stored: Array) -> Array:
+        """(n, W, D) stored values → (n, W, 3) uint8."""
+        if stored.dtype.kind == "f":
+            check_finite(self.path, stored)
+        try:
+            return as_rgb(stored, self._intensity)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from None
+
+    def _guessed_range(self, dtype: np.dtype[Any]) -> IntensityRange:
+        """Guess the range from the largest value, for which all rows are read once before the first."""
+        return guessed_range(self.path, dtype, max(max_value(self.path, rows) for rows in self._stored_rows()))
 
     def reduced(self, size: Size) -> Tensor:
         """(3, h, w) uint8: the whole image, resized to `size`; can be called outside of a `with` block."""

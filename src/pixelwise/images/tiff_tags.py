@@ -16,6 +16,7 @@ from .image_file import BROKEN_FILE_ERRORS
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """The first four bytes of TIFF files: byte order (II is little endian), then * for TIFF and + for BigTIFF."""
 
+NEW_SUBFILE_TYPE = 254
 IMAGE_WIDTH = 256
 IMAGE_LENGTH = 257
 BITS_PER_SAMPLE = 258
@@ -26,10 +27,14 @@ PLANAR_CONFIGURATION = 284
 EXTRA_SAMPLES = 338
 SAMPLE_FORMAT = 339
 
+WHITE_IS_ZERO = 0
 BLACK_IS_ZERO = 1
 RGB = 2
 PALETTE = 3
 """Values of PHOTOMETRIC_INTERPRETATION."""
+
+REDUCED_OR_MASK = 0b101
+"""Bits of NEW_SUBFILE_TYPE: the directory holds a reduced copy (an overview) or a transparency mask, not a page."""
 
 SEPARATE_PLANES = 2
 """Value of PLANAR_CONFIGURATION: each band is stored on its own."""
@@ -60,19 +65,20 @@ class TiffTags(NamedTuple):
     orientation: int
 
 
-def read_tiff_tags(path: Path, file: BinaryIO) -> TiffTags:
-    """Read the tags of the first page; missing ones have the values that TIFF 6.0 prescribes.
+def read_tiff_tags(path: Path, file: BinaryIO, offset: int | None = None) -> TiffTags:
+    """Read the tags of a page; missing ones have the values that TIFF 6.0 prescribes.
+
+    Args:
+        path: the name of the file, for errors.
+        file: the open file.
+        offset: where the page's directory begins; the first page when not given.
 
     Raises:
         ValueError: the file is broken.
     """
-    file.seek(0)
-    start = file.read(16)
-    # BigTIFF: the plus follows two bytes of byte order; its header is 16 bytes long instead of 8.
-    is_big = b"+" in start[2:4]
     try:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(start if is_big else start[:8])
-        file.seek(tags.next)
+        tags = _directory(file)
+        file.seek(tags.next if offset is None else offset)
         tags.load(file)
         return TiffTags(
             width=int(tags[IMAGE_WIDTH]),
@@ -87,6 +93,48 @@ def read_tiff_tags(path: Path, file: BinaryIO) -> TiffTags:
         )
     except BROKEN_FILE_ERRORS as error:
         raise ValueError(f"{path}: the TIFF file is broken ({error}): save it anew, or remove it") from error
+
+
+def page_offsets(path: Path, file: BinaryIO) -> list[int]:
+    """Find where the directory of each page begins; overviews and transparency masks are no pages.
+
+    Raises:
+        ValueError: the file is broken.
+    """
+    offsets: list[int] = []
+    seen: set[int] = set()
+    try:
+        tags = _directory(file)
+        # Each directory says where the next one begins, and the last one says 0; a broken file may go in circles.
+        while tags.next and tags.next not in seen:
+            offset = tags.next
+            seen.add(offset)
+            file.seek(offset)
+            tags.load(file)
+            if not int(tags.get(NEW_SUBFILE_TYPE, 0)) & REDUCED_OR_MASK:
+                offsets.append(offset)
+    except BROKEN_FILE_ERRORS as error:
+        raise ValueError(f"{path}: the TIFF file is broken ({error}): save it anew, or remove it") from error
+    return offsets
+
+
+def begin_at_page(data: bytes, offset: int) -> bytes:
+    """A copy of a TIFF file whose first page is the one with the directory at `offset`."""
+    byte_order = "<" if data[:1] == b"I" else ">"
+    changed = bytearray(data)
+    if b"+" in data[2:4]:
+        struct.pack_into(byte_order + "Q", changed, 8, offset)
+    else:
+        struct.pack_into(byte_order + "I", changed, 4, offset)
+    return bytes(changed)
+
+
+def _directory(file: BinaryIO) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """A directory that knows where the first one of the file begins (`next`), and has not read it."""
+    file.seek(0)
+    start = file.read(16)
+    # BigTIFF: the plus follows two bytes of byte order; its header is 16 bytes long instead of 8.
+    return TiffImagePlugin.ImageFileDirectory_v2(start if b"+" in start[2:4] else start[:8])
 
 
 def reset_orientation(data: bytes) -> bytes:

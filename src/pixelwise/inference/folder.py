@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..console import print_above, track
 from ..images.header import MAX_PIXELS, read_header
+from ..images.intensity import IntensityRange
 from ..images.read_ahead import read_ahead
 from ..images.reading import read_image
 from ..images.rows import MAX_PIXELS_IN_ROWS, OnDisk
@@ -119,7 +120,7 @@ def _predict_each(
     failed: list[tuple[Path, str]] = []
     items = list(images.items())
     reason_to_read_whole = _reason_to_read_whole(predictor, writers)
-    reading = read_ahead(items, lambda item: _read(item[1], reason_to_read_whole))
+    reading = read_ahead(items, lambda item: _read(item[1], reason_to_read_whole, predictor.intensity))
     for (name, path), read in track(reading, "predict", len(items), show=progress):
         image, result = None, None
         try:
@@ -166,20 +167,20 @@ def _reason_to_read_whole(predictor: Predictor, writers: Sequence[Writer]) -> st
     return f"{' and '.join(obstacles)} can be had of whole images only" if obstacles else ""
 
 
-def _read(path: Path, reason_to_read_whole: str) -> Tensor | OnDisk:
+def _read(path: Path, reason_to_read_whole: str, intensity: IntensityRange | None) -> Tensor | OnDisk:
     """Read an image, or open a large one for streaming where that is possible."""
     height, width = read_header(path, max_pixels=MAX_PIXELS_IN_ROWS).size
     if height * width <= STREAMING_THRESHOLD:
-        return read_image(path)
+        return read_image(path, intensity=intensity)
     try:
         if reason_to_read_whole:
             raise ValueError(reason_to_read_whole)
-        return OnDisk(path)
+        return OnDisk(path, intensity=intensity)
     except (ImportError, ValueError) as reason:
         if height * width > MAX_PIXELS:
             raise ValueError(f"{path} has {width}x{height} pixels, too many to be held in memory: {reason}") from reason
         print_above(f"{path}: all {width}x{height} pixels are held in memory: {reason}", stderr=True)
-        return read_image(path)
+        return read_image(path, intensity=intensity)
 
 
 def _stream(

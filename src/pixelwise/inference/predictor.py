@@ -11,6 +11,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
+from ..images.intensity import IntensityRange
 from ..images.reading import ImageSource, load_image
 from ..images.rows import Rows
 from ..models.base import Model, prepare
@@ -66,6 +67,7 @@ class Predictor:
             Scores are means of the probabilities that the CRF gives, before segments are cleaned.
         score_threshold: of instance models, detections with a lower confidence score are dropped, 0 to 1. When not
             given, each call decides; the model's own `score_threshold` holds in any case.
+        intensity: the values of images of more than 8 bits that become 0 and 255; those of the model when not given.
 
     Raises:
         TypeError: the model cannot do what is asked for, or is the path of a model.
@@ -84,12 +86,14 @@ class Predictor:
         precision: str = "fp32",
         postprocess: Chain | None = None,
         score_threshold: float | None = None,
+        intensity: IntensityRange | None = None,
     ) -> None:
         _check_model(model)
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}: it must be one of {', '.join(PRECISIONS)}")
         self.device = find_device(device)
         self.precision = precision
+        self.intensity = intensity or model.intensity
         # Converting a module to channels last copies its weights, once.
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
         options = Options(flip, tuple(scales), tile, overlap, postprocess, score_threshold)
@@ -122,7 +126,7 @@ class Predictor:
             source: the image.
             score_threshold: of detections, where the predictor was made without a `score_threshold` of its own.
         """
-        image = load_image(source)
+        image = load_image(source, self.intensity)
         with self.model.predicting():
             return self._method.predict(image, score_threshold)
 
@@ -150,7 +154,7 @@ class Predictor:
             TypeError: the model has no class probabilities.
         """
         with self.model.predicting():
-            return self._method.probabilities(load_image(source))
+            return self._method.probabilities(load_image(source, self.intensity))
 
     @torch.inference_mode()
     def class_maps(self, source: Rows) -> Generator[Tensor, None, None]:

@@ -180,7 +180,12 @@ def _open_splits(
     splits = (
         [split] if split else available_splits(data, reading.get("format"), reading.get("images"), reading.get("masks"))
     )
-    return {name: read_dataset(data, split=name, **reading) for name in splits}
+    opened: dict[str, Dataset] = {}
+    for name in splits:
+        opened[name] = read_dataset(data, split=name, **reading)
+        # One range holds for all splits, as in training.
+        reading = {**reading, "intensity": opened[name].intensity or reading.get("intensity")}
+    return opened
 
 
 def _class_rows(classes: Classes, images: list[SurveyedImage]) -> tuple[ClassRow, ...]:

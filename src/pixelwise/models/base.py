@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..classes import VOID, Classes
+from ..images.intensity import IntensityRange
 from ..images.scaling import scaled
 from ..layers.normalize import Normalize
 from ..losses.base_criterion import Criterion
@@ -39,6 +40,7 @@ class Model(nn.Module, abc.ABC):
         classes: the classes that the outputs stand for, in their order.
         normalize: maps RGB in [0, 1] to the range that the weights expect.
         resizing: the size to which an image is resized before `forward`.
+        intensity: the values of images of more than 8 bits that become 0 and 255; None where nobody stated them.
         postprocess: the post-processing applied to predictions by `Predictor`; not part of `forward` or `decode`.
         takes_criterion: whether a recipe chooses the loss of the method (`criterion`, `auxiliary_weight`); other
             methods have losses of their own.
@@ -58,6 +60,7 @@ class Model(nn.Module, abc.ABC):
         self.classes = Classes.numbered(num_classes)
         self.normalize = Normalize()
         self.resizing = Resizing()
+        self.intensity: IntensityRange | None = None
         self.postprocess = Chain()
         self.auxiliary_heads = True
         self._predictions = 0

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..images.intensity import IntensityRange
 from ..ops.pad import pad_to
 from ..postprocess.panoptic_merging import MergeRules, join_classes
 from ..segmentation import Segmentation
@@ -36,6 +37,7 @@ class MergedModel(Model):
 
     Raises:
         TypeError: the models are not a semantic and an instance model.
+        ValueError: they were trained with different intensity ranges.
     """
 
     task = "panoptic"
@@ -49,6 +51,7 @@ class MergedModel(Model):
         super().__init__(len(classes))
         self.classes, self.architecture, self.arguments = classes, "merged", {"merging": merging.to_dict()}
         self.semantic, self.instance, self.merging = semantic, instance, merging
+        self.intensity = _common_intensity(semantic, instance)
         self.train(semantic.training and instance.training)
 
     def forward(self, images: Tensor) -> MergedOutputs:
@@ -96,6 +99,17 @@ def merge(semantic: SemanticModel, instance: InstanceModel, merging: MergeRules 
     return MergedModel(
         semantic, instance, MergeRules.named(merging) if isinstance(merging, str) else merging or MergeRules()
     )
+
+
+def _common_intensity(semantic: Model, instance: Model) -> IntensityRange | None:
+    """The intensity range of both models, which see the same image."""
+    ranges = {model.intensity for model in (semantic, instance) if model.intensity is not None}
+    if len(ranges) > 1:
+        raise ValueError(
+            f"the semantic model was trained with the intensity range {semantic.intensity}, "
+            f"the instance model with {instance.intensity}: train both with the same --range"
+        )
+    return ranges.pop() if ranges else None
 
 
 def _as_it_wants(model: Model, images: Tensor) -> Tensor:

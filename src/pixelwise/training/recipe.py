@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ..images.intensity import as_intensity
 from ..ops.atomic_files import write_text
 from ..ops.names import check_keys, suggest
 from .optimisation.schedule import SCHEDULES, drops
@@ -46,6 +47,9 @@ class Recipe:
     colors: str | None = option(None, "colours of RGB masks: sky=0,0,255;road=128,64,128")
     images: str | None = option(None, "folder of the images, where names do not tell: images, also of each split")
     masks: str | None = option(None, "folder of the masks of `images`: 1st_manual")
+    range: str | None = option(
+        None, "values of images of more than 8 bits that become 0 and 255: LOW,HIGH; estimated when not given"
+    )
     resize: tuple[int, ...] | None = option(
         None, "resize images to this shorter side first, pixels; 550,550: to a square, whatever the aspect ratio"
     )
@@ -120,8 +124,15 @@ class Recipe:
             one_side = len(self.resize) in (1, 2) and len(set(self.resize)) == 1
             expected = "a length in pixels, 1 or more, or the same length twice"
             require(self, "resize", one_side and self.resize[0] >= 1, expected)
+        self._check_range()
         rising = len(self.scale) > 1 and self.scale[0] > 0 and list(self.scale) == sorted(self.scale)
         require(self, "scale", rising, "two factors above 0 or more, the smaller first, for example 0.5,2")
+
+    def _check_range(self) -> None:
+        try:
+            as_intensity(self.range)
+        except ValueError as error:
+            raise OptionError("range", str(error).removeprefix("intensity ")) from None
 
     def _check_numbers(self) -> None:
         for name in ("epochs", "batch"):

@@ -112,6 +112,7 @@ def run_training(recipe: Recipe, machine: Machine, folder: Path, state: State, p
     images, validation_images, notes = open_splits(recipe)
     check_data(recipe, images, folder, state)
     model, remarks = make_model(recipe, images.classes)
+    model.intensity = images.intensity
     length = run_length(recipe, machine, images, validation_images)
     counts = class_counts(images) if recipe.balance != "none" else None
     set_criterion(model, recipe, counts)

@@ -14,6 +14,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from ..classes import Classes
+from ..images.intensity import IntensityRange
 from ..models.base import Model
 from ..models.merged import MergedModel
 from ..ops.atomic_files import write_bytes
@@ -146,6 +147,8 @@ def _make(record: Mapping[str, Any]) -> Model:
     else:
         model = create(record["architecture"], classes=classes, **arguments)
     model.resizing = Resizing(**record["resizing"])
+    if record.get("intensity"):
+        model.intensity = IntensityRange.from_lists(record["intensity"])
     model.postprocess = Chain.from_dict(record.get("postprocess", {}))
     normalization = model.normalize.to_dict()
     if record["normalization"] != normalization:
@@ -195,6 +198,8 @@ def _describe(model: Model) -> dict[str, Any]:
         "postprocess": model.postprocess.to_dict(),
         "versions": {package: version(package) for package in ("pixelwise", "torch", "timm")},
     }
+    if model.intensity is not None:
+        own["intensity"] = model.intensity.to_lists()
     if isinstance(model, MergedModel):
         parts = {"semantic": model.semantic, "instance": model.instance}
         own["parts"] = {name: {**part.record, **_describe(part)} for name, part in parts.items()}

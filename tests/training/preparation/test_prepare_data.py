@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -37,6 +39,20 @@ def test_a_fifth_is_held_out_where_no_split_is(cells, tmp_path):
         assert len({r.name for r in (*images.records, *validation_images.records)}) == 8
         names.append(validation_images.records[0].name)
     assert names[0] == names[1] != names[2], "the seed decides which"
+
+
+def test_both_splits_have_the_range_of_the_images_to_train_on(tmp_path):
+    for split, high in (("train", 1000), ("val", 4000)):
+        values = np.linspace(0, high, 64 * 64).reshape(64, 64).astype(np.uint16)
+        for kind, pixels in (("images", values), ("masks", (values > high / 2).astype(np.uint8))):
+            (tmp_path / kind / split).mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / kind / split / f"{split}.png"), pixels)
+    images, validation_images, notes = open_splits(Recipe(str(tmp_path)))
+    assert images.intensity == validation_images.intensity
+    assert images.intensity.limits[0][1] == pytest.approx(1000, rel=0.01)
+    assert any("--range" in note for note in notes)
+    images, validation_images, _ = open_splits(Recipe(str(tmp_path), range="0,4000"))
+    assert images.intensity.limits == validation_images.intensity.limits == ((0, 4000),)
 
 
 def test_rare_images_are_drawn_more_often():

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from .. import exit_codes, values
 from ..chain_options import add_chain, chain_of, check_chain
 from ..checks import check_sources
+from ..data_options import add_range
 from ..flags import add_out
 from ..known_names import RESULT_FORMATS
 from ..model_options import add_model, add_prediction, add_score_threshold, check_model, make_predictor
@@ -32,6 +33,7 @@ def add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--write", type=values.some_of(RESULT_FORMATS), metavar="FORMAT,…", help=FORMATS)
     add_out(parser, "runs/predict")
     add_score_threshold(parser, "0.3")
+    add_range(parser, "that of the model")
     add_prediction(parser)
     add_chain(parser)
 

@@ -28,7 +28,7 @@ EVERYDAY = ("data", "recipe", "model", "epochs", "imgsz", "batch", "out", "resum
 """The flags that come first in `--help`; those that are no keys of a recipe are added here."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "reading the data": ("format", "classes", "void", "colors", "images", "masks", "resize"),
+    "reading the data": ("format", "classes", "void", "colors", "images", "masks", "range", "resize"),
     "model": ("backbone", "arguments", "pretrained", "weights", "norm"),
     "augmentation": ("augment", "scale"),
     "optimisation": (
@@ -61,6 +61,7 @@ METAVARS = {
     "images": "FOLDER",
     "masks": "FOLDER",
     "scale": "MIN,MAX",
+    "range": "LOW,HIGH",
 }
 """Placeholders of the values in `--help`, where the type of the field does not tell enough."""
 

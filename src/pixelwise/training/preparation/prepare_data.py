@@ -52,10 +52,13 @@ def _split(recipe: Recipe) -> tuple[Dataset, Dataset, list[str]]:
         "colors": recipe.colors,
         "images": recipe.images,
         "masks": recipe.masks,
+        "intensity": recipe.range,
     }
     splits = available_splits(recipe.data, recipe.format, recipe.images, recipe.masks)
     if "train" in splits and "val" in splits:
         images = open_dataset(recipe.data, split="train", **options)
+        # Both splits are converted alike: by what is stated, or else by the range of the images to train on.
+        options["intensity"] = images.intensity
         return images, open_dataset(recipe.data, split="val", **options), list(images.notes)
     whole = open_dataset(recipe.data, split="train" if "train" in splits else None, **options)
     if len(whole) < 2:
