@@ -161,6 +161,12 @@ def _mismatch(record: Record, image: Size, truth: Size) -> str:
     what = (
         f"{record.image} is {image[1]}x{image[0]}, but its mask {record.mask or 'annotation'} is {truth[1]}x{truth[0]}"
     )
+    if header.orientation != 1 and truth == header.stored and record.mask is None:
+        return (
+            f"{what}: that is the size of the photo as stored, before its EXIF orientation ({header.orientation}) "
+            "turns it; if the polygons were drawn on the upright photo, as seen, swap width and height in the "
+            "annotations; if on the stored one, turn the polygons too"
+        )
     if header.orientation != 1 and truth == header.stored:
         return (
             f"{what}: the mask fits the photo as stored, before its EXIF orientation ({header.orientation}) turns it; "

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pycocotools.coco import COCO
 
 from pixelwise.data.formats import coco, label_map
@@ -139,7 +140,7 @@ def test_layouts(folder, save, photo, tmp_path, place):
     (root / "images" / "a.png").unlink()
     save(f"{below}/a.png", photo)
     assert coco.detect(root)
-    assert coco.available(root) == ((split,) if split else ("train", "val"))
+    assert coco.available(root) == (split or "train",)  # a single image is all train
     assert coco.read(root, split)[0].name == f"{below}/a"
 
 
@@ -175,9 +176,9 @@ IMAGE = {"id": 5, "file_name": "a.png", "width": 16, "height": 12}
 HOSTILE = {
     "an escape": ({"images": [{**IMAGE, "file_name": "../../etc/passwd"}]}, "lies outside the data"),
     "an absolute path": ({"images": [{**IMAGE, "file_name": "/etc/passwd"}]}, "lies outside the data"),
-    "a drive": ({"images": [{**IMAGE, "file_name": "C:\\a.png"}]}, "lies outside the data"),
+    "a drive": ({"images": [{**IMAGE, "file_name": "C:\\b.png"}]}, "lies outside the data"),
     "a missing image": ({"images": [{**IMAGE, "file_name": "b.png"}]}, "names images that are not in .*: b.png"),
-    "no size": ({"images": [{"id": 5, "file_name": "a.png"}]}, "broken entry in images"),
+    "half a size": ({"images": [{"id": 5, "file_name": "a.png", "width": 16}]}, "broken entry in images"),
     "a size beyond all images": ({"images": [{**IMAGE, "width": 10**9}]}, "broken entry in images"),
     "a category of lists": ({"categories": [{"id": 7, "name": [], "supercategory": []}]}, "without a number or name"),
     "a size of words": ({"images": [{**IMAGE, "width": "16"}]}, "broken entry in images"),
@@ -252,3 +253,118 @@ def test_records_are_small(trial_data):
     written = (trial_data("coco128") / "instances.json").stat().st_size
     assert sum(len(record.annotations) for record in data.records) < 1.2 * written
     assert np.mean([isinstance(record.annotations, bytes) for record in data.records]) == 1
+
+
+def test_numbers_with_a_point_and_gaps(folder):
+    """As pandas writes them."""
+    images = [{"id": 5.0, "file_name": "a.png", "width": 16.0, "height": 12.0}]
+    root = folder(
+        {"segmentation": [SQUARE], "image_id": 5.0, "category_id": 3.0, "iscrowd": 0.0},
+        images=images,
+        categories=[{"id": 3.0, "name": "dog"}],
+    )
+    assert coco.read(root, None)[0].truth.areas().tolist() == [20]
+    gaps = [{"id": 5, "file_name": "a.png", "width": float("nan"), "height": float("nan")}]
+    assert coco.read(folder({"segmentation": [SQUARE]}, images=gaps), None)[0].truth.areas().tolist() == [20]
+
+
+def test_without_a_size_that_of_the_file_is_taken(folder):
+    root = folder({"segmentation": [SQUARE]}, images=[{"id": 5, "file_name": "a.png"}])
+    assert coco.read(root, None)[0].truth.size == (12, 16)
+
+
+def test_a_listed_background_without_annotations_is_no_category(folder):
+    categories = [{"id": 0, "name": "_background_"}, *CATEGORIES]
+    data = coco.read(folder({"segmentation": [SQUARE]}, categories=categories), None)
+    assert data.classes.names == ("background", "dog", "cat")
+
+
+@pytest.mark.parametrize("name", ["C:\\photos\\a.png", "/home/me/photos/a.png", "elsewhere/a.png", "../a.png"])
+def test_paths_of_another_machine(folder, name):
+    data = coco.read(folder({"segmentation": [SQUARE]}, images=[{**IMAGE, "file_name": name}]), None)
+    assert data[0].name == "images/a"
+    assert f"1 image is elsewhere than instances.json says: {name} was found as images/a.png" in data.notes
+
+
+def test_names_in_decomposed_unicode(folder, save, photo):
+    composed, decomposed = "b\u00e4r.png", "ba\u0308r.png"
+    root = folder({"segmentation": [SQUARE]}, images=[{**IMAGE, "file_name": decomposed}])
+    save(f"images/{composed}", photo)
+    assert coco.read(root, None)[0].truth.areas().tolist() == [20]
+
+
+@pytest.mark.parametrize("name", ["images/a.png", "images\\a.png"])
+@pytest.mark.parametrize("where", ["result.json", "export/result.json"])
+def test_as_label_studio_exports_it(folder, save, photo, name, where):
+    categories = [{"id": 0, "name": "leaf"}, {"id": 1, "name": "stem"}]
+    item = {"segmentation": [SQUARE], "id": 0, "image_id": 0, "category_id": 0}
+    root = folder(item, images=[{**IMAGE, "id": 0, "file_name": name}], categories=categories, where=where)
+    if where.startswith("export"):
+        (root / "images" / "a.png").unlink()
+        save("export/images/a.png", photo)
+    data = coco.read(root, None)
+    assert data.classes.names == ("background", "leaf", "stem")
+    assert data[0].truth.labels.tolist() == [1]
+
+
+def test_a_file_of_any_name_in_each_split(folder, save, photo):
+    for split in ("train", "valid"):
+        root = folder({"segmentation": [SQUARE]}, where=f"{split}/mine.json")
+        save(f"{split}/images/a.png", photo)
+    (root / "images" / "a.png").unlink()
+    assert coco.available(root) == ("train", "val")
+    assert coco.read(root, "val")[0].name == "valid/images/a"
+
+
+TALL = [2, 3, 6, 3, 6, 15, 2, 15]
+"""Reaches below an image of 12 rows, not below one of 16."""
+
+
+@pytest.fixture
+def turned(save, photo, folder):
+    """An image of 16x12 in its file that is shown as 12x16, with polygons."""
+
+    def turned(*polygons):
+        root = folder(*({"segmentation": [polygon]} for polygon in polygons), images=[{**IMAGE, "file_name": "p.jpg"}])
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        save("images/p.jpg", photo, exif=exif)
+        return root
+
+    return turned
+
+
+def test_width_and_height_of_the_stored_photo_with_polygons_of_the_upright_one(turned):
+    data = coco.read(turned(TALL, SQUARE), None)
+    assert data[0].truth.size == (16, 12)
+    assert data[0].truth.areas().tolist() == [48, 20]
+    (fault,) = data.faults(data.records[0])
+    assert fault.kind == "orientation"
+    assert (
+        "state 16x12, the size of the photo as stored, but the polygons were drawn on the upright photo" in fault.text
+    )
+
+
+def test_when_polygons_fit_both_the_error_says_what_to_do(turned):
+    with pytest.raises(ValueError, match=r"if the polygons were drawn on the upright photo, as seen, swap width and"):
+        coco.read(turned(SQUARE), None)[0]
+
+
+def test_polygons_beyond_the_image(folder):
+    data = coco.read(folder({"segmentation": [TALL], "id": 8}, {"segmentation": [SQUARE]}), None)
+    (fault,) = data.faults(data.records[0])
+    assert "polygons of 1 annotation (8) reach beyond the image of 16x12 and are cut off" in fault.text
+    assert data[0].truth.areas().tolist() == [36, 20]
+
+
+def test_all_broken_annotations_of_an_image_are_named(folder):
+    data = coco.read(folder({"segmentation": [[1, 1, 2, 2]]}, {"segmentation": [SQUARE]}, {"segmentation": 3}), None)
+    with pytest.raises(ValueError, match=r"annotation 1 of .*a\.png: .*; annotation 3: "):
+        data.truth(0)
+
+
+def test_many_crowds_are_told(folder):
+    crowd = {"segmentation": [SQUARE], "iscrowd": 1}
+    data = coco.read(folder(crowd, crowd, {"segmentation": [SQUARE]}), None)
+    assert data.notes[-1].startswith("2 of 3 annotations are crowds (iscrowd is 1)")
+    assert "crowds" not in " ".join(coco.read(folder({"segmentation": [SQUARE]}), None).notes)

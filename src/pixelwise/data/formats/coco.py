@@ -16,7 +16,7 @@ import torch
 
 from ...classes import Classes
 from ...masks import Masks
-from ...ops.phrases import few
+from ...ops.phrases import counted, few
 from ...ops.polygons import rasterise
 from ...ops.rle import runs_from_text
 from ...segmentation import Segmentation
@@ -26,8 +26,15 @@ from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, obje
 from .annotations import Annotations
 from .coco_files import CocoFiles
 from .coco_json import KEYS, CocoJson
+from .coco_polygons import displayed_size, polygon_faults
 
 _LIKELY = re.compile(r"(?i)instances.*|.*coco.*|annotations?.*|labels|(train|val|valid|test)[^a-z]*")
+
+_MAX_BROKEN = 20
+"""At most so many broken annotations of an image are named in one error."""
+
+_MAX_PROBED = 40
+"""At most so many JSON files with other names are opened to see whether they are COCO's."""
 
 _PANOPTIC = b'"segments_info"'
 """A key of COCO panoptic, which instances do not have."""
@@ -41,15 +48,20 @@ class ObjectAnnotationReader:
 
     def __call__(self, record: Record) -> Segmentation:
         content = json.loads(record.annotations)
-        height, width = content["size"]
         objects = content["objects"]
+        height, width = displayed_size(record.image, tuple(content["size"]), objects)
         masks = [Masks.from_lengths([], (height, width))]
+        broken = list[str]()
         for item in objects:
             try:
                 lengths = _lengths(item["segmentation"], height, width)
                 masks.append(Masks.from_lengths([lengths], (height, width)))
             except ValueError as error:
-                raise ValueError(f"annotation {item['id']} of {record.image}: {error}") from error
+                # All of an image at once, so that they can be mended in one go.
+                of_image = "" if broken else f" of {record.image}"
+                broken.append(f"annotation {item['id']}{of_image}: {error}")
+        if broken:
+            raise ValueError("; ".join(broken[:_MAX_BROKEN]))
         labels = torch.tensor([item["label"] for item in objects], dtype=torch.int64)
         crowd = torch.tensor([item["crowd"] for item in objects], dtype=torch.bool)
         return Segmentation(self.classes, labels, masks=Masks.joined(masks), crowd=crowd)
@@ -67,8 +79,10 @@ class InstanceJson(CocoJson):
             key, name = self.check_category(item)
             self.check(key not in named, f"has two categories with the number {key}")
             # Roboflow lists the name of the project as a category, above all others, which no object has.
-            is_project = str(key) not in used and name in above and item.get("supercategory") == "none"
-            if not is_project:
+            is_project = name in above and item.get("supercategory") == "none"
+            # Some list the background, so that numbers of classes begin at 0.
+            is_background = name.strip("_ ").lower() == "background"
+            if str(key) in used or not (is_project or is_background):
                 named[key] = name
         self.named = dict(sorted(named.items()))
 
@@ -112,7 +126,10 @@ class InstanceJson(CocoJson):
             truth = {"size": [item["height"], item["width"]], "objects": objects[item["id"]]}
             annotations = json.dumps(truth).encode()
             records.append(Record.below(self.root, paths[item["file_name"]], annotations=annotations))
-        return records, [], [f"{boxes} annotations have a box and no mask: left out"] if boxes else []
+        notes = [*self.path_notes, *_crowd_notes(objects)]
+        if boxes:
+            notes.append(f"{boxes} annotations have a box and no mask: left out")
+        return records, [], notes
 
     def _category(self, annotation: dict[str, Any]) -> str:
         """The name of an annotation's category."""
@@ -153,7 +170,8 @@ def read(
     if void is not None or colors is not None:
         raise ValueError("COCO annotations have no mask values: leave --void and --colors out")
     contents = _FILES.read(path, split, classes)
-    return Dataset(**contents._asdict(), format="coco", truths=ObjectAnnotationReader(contents.classes))
+    reader = ObjectAnnotationReader(contents.classes)
+    return Dataset(**contents._asdict(), format="coco", truths=reader, faults=polygon_faults)
 
 
 def write(dataset: Dataset, path: Path) -> None:
@@ -175,12 +193,23 @@ def _find(path: Path) -> list[Path]:
     if path.is_file():
         fits = path.suffix.lower() == ".json" and _PANOPTIC not in path.read_bytes()
         return [path] if fits else []
-    files = sorted(path.glob("*/_annotations.coco.json"))  # Roboflow's
-    if not files:
-        files = [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
+    roboflow = sorted(path.glob("*/_annotations.coco.json"))
+    usual = roboflow or [*sorted(path.glob("annotations/*.json")), *sorted(path.glob("*.json"))]
+    found = _with_usual_names(usual) or _probe(usual)
+    # Other tools have other names (Label Studio result.json), and exports are unpacked into folders of their own.
+    return found or _probe([*sorted(path.glob("*/*.json")), *sorted(path.glob("*/*/*.json"))])
+
+
+def _with_usual_names(files: list[Path]) -> list[Path]:
+    """Those of the files that are called as COCO's usually are."""
     likely = [file for file in files if _is_likely(file.name)]
     instances = [file for file in likely if file.name.startswith("instances")]
     return instances or [file for file in likely if _is_coco(file)]
+
+
+def _probe(files: list[Path]) -> list[Path]:
+    """The files, of any name, whose content is COCO's."""
+    return [file for file in files[:_MAX_PROBED] if _is_coco(file)]
 
 
 def _is_likely(name: str) -> bool:
@@ -190,6 +219,20 @@ def _is_likely(name: str) -> bool:
 def _is_coco(file: Path) -> bool:
     data = file.read_bytes()
     return all(key in data for key in KEYS) and _PANOPTIC not in data
+
+
+def _crowd_notes(objects: dict[Any, list[dict[str, Any]]]) -> list[str]:
+    """A note if so many objects are crowds that it is probably a mistake."""
+    total = sum(len(items) for items in objects.values())
+    crowds = 0
+    for items in objects.values():
+        crowds += sum(item["crowd"] for item in items)
+    if not crowds or crowds < total / 2:
+        return []
+    return [
+        f"{crowds} of {counted(total, 'annotation')} are crowds (iscrowd is 1): they are not learnt and not counted as "
+        "objects. CVAT marks every painted mask so; if these are single objects, set iscrowd to 0"
+    ]
 
 
 def _lengths(shape: Any, height: int, width: int) -> list[int]:

@@ -76,8 +76,11 @@ class CocoFiles:
         Raises:
             ValueError: there are no such files.
         """
-        splits = {one.split for one in self._need(path)}
-        return order_splits(split for split in splits if split) or ("train", "val")
+        files = self._need(path)
+        splits = {one.split for one in files if one.split}
+        if not splits and len(files) == 1 and files[0].file.read_bytes().count(b'"file_name"') == 1:
+            return ("train",)  # a single image is all train
+        return order_splits(splits) or ("train", "val")
 
     def read(self, path: Path, split: str | None, wanted: GivenClasses) -> Contents:
         """Read a split.
@@ -125,7 +128,8 @@ class CocoFiles:
         files = self.find(path)
         if not files:
             raise ValueError(f"{path} holds no {self.missing}")
-        return [SplitFile(split_of(file), file) for file in files]
+        root = root_of(path)
+        return [SplitFile(split_of(file) or _split_of_folder(file, root), file) for file in files]
 
 
 def root_of(path: Path) -> Path:
@@ -142,3 +146,9 @@ def split_of(file: Path) -> str | None:
     else:
         words = re.split(r"[^a-z]+", file.stem.lower())
     return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
+
+
+def _split_of_folder(file: Path, root: Path) -> str | None:
+    """The split that the folders of a JSON file tell, as train/result.json."""
+    folders = file.relative_to(root).parts[:-1]
+    return next((SPLIT_NAMES[name.lower()] for name in folders if name.lower() in SPLIT_NAMES), None)
