@@ -54,6 +54,7 @@ DATA_FORMATS = (
     "yolo",
     "labelme",
     "cvat",
+    "label-studio",
     "via",
     "label-map",
     "mask-folder",

@@ -18,7 +18,7 @@ from .dataset import Dataset
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, voc, yolo
 from .formats.format import Format, Reader
 from .formats.given_folders import StatedFolders
-from .formats.labelling_tools import cvat_xml, labelme, via
+from .formats.labelling_tools import cvat_xml, label_studio, labelme, via
 from .intensity_estimate import with_intensity
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 
@@ -43,6 +43,7 @@ READERS: dict[str, Reader] = {
     "yolo": yolo,
     "labelme": labelme,
     "cvat": cvat_xml,
+    "label-studio": label_studio,
     "via": via,
     "label-map": label_map,
     "mask-folder": mask_folder,

@@ -4,6 +4,7 @@ A part is a small dict that goes through JSON. It has one of these keys:
 
 - `polygon`: x1 y1 x2 y2 … in pixels, and optionally `holes`, a list of such polygons;
 - `shares`: a polygon as shares of the image's width and height;
+- `ellipse`: centre and radii as shares of the image's width and height, and degrees of rotation;
 - `counts`: run lengths of zeros, ones, … row by row inside the `box` (left, top, width, height), as in CVAT;
 - `png`: a base64 PNG whose non-zero pixels are the object, `at` its left and top pixel, as in LabelMe; `deflated` if
   it is compressed once more, as in Supervisely;
@@ -31,7 +32,6 @@ from ....types import Array
 from .brush_runs import decode_brush
 
 _MAX_CORNERS = 2000
-_HALF_ALPHA = 128
 
 
 def object_mask(parts: Sequence[dict[str, Any]], height: int, width: int) -> Masks:
@@ -84,6 +84,9 @@ def _part_pixels(part: dict[str, Any], height: int, width: int) -> Array:
         scales = (width, height)
         corners = [value * scales[k % 2] for k, value in enumerate(part["shares"])]
         return _polygon_pixels(corners, height, width)
+    if "ellipse" in part:
+        x, y, rx, ry, degrees = part["ellipse"]
+        return _polygon_pixels(ellipse(x * width, y * height, rx * width, ry * height, degrees), height, width)
     if "counts" in part:
         left, top, box_width, box_height = part["box"]
         return _placed(_box_pixels(part["counts"], box_width, box_height, height * width), left, top, height, width)
@@ -91,7 +94,9 @@ def _part_pixels(part: dict[str, Any], height: int, width: int) -> Array:
         left, top = part["at"]
         bitmap = _png_pixels(part["png"], part.get("deflated", False), height * width)
         return _placed(bitmap, left, top, height, width)
-    return decode_brush(part["brush"], height, width) >= _HALF_ALPHA
+    opacity = decode_brush(part["brush"], height, width).astype(np.int32)
+    # Strokes have soft edges; imported masks have 0 and 1, or 0 and some opacity, in place of 0 and 255.
+    return np.asarray(2 * opacity > opacity.max())
 
 
 def _polygon_pixels(corners: list[float], height: int, width: int) -> Array:
