@@ -47,6 +47,7 @@ AUGMENTATIONS = ("none", "light", "default", "strong", "pspnet", "topdown", "pas
 """Keys of `data.augmentation.transforms.AUGMENTATIONS`."""
 
 DATA_FORMATS = (
+    "nnunet",
     "voc",
     "cityscapes",
     "coco",
@@ -56,6 +57,7 @@ DATA_FORMATS = (
     "cvat",
     "label-studio",
     "via",
+    "object-files",
     "label-map",
     "mask-folder",
 )

@@ -16,6 +16,7 @@ from ..ops.phrases import counted, few
 from . import shapes
 from .dataset import Dataset
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, voc, yolo
+from .formats.data_sites import nnunet, object_files
 from .formats.format import Format, Reader
 from .formats.given_folders import StatedFolders
 from .formats.labelling_tools import cvat_xml, label_studio, labelme, via
@@ -36,6 +37,7 @@ FORMATS: dict[str, Format] = {
 """Formats that are read and written."""
 
 READERS: dict[str, Reader] = {
+    "nnunet": nnunet,
     "voc": voc,
     "cityscapes": cityscapes,
     "coco": coco,
@@ -45,6 +47,7 @@ READERS: dict[str, Reader] = {
     "cvat": cvat_xml,
     "label-studio": label_studio,
     "via": via,
+    "object-files": object_files,
     "label-map": label_map,
     "mask-folder": mask_folder,
 }

@@ -111,7 +111,7 @@ def read_pairs(
         raise ValueError("label maps have numbers, no colours: leave --colors out, or state --format mask-folder")
     records, note = records_of_split(pairs, split)
     spec = read_class_spec(pairs.root, classes, void)
-    named = _object_classes(spec)
+    named = classes_of_objects(spec)
     objects = [name for k, name in enumerate(named.names) if k != named.background]
     zero = "void" if named.background is None else repr(named.names[named.background])
     source = f" ({spec.source})" if spec.classes else "; name them with --classes"
@@ -207,7 +207,7 @@ def rank_numbers(label_map: Array, numbers: Array) -> Array:
     return np.where(numbers[place] == label_map, place + 1, 0).astype(np.int32)
 
 
-def _object_classes(spec: ClassSpec) -> Classes:
+def classes_of_objects(spec: ClassSpec) -> Classes:
     """A background and the classes of the objects, which are things unless the specification says otherwise."""
     named = spec.classes
     if named is None:

@@ -91,6 +91,9 @@ class YoloSource:
         for key, value in content.items():
             if key in SPLIT_NAMES and value:
                 places = value if isinstance(value, list) else [value]
+                if SPLIT_NAMES[key] == "test" and not any(self._exists(base, place) for place in places):
+                    self.notes.append(f"{key} is {value}, which is not there: left out")
+                    continue
                 self.splits[SPLIT_NAMES[key]] = [image for place in places for image in self._images(base, key, place)]
         if not self.splits:
             raise ValueError(f"{file} names no images: wanted lines like train: images/train and val: images/val")
@@ -141,6 +144,10 @@ class YoloSource:
         if lost:
             raise ValueError(f"{path} lists images that are not there or lie outside the data: {few(lost)}")
         return images
+
+    def _exists(self, base: Path, said: Any) -> bool:
+        """Whether a place is there, in the data or outside; what is no text is left to `_images`."""
+        return not isinstance(said, str) or self._find([base], said) is not None or (base / said).exists()
 
     def _find(self, bases: Sequence[Path], text: str) -> Path | None:
         """A path inside the data; `../` at its beginning is left out if that helps, as Roboflow's files need it."""

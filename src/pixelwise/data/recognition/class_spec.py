@@ -123,11 +123,28 @@ def _from_colors(colors: Sequence[tuple[str, Color]], source: str) -> ClassSpec:
 def _from_folder(folder: Path) -> ClassSpec:
     path = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if path is None:
-        return ClassSpec()
+        return _from_splits(folder)
     try:
         return _from_file(path)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"{path} should name the classes, but it does not: {error}") from error
+
+
+def _from_splits(folder: Path) -> ClassSpec:
+    """Classes by Roboflow's `_classes.csv` in the folder or in each split: lines "value, name" below a heading."""
+    specs: dict[Path, ClassSpec] = {}
+    for path in sorted([*folder.glob("_classes.csv"), *folder.glob("*/_classes.csv")]):
+        heading, *lines = read_lines(path) or [""]
+        # Roboflow writes a file of this name for the classification of images too, with another heading.
+        if heading.lower().startswith("pixel value"):
+            specs[path] = _from_names(lines, path.name)
+    first = next(iter(specs), None)
+    if first is None:
+        return ClassSpec()
+    other = next((path for path in specs if specs[path] != specs[first]), None)
+    if other is not None:
+        raise ValueError(f"{first} and {other} name different classes: open one split at a time, or give --classes")
+    return specs[first]
 
 
 def _from_file(path: Path) -> ClassSpec:

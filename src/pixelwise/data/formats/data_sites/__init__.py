@@ -1,0 +1,1 @@
+"""Layouts of data sites and challenges: these are read and never written."""
