@@ -149,8 +149,63 @@ def test_blurred_edges_of_real_masks(trial_data, tmp_path):
 def test_jpeg_masks_of_several_classes(learn):
     squares = np.kron(np.array([[0, 90], [180, 255]], np.uint8), np.ones((20, 20), np.uint8))
     squares[5:30, 5:30] = np.random.default_rng(0).integers(0, 4, (25, 25)) * 60
-    with pytest.raises(ValueError, match="are numbered 0 to 3"):
-        learn(squares, classes="a,b,c,d", ending="jpg", quality=60)
+    for classes in ("a,b,c,d", None):
+        with pytest.raises(ValueError, match=r"mask0\.jpg is a JPEG, whose compression") as error:
+            learn(squares, classes=classes, ending="jpg", quality=60)
+        assert "--void" not in str(error.value)
+
+
+def test_a_jpeg_among_pngs(learn, save):
+    found, _, _ = learn([[0, 1, 2, 3]])
+    noisy = save("noisy.jpg", np.full((8, 8), 77, np.uint8))
+    with pytest.raises(ValueError, match=r"noisy\.jpg is a JPEG, whose compression made 77 of class numbers"):
+        found.class_map(noisy)
+
+
+def soft_square(levels):
+    """A white square with a border of each level, one pixel wide."""
+    mask = np.zeros((24, 24), np.uint8)
+    for k, level in enumerate([*levels, 255]):
+        mask[4 + k : 20 - k, 4 + k : 20 - k] = level
+    return mask
+
+
+@pytest.mark.parametrize("levels", [(64, 191), (64, 128, 191), (85, 170)])
+def test_soft_edges_of_few_levels(learn, levels):
+    found, maps, notes = learn(soft_square(levels), soft_square(levels)[::-1])
+    assert found.classes.names == ("background", "foreground")
+    assert np.sum(maps[0]) == (soft_square(levels) >= 128).sum()
+    assert "grey edges" in notes
+
+
+def test_grey_areas_are_no_edges(learn):
+    mask = soft_square((64, 191))
+    mask[:4, :12] = 64
+    assert len(learn(mask)[0].classes) == 4
+
+
+def test_one_grey_level_along_borders_is_asked_about(learn):
+    mask = soft_square((128,))
+    with pytest.raises(ValueError, match="128 occurs only along the borders between 0 and 255: is it a soft edge or a"):
+        learn(mask)
+    assert learn(mask, classes="background,cell")[0].classes.names == ("background", "cell")
+    assert len(learn(mask, classes="background,edge,cell")[0].classes) == 3
+
+
+def objects(number):
+    mask = np.zeros((12, 40), np.uint8)
+    for k in range(number):
+        mask[2:8, 5 * k : 5 * k + 3] = k + 1
+    return mask
+
+
+def test_numbers_that_count_objects_are_pointed_out(learn):
+    assert "--format label-map" in learn(objects(2), objects(5), objects(3))[2]
+    assert "--format label-map" not in learn(objects(3), objects(3))[2]
+    assert "--format label-map" not in learn(objects(2), objects(5), classes="a,b,c,d,e,f")[2]
+    scattered = objects(5)
+    scattered[10, 30] = 2
+    assert "--format label-map" not in learn(objects(2), scattered)[2]
 
 
 def test_a_palette(learn, save):

@@ -21,7 +21,7 @@ from ....images.reading import read_image
 from ....ops.phrases import counted, few
 from ...dataset import Dataset, Record
 from ...recognition.class_names import GivenClasses, GivenColors, GivenVoid, make_classes, parse_names
-from ...recognition.mask_values import MaskValues
+from ...recognition.masks.mask_values import MaskValues
 from ...recognition.splits import canonical_split, check_split, draw_names
 from ..mask_folder import ClassMapReader
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ....classes import VOID, Classes, Color
+from ....images.header import read_header
 from ....images.reading import read_mask
 from ....ops.phrases import few
 from ....types import Array
@@ -61,6 +62,10 @@ class MaskValues:
         # 254 may also be a number that is known.
         suspects = np.unique(pixels[class_map == _UNKNOWN]).tolist()
         wrong = [value for value in suspects if value not in known]
+        if wrong and read_header(path).kind == "JPEG":
+            raise ValueError(
+                f"{path} is a JPEG, whose compression made {few(wrong)} of class numbers: save masks as PNG"
+            )
         if wrong:
             raise ValueError(
                 f"{path} holds {few(wrong)}, which {'are no classes' if len(wrong) > 1 else 'is no class'}: "

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from ....classes import MAX_CLASSES, VOID, Classes
+from ....images.header import read_header
 from ....ops.phrases import few
 from ..class_names import make_classes, two_classes
 from ..class_spec import ClassSpec
 from .mask_scan import MAX_COLORS, MaskScan, scan, spread
 from .mask_values import MaskValues
+from .object_numbers import could_be_objects
+from .soft_edges import are_soft_edges
 
 Recognised = tuple[MaskValues, tuple[str, ...]]
 """The meaning of mask values, and notes for people that explain it."""
@@ -36,7 +40,7 @@ def recognise(masks: Sequence[Path], spec: ClassSpec) -> Recognised:
         return _stated_colors(spec)
     chosen = spread(masks)
     found = scan(chosen)
-    values, notes = _from_colors(found, spec) if found.colors else _from_numbers(found, spec)
+    values, notes = _from_colors(found, spec) if found.colors else _from_numbers(found, spec, chosen)
     if len(chosen) < len(masks):
         notes = (*notes, f"what masks hold was learnt from {len(chosen)} of the {len(masks)}, evenly spaced")
     return values, notes
@@ -102,6 +106,7 @@ class _Numbers:
         counts: pixels with each number, with those that are void.
         void: numbers that are stated to be void.
         first: the first file with each number.
+        masks: the files.
     """
 
     values: list[int]
@@ -109,32 +114,54 @@ class _Numbers:
     void: set[int]
     first: dict[int, Path]
 
+    masks: Sequence[Path] = ()
+
     @property
     def usual(self) -> list[int]:
         """The values but 255, which is void by custom."""
         return [v for v in self.values if v != 255]
 
-    @property
+    @cached_property
     def grey_edges(self) -> str:
         """Describe masks of 0 and 255 with grey edges, dark and bright ones; empty if they are not such masks."""
         body, total = self.values, self.counts.total()
+        if not {0, 255} <= set(body) or body[-1] > 255 or len(body) < 3:
+            return ""
         between = sum(self.counts[v] for v in body if 32 <= v < 224)
         bright = any(224 <= v < 255 for v in body)
-        if not {0, 255} <= set(body) or body[-1] > 255 or len(body) <= 16 or not bright or between >= 0.05 * total:
+        many = len(body) > 16 and bright and between < 0.05 * total
+        levels = [v for v in body if 0 < v < 255]
+        if not many and (len(levels) == 1 or not are_soft_edges(self.masks, levels, 0, 255)):
             return ""
-        grey = sum(self.counts[v] for v in body if 0 < v < 255) / total
+        grey = sum(self.counts[v] for v in levels) / total
         return f"0 and 255, and grey edges ({grey:.1%} of the pixels)"
 
+    @cached_property
+    def jpeg(self) -> Path | None:
+        """The first mask that is a JPEG file; None if there is none."""
+        return next((path for path in self.masks if read_header(path).kind == "JPEG"), None)
 
-def _from_numbers(scan: MaskScan, spec: ClassSpec) -> Recognised:
+    @cached_property
+    def jpeg_noise(self) -> str:
+        """Describe masks of 0 and 255 with the noise of JPEG around both; empty if they are not such masks."""
+        body, total = self.values, self.counts.total()
+        between = sum(self.counts[v] for v in body if 32 <= v < 224)
+        if self.jpeg is None or body[0] > 8 or not 247 <= body[-1] <= 255 or between >= 0.05 * total:
+            return ""
+        noise = sum(self.counts[v] for v in body if 0 < v < 255) / total
+        return f"0 and 255 with the noise of JPEG ({noise:.1%} of the pixels)"
+
+
+def _from_numbers(scan: MaskScan, spec: ClassSpec, masks: Sequence[Path]) -> Recognised:
     """Masks of numbers."""
     void = set(spec.void)
     first = {number: scan.first[number] for number in scan.numbers}
-    numbers = _Numbers(sorted(set(scan.numbers) - void), scan.numbers, void, first)
+    numbers = _Numbers(sorted(set(scan.numbers) - void), scan.numbers, void, first, masks)
     if not numbers.values:
         raise ValueError(
             f"{next(iter(first.values()))}: the masks hold nothing but {_list(sorted(void))}, which is void"
         )
+    _check_jpeg(numbers)
     reading, dropped = _without_void(_read_numbers(numbers, spec), void)
     known = {255: VOID} | reading.values | dict.fromkeys(void, VOID)
     wrong = sorted(set(scan.numbers) - set(known))
@@ -144,6 +171,23 @@ def _from_numbers(scan: MaskScan, spec: ClassSpec) -> Recognised:
             f"name all classes, or say --void {wrong[0]}"
         )
     return MaskValues(reading.classes, tuple(sorted(known.items()))), _explain(reading, dropped, known, numbers, spec)
+
+
+def _check_jpeg(numbers: _Numbers) -> None:
+    """Refuse JPEG files, whose compression changes class numbers, unless they hold only black and white."""
+    if numbers.jpeg is not None and numbers.values != [0, 255] and not (numbers.grey_edges or numbers.jpeg_noise):
+        raise ValueError(
+            f"{numbers.jpeg} is a JPEG, whose compression turns class numbers into others close by (these masks hold "
+            f"{_list(numbers.values)}): save masks as PNG from their source, because the numbers cannot be restored"
+        )
+
+
+def _has_one_edge_level(numbers: _Numbers) -> bool:
+    """Tell whether masks hold 0, 255 and one grey level that occurs only along the borders between both."""
+    low, *levels = numbers.values
+    if low != 0 or len(levels) != 2 or levels[1] != 255:
+        return False
+    return are_soft_edges(numbers.masks, levels[:1], 0, 255)
 
 
 def _read_numbers(numbers: _Numbers, spec: ClassSpec) -> _Reading:
@@ -170,6 +214,11 @@ def _explain(
     voids = sorted(v for v in numbers.counts if known[v] == VOID)
     if voids:
         notes.append(f"{_list(voids)} is void: not learnt, not counted")
+    if spec.classes is None and len(reading.classes) > 2 and could_be_objects(numbers.masks):
+        notes.append(
+            "the numbers of each mask run from 1 without a gap, and each is one region: if they count objects, say "
+            "--format label-map"
+        )
     if dropped:
         notes.append(f"{few(dropped)} is no class, because its value is void")
     return tuple(notes)
@@ -199,7 +248,9 @@ def _two_values(numbers: _Numbers, names: Classes | None) -> _Reading | None:
         return _Reading(two, {0: 0, 255: 1})
     if values <= {0, 1, 255} and (names is not None or 1 in values):
         return _Reading(two, {0: 0, 1: 1})
-    held = numbers.grey_edges
+    held = numbers.grey_edges or numbers.jpeg_noise
+    if names is not None and not held and _has_one_edge_level(numbers):
+        held = f"0 and 255, and {numbers.values[1]} along their borders"
     if held:
         how = f"below 128 as {two.names[0]!r}, the rest as {two.names[1]!r}"
         return _Reading(two, {v: int(v >= 128) for v in range(256)}, how, held)
@@ -249,6 +300,12 @@ def _check_not_two(numbers: _Numbers, names: Classes, highest: int) -> None:
 
 def _unnamed(numbers: _Numbers) -> _Reading:
     """Masks whose classes nobody named: they are numbered."""
+    if _has_one_edge_level(numbers):
+        level = numbers.values[1]
+        raise ValueError(
+            f"{numbers.first[level]}: {level} occurs only along the borders between 0 and 255: is it a soft edge or a "
+            "class? Name the classes: two for a soft edge, which is cut in the middle, or three"
+        )
     values, usual, first = numbers.values, numbers.usual, numbers.first
     if usual in ([], [0]):
         raise ValueError(
