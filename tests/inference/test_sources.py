@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from pixelwise.inference.sources import find_images
+from pixelwise.inference import sources
+from pixelwise.inference.sources import describe_unreadable, find_images
 
 
 def image(path: Path) -> Path:
@@ -44,3 +46,21 @@ def test_sources_without_images(tmp_path):
         find_images([tmp_path / "cell.png"], tmp_path / "out")
     with pytest.raises(ValueError, match="no images to predict"):
         find_images([], tmp_path / "out")
+
+
+def test_images_that_cannot_be_read_are_left_out_by_name(tmp_path, save, monkeypatch):
+    save("in/a.jfif", np.zeros((4, 4, 3), np.uint8), format="JPEG")
+    for name in ("b.HEIC", "c.dng", "d.heif", ".e.heic"):
+        (tmp_path / "in" / name).write_bytes(b"some")
+    monkeypatch.setattr(sources, "can_read_heic", lambda: False)
+    files = find_images([tmp_path / "in"], tmp_path / "out")
+    assert list(files.images) == ["a"]
+    assert describe_unreadable(files.unreadable) == (
+        "left out: 2 HEIC (b.HEIC, d.heif; pip install 'pixelwise[heic]'), "
+        "1 DNG (c.dng; raw data of a camera: develop them first)"
+    )
+    (tmp_path / "in" / "a.jfif").unlink()
+    with pytest.raises(ValueError, match=r"holds no images .*; left out: 2 HEIC"):
+        find_images([tmp_path / "in"], tmp_path / "out")
+    monkeypatch.setattr(sources, "can_read_heic", lambda: True)
+    assert list(find_images([tmp_path / "in"], tmp_path / "out").images) == ["b", "d"]

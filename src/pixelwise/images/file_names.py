@@ -7,8 +7,38 @@ from pathlib import Path
 
 from ..ops.names import suggest
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".ppm", ".pgm")
+IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".webp",
+    ".gif",
+    ".ppm",
+    ".pgm",
+    ".jp2",
+    ".j2k",
+    ".avif",
+)
 """Suffixes of image files, lower case. The first bytes of a file, not its suffix, decide how it is decoded."""
+
+HEIC_SUFFIXES = (".heic", ".heif", ".hif")
+"""Suffixes of images that can be read where the extra `heic` is installed."""
+
+CAMERA_SUFFIXES = {
+    ".dng": "DNG",
+    ".cr2": "CR2",
+    ".cr3": "CR3",
+    ".nef": "NEF",
+    ".arw": "ARW",
+    ".raf": "RAF",
+    ".orf": "ORF",
+    ".rw2": "RW2",
+}
+"""Suffixes of the raw data of cameras, which are no images before they are developed; and the name of each kind."""
 
 MAX_LISTED_NAMES = 8
 """Number of file names that an error lists at most when none is similar to the missing one."""

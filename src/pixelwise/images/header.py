@@ -33,7 +33,7 @@ class Header:
     """The header of an image file.
 
     Attributes:
-        kind: "JPEG", "PNG", "TIFF", "BMP", "WebP", "GIF" or "PPM".
+        kind: "JPEG", "PNG", "TIFF", "BMP", "WebP", "GIF", "PPM", "JPEG 2000", "AVIF" or "HEIC".
         stored: height and width of the stored rows, pixels.
         orientation: EXIF orientation, 1 to 8: how the stored rows must be turned to be upright.
         mode: Pillow's name for the kind of pixel ("RGB", "L", "P", "I;16", …). A TIFF that OpenCV can read has, for
@@ -198,6 +198,8 @@ def _tiff_page_header(path: Path, file: BinaryIO, page: int) -> Header:
 
 
 def _tiff_header(path: Path, tags: TiffTags) -> Header:
+    if tags.is_camera_raw:
+        raise ValueError(f"{path} holds the raw data of a camera: develop it, and save it as TIFF, PNG or JPEG")
     samples = tags.samples
     if samples > 4 or (samples == 2 and not tags.has_extra_samples):
         raise ValueError(f"{path}: the TIFF has {samples} bands: choose one, or three for red, green and blue")

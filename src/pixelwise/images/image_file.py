@@ -91,6 +91,25 @@ def open_with_pillow(path: Path, file: BinaryIO) -> ImageFile.ImageFile:
                 raise ValueError(f"{path}: the {name} file is broken ({error}): save it anew, or remove it") from error
             image.format = name
             return image
-    raise ValueError(
-        f"{path} is no image: it starts {start[:8]!r}; JPEG, PNG, TIFF, BMP, WebP, GIF and PPM can be read"
-    )
+    return _open_other(path, file, start)
+
+
+def _open_other(path: Path, file: BinaryIO, start: bytes) -> ImageFile.ImageFile:
+    """Open what is in none of the formats that are always there."""
+    # Imported here: ordinary images need nothing of it.
+    from .modern_formats import modern_format, open_modern
+
+    kind = modern_format(start)
+    if not kind:
+        raise ValueError(
+            f"{path} is no image: it starts {start[:8]!r}; JPEG, PNG, TIFF, BMP, WebP, GIF, PPM, JPEG 2000, AVIF and "
+            "HEIC can be read"
+        )
+    try:
+        image = open_modern(path, file, kind)
+    except BROKEN_FILE_ERRORS as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(f"{path}: the {kind} file is broken ({error}): save it anew, or remove it") from error
+    image.format = kind
+    return image

@@ -69,8 +69,8 @@ def read_image(
 ) -> Tensor:
     """Read an image file as upright 8-bit RGB.
 
-    JPEG, PNG, TIFF, BMP, WebP, GIF and PPM can be read. EXIF's rotation is applied. Grey, 1-bit, palette and CMYK
-    pixels become RGB; transparent pixels are blended with white.
+    JPEG, PNG, TIFF, BMP, WebP, GIF, PPM, JPEG 2000, AVIF and (with the extra `heic`) HEIC can be read. EXIF's rotation
+    is applied. Grey, 1-bit, palette and CMYK pixels become RGB; transparent pixels are blended with white.
 
     Values of more than 8 bits (and floats) are stretched so that the low value of `intensity` becomes 0 and the high
     one 255. Without a range, the smallest of 1023, 4095, 16383 and 65535 that the image's largest value does not exceed

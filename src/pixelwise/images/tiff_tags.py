@@ -17,6 +17,8 @@ SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """The first four bytes of TIFF files: byte order (II is little endian), then * for TIFF and + for BigTIFF."""
 
 NEW_SUBFILE_TYPE = 254
+SUB_DIRECTORIES = 330
+DNG_VERSION = 50706
 IMAGE_WIDTH = 256
 IMAGE_LENGTH = 257
 BITS_PER_SAMPLE = 258
@@ -52,6 +54,7 @@ class TiffTags(NamedTuple):
         photometric: how values become colours.
         planar: 1 where the values of a pixel stand together, 2 for separate planes.
         orientation: EXIF orientation; 1 to 8 in a valid file.
+        is_camera_raw: whether it is a small preview of the raw data of a camera (DNG, NEF).
     """
 
     width: int
@@ -63,6 +66,7 @@ class TiffTags(NamedTuple):
     photometric: int
     planar: int
     orientation: int
+    is_camera_raw: bool = False
 
 
 def read_tiff_tags(path: Path, file: BinaryIO, offset: int | None = None) -> TiffTags:
@@ -90,9 +94,15 @@ def read_tiff_tags(path: Path, file: BinaryIO, offset: int | None = None) -> Tif
             photometric=int(tags.get(PHOTOMETRIC_INTERPRETATION, BLACK_IS_ZERO)),
             planar=tags.get(PLANAR_CONFIGURATION, 1),
             orientation=int(tags.get(ORIENTATION, 1)),
+            is_camera_raw=_is_camera_raw(tags),
         )
     except BROKEN_FILE_ERRORS as error:
         raise ValueError(f"{path}: the TIFF file is broken ({error}): save it anew, or remove it") from error
+
+
+def _is_camera_raw(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    is_preview = bool(int(tags.get(NEW_SUBFILE_TYPE, 0)) & REDUCED_OR_MASK)
+    return DNG_VERSION in tags or (is_preview and SUB_DIRECTORIES in tags)
 
 
 def page_offsets(path: Path, file: BinaryIO) -> list[int]:

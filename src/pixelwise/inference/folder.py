@@ -21,7 +21,7 @@ from ..writers.formats import DEFAULT_FORMATS, WRITERS, writer_of
 from ..writers.writer import Writer
 from .large import STREAMING_THRESHOLD, predict_large
 from .predictor import FAILURES, Predictor
-from .sources import find_images
+from .sources import describe_unreadable, find_images
 
 STREAMED_FORMATS = ("overlay", "class-map")
 """The formats that can be written without the whole result in memory."""
@@ -37,6 +37,7 @@ class Predicted:
         out: the folder of the results.
         masks: the files in folders that were left out, as they are masks of the images beside them.
         notes: sentences for people about what the formats could not hold exactly.
+        unreadable: images in folders that were left out, as they cannot be read here: HEIC, raw data of cameras.
     """
 
     done: tuple[Path, ...]
@@ -44,12 +45,15 @@ class Predicted:
     out: Path
     masks: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    unreadable: tuple[Path, ...] = ()
 
     def summary(self) -> str:
         """Return a line for the total, one for the masks that were left out, the notes, and a line for each failure."""
         lines = [f"{len(self.done)} of {len(self.done) + len(self.failed)} images done, results in {self.out}"]
         if self.masks:
             lines.append(f"{len(self.masks)} masks beside images left out, such as {self.masks[0]}")
+        if self.unreadable:
+            lines.append(describe_unreadable(self.unreadable))
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"failed: {_failure(path, reason)}" for path, reason in self.failed]
         return "\n".join(lines)
@@ -91,14 +95,14 @@ def predict_files(
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     out = Path(out)
     writers = _open_writers(predictor, out, formats)
-    images, masks = find_images([sources] if isinstance(sources, str | os.PathLike) else sources, out, WRITERS)
+    files = find_images([sources] if isinstance(sources, str | os.PathLike) else sources, out, WRITERS)
     _check_writable(out)
-    done, failed = _predict_each(predictor, images, out, writers, progress)
+    done, failed = _predict_each(predictor, files.images, out, writers, progress)
     notes = []
     for writer in writers:
         writer.close()
         notes += writer.notes()
-    return Predicted(tuple(done), tuple(failed), out, masks, tuple(notes))
+    return Predicted(tuple(done), tuple(failed), out, files.masks, tuple(notes), files.unreadable)
 
 
 def _predict_each(

@@ -7,8 +7,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from ..images.file_names import IMAGE_SUFFIXES, file_not_found
+from ..images.file_names import CAMERA_SUFFIXES, HEIC_SUFFIXES, IMAGE_SUFFIXES, file_not_found
+from ..images.modern_formats import HEIC_REMEDY, can_read_heic
+from ..ops.phrases import few
 
 MASK_ENDING = re.compile(r"(?i)[_\-. ](masks?|labels?|gt|seg|segmentation)$")
 """The endings of the names of masks that lie beside their images."""
@@ -17,9 +20,21 @@ File = tuple[Path, Path]
 """The folder that the name of an image is relative to, and the path of the image."""
 
 
-def find_images(
-    sources: Iterable[str | os.PathLike[str]], out: Path, formats: Iterable[str] = ()
-) -> tuple[dict[str, Path], tuple[Path, ...]]:
+class Sources(NamedTuple):
+    """The files that sources name.
+
+    Attributes:
+        images: the images by the names of their results.
+        masks: masks beside images, left out of folders.
+        unreadable: images in folders that cannot be read here: HEIC without its decoder, raw data of cameras.
+    """
+
+    images: dict[str, Path]
+    masks: tuple[Path, ...]
+    unreadable: tuple[Path, ...]
+
+
+def find_images(sources: Iterable[str | os.PathLike[str]], out: Path, formats: Iterable[str] = ()) -> Sources:
     """Find the images that the sources name, leaving out masks and earlier results.
 
     Args:
@@ -29,7 +44,7 @@ def find_images(
         formats: the names of these folders.
 
     Returns:
-        The images by the names of their results, and the masks beside images that were left out of folders.
+        The images, and the files in folders that were left out.
 
     Raises:
         FileNotFoundError: a source does not exist.
@@ -37,21 +52,45 @@ def find_images(
     """
     images: dict[str, Path] = {}
     masks: list[Path] = []
+    unreadable: list[Path] = []
     for source in map(Path, sources):
         files = _without_results(list(_expanded(source)), source, out.resolve(), formats)
         if source.is_dir():
             files, masks_here = _without_masks(files)
             masks += masks_here
+            unreadable += _unreadable(source)
         number_before = len(images)
         for base, path in files:
             name = path.relative_to(base).with_suffix("").as_posix()
             if images.setdefault(name, path).resolve() != path.resolve():
                 raise ValueError(_name_clash(name, images[name], path))
         if source.is_dir() and len(images) == number_before:
-            raise ValueError(f"{source} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+            others = f"; {describe_unreadable(unreadable)}" if unreadable else ""
+            raise ValueError(f"{source} holds no images ({', '.join(IMAGE_SUFFIXES)}){others}")
     if not images:
         raise ValueError("there are no images to predict: name files, folders or patterns")
-    return images, tuple(masks)
+    return Sources(images, tuple(masks), tuple(unreadable))
+
+
+def describe_unreadable(files: Iterable[Path]) -> str:
+    """Count and name images that cannot be read, by kind, with the remedy: "left out: 1 HEIC (a.heic; …)"."""
+    by_kind: dict[str, list[str]] = {}
+    for file in files:
+        suffix = file.suffix.lower()
+        by_kind.setdefault(CAMERA_SUFFIXES.get(suffix, "HEIC"), []).append(file.name)
+    parts = []
+    for kind, names in by_kind.items():
+        remedy = HEIC_REMEDY if kind == "HEIC" else "raw data of a camera: develop them first"
+        parts.append(f"{len(names)} {kind} ({few(names)}; {remedy})")
+    return f"left out: {', '.join(parts)}"
+
+
+def _unreadable(folder: Path) -> list[Path]:
+    """The images of a folder that cannot be read here, sorted."""
+    suffixes = set(CAMERA_SUFFIXES)
+    if not can_read_heic():
+        suffixes.update(HEIC_SUFFIXES)
+    return [path for path in sorted(folder.rglob("*")) if _is_shown_file(path, folder, suffixes)]
 
 
 def _name_clash(name: str, first: Path, second: Path) -> str:
@@ -120,5 +159,15 @@ def _expanded(source: Path) -> Iterator[File]:
 
 
 def _looks_like_an_image(path: Path, base: Path) -> bool:
+    suffixes = set(IMAGE_SUFFIXES)
+    if can_read_heic():
+        suffixes.update(HEIC_SUFFIXES)
+    return _is_shown_file(path, base, suffixes)
+
+
+def _is_shown_file(path: Path, base: Path, suffixes: set[str]) -> bool:
+    """True for a file with one of the suffixes that is not hidden below `base`."""
+    if path.suffix.lower() not in suffixes:
+        return False
     hidden = any(part.startswith(".") for part in path.relative_to(base).parts)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
+    return not hidden and path.is_file()
