@@ -198,15 +198,11 @@ def _tiff_page_header(path: Path, file: BinaryIO, page: int) -> Header:
 
 
 def _tiff_header(path: Path, tags: TiffTags) -> Header:
-    if tags.is_camera_raw:
-        raise ValueError(f"{path} holds the raw data of a camera: develop it, and save it as TIFF, PNG or JPEG")
-    samples = tags.samples
-    if samples > 4 or (samples == 2 and not tags.has_extra_samples):
-        raise ValueError(f"{path}: the TIFF has {samples} bands: choose one, or three for red, green and blue")
+    _check_bands(path, tags)
     value = _SAMPLE_FORMAT_LETTERS.get(tags.sample_formats[0], "") + str(tags.bits[0] // 8)
     mode, opencv_flags = _tiff_mode(tags), None
     if _has_plain_pixels(tags):
-        if samples > 1 and tags.planar == tiff_tags.SEPARATE_PLANES and value != "u1":
+        if tags.samples > 1 and tags.planar == tiff_tags.SEPARATE_PLANES and value != "u1":
             mode = value  # OpenCV mixes up such planes, and Pillow cannot read them: decoding refuses this mode
         elif value in _OPENCV_TIFF_VALUES:
             opencv_flags = int(cv2.IMREAD_UNCHANGED)
@@ -216,6 +212,15 @@ def _tiff_header(path: Path, tags: TiffTags) -> Header:
         black = _black_of(path, tags)
     orientation = _valid_orientation(tags.orientation)
     return Header("TIFF", (tags.height, tags.width), orientation, mode, opencv_flags, bits=bits, black=black)
+
+
+def _check_bands(path: Path, tags: TiffTags) -> None:
+    """Refuse the preview of a camera's raw data, and bands that are neither grey nor colours."""
+    if tags.is_camera_raw:
+        raise ValueError(f"{path} holds the raw data of a camera: develop it, and save it as TIFF, PNG or JPEG")
+    samples = tags.samples
+    if samples > 4 or (samples == 2 and not tags.has_extra_samples):
+        raise ValueError(f"{path}: the TIFF has {samples} bands: choose one, or three for red, green and blue")
 
 
 def _black_of(path: Path, tags: TiffTags) -> int:

@@ -13,6 +13,7 @@ from ..data.dataset import Dataset, Fault
 from ..ops.phrases import counted, few
 from ..types import Array
 from .duplicates import SimilarPair, find_equal_images
+from .intensities import MIN_SHARE, share_of_range
 from .survey import SurveyedImage, object_areas_of
 
 MAX_LISTED = 20
@@ -74,6 +75,7 @@ def all_findings(
         *_specks(classes, images, len(with_mask)),
         *_tiny_objects(images),
         *_small_images(images, imgsz),
+        *_dull_images(splits, images),
     ]
     notes = dict.fromkeys(note for data in splits.values() for note in data.notes)
     findings += [Finding("note", "reading", note) for note in notes]
@@ -238,6 +240,23 @@ def _small_images(images: Sequence[SurveyedImage], imgsz: int) -> Iterator[Findi
             f"pixels: {_names(small)}. They are padded with void; a smaller --imgsz or a larger --resize wastes less"
         )
         yield _about("note", "small", text, small)
+
+
+def _dull_images(splits: Mapping[str, Dataset], images: Sequence[SurveyedImage]) -> Iterator[Finding]:
+    """Images of more than 8 bits whose values lie close together within the range of the data set."""
+    dull = []
+    for image in images:
+        if image.level_counts is not None and share_of_range(image.level_counts) < MIN_SHARE:
+            dull.append(image)
+    if dull:
+        intensity = splits[dull[0].split].intensity
+        assert intensity is not None
+        text = (
+            f"{counted(len(dull), 'image uses', 'images use')} less than {MIN_SHARE:.0%} of the range of values, "
+            f"{intensity.in_words()}: {_names(dull)}. The network sees little contrast there; give such images to a "
+            "data set of their own, or state another --range"
+        )
+        yield _about("warning", "contrast", text, dull)
 
 
 def _class_pixels(image: SurveyedImage) -> Array:

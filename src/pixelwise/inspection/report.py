@@ -18,11 +18,13 @@ from ..data.opening import available_splits, read_dataset
 from ..drawing.legend import Pixels
 from ..drawing.overlay import draw
 from ..drawing.pages import Page
+from ..drawing.plots import histogram
 from ..ops.phrases import counted, few
 from ..ops.resize import Resizing
 from ..sample import Sample
 from .duplicates import SimilarPair, find_similar_images
 from .findings import Finding, all_findings, unusable_images
+from .intensities import total_counts
 from .survey import SurveyedImage, object_areas_of, survey, survey_files
 
 MAX_SHOWN = 6
@@ -118,7 +120,7 @@ def inspect(
         data: a data set, or its path.
         out: the folder of the page.
         split: the split to inspect; all of them if None.
-        reading: arguments for `open_dataset`: format, classes, void, colors, images, masks.
+        reading: arguments for `open_dataset`: format, classes, void, colors, images, masks, intensity.
         imgsz: side of the training crops that are shown, pixels.
         augment: the name of the augmentation that is shown.
 
@@ -143,6 +145,7 @@ def inspect(
     page.findings([(finding.level, finding.text) for finding in findings] or [("fine", "Nothing is wrong.")])
     _add_class_tables(page, result, images)
     _add_image_sizes(page, images)
+    _add_intensities(page, splits, images)
     examples = _choose_examples(images)
     page.heading("Masks on images").images((_draw(splits, image), image.name) for image in examples)
     page.heading(f"What the network sees: crops of {imgsz} pixels, augmentation {augment!r}")
@@ -250,6 +253,17 @@ def _add_similar_images(page: Page, splits: Mapping[str, Dataset], pairs: list[S
                 (_draw(splits, image), f"{image.name} ({image.split}), {correlation:.1%} alike"),
             ]
         )
+
+
+def _add_intensities(page: Page, splits: Mapping[str, Dataset], images: list[SurveyedImage]) -> None:
+    """A histogram of the values of images of more than 8 bits, if there are any."""
+    intensity = next(iter(splits.values())).intensity
+    counts = total_counts(image.level_counts for image in images)
+    if intensity is None or counts is None:
+        return
+    page.heading("Intensities of the images of more than 8 bits")
+    page.text(f"Values {intensity.in_words()} become 0 to 255; what lies beyond is counted at the ends.")
+    page.image(histogram(counts, intensity.limits))
 
 
 def _choose_examples(images: list[SurveyedImage]) -> list[SurveyedImage]:

@@ -16,6 +16,7 @@ from ..data.recognition.pairs import Pair, find_pairs
 from ..images.reading import read_image, read_mask
 from ..types import Array, Size
 from .fingerprints import pixel_digest, thumbnail
+from .intensities import level_counts
 from .segments import object_areas, segment_faults
 
 FAILURES = (ValueError, OSError, MemoryError)
@@ -42,6 +43,7 @@ class SurveyedImage:
         has_class: (C,) bool, whether each class is in the image, even if other objects cover it; None likewise.
         objects: (K, 2) int64, label and area of each object, `segments.object_areas`; None likewise.
         faults: contradictions in its annotations.
+        level_counts: `intensities.level_counts`, of an image of more than 8 bits.
     """
 
     split: str
@@ -56,6 +58,7 @@ class SurveyedImage:
     has_class: Array | None = None
     objects: Array | None = None
     faults: tuple[Fault, ...] = ()
+    level_counts: Array | None = None
 
 
 def survey(splits: Mapping[str, Dataset]) -> list[SurveyedImage]:
@@ -81,6 +84,7 @@ def survey_image(split: str, data: Dataset, i: int) -> SurveyedImage:
         image = data.image(i)
         size = image.shape[1], image.shape[2]
         result = replace(result, size=size, digest=pixel_digest(image), thumbnail=thumbnail(image))
+        result = replace(result, level_counts=level_counts(data, i, image))
     except FAILURES as error:
         return replace(result, problem="image", message=str(error))
     faults: list[Fault] = []
