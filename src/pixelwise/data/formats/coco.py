@@ -23,10 +23,10 @@ from ...segmentation import Segmentation
 from ..dataset import Dataset, Record, short_names
 from ..image_copy import copy_image
 from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid, object_classes
+from ..recognition.polygon_extent import displayed_size, polygon_faults
 from .annotations import Annotations
 from .coco_files import CocoFiles
 from .coco_json import KEYS, CocoJson
-from .coco_polygons import displayed_size, polygon_faults
 
 _LIKELY = re.compile(r"(?i)instances.*|.*coco.*|annotations?.*|labels|(train|val|valid|test)[^a-z]*")
 
@@ -141,6 +141,8 @@ class InstanceJson(CocoJson):
 
 def detect(path: Path) -> str | None:
     """Name the JSON files that look like COCO's; None if there are none."""
+    if path.is_file() and not _is_coco(path) and _is_json(path):
+        return None
     return _FILES.detect(path)
 
 
@@ -201,7 +203,7 @@ def _find(path: Path) -> list[Path]:
 
 
 def _with_usual_names(files: list[Path]) -> list[Path]:
-    """Those of the files that are called as COCO's usually are."""
+    """The files that are called as COCO's usually are."""
     likely = [file for file in files if _is_likely(file.name)]
     instances = [file for file in likely if file.name.startswith("instances")]
     return instances or [file for file in likely if _is_coco(file)]
@@ -233,6 +235,15 @@ def _crowd_notes(objects: dict[Any, list[dict[str, Any]]]) -> list[str]:
         f"{crowds} of {counted(total, 'annotation')} are crowds (iscrowd is 1): they are not learnt and not counted as "
         "objects. CVAT marks every painted mask so; if these are single objects, set iscrowd to 0"
     ]
+
+
+def _is_json(file: Path) -> bool:
+    """Tell if a file is whole JSON; one that is broken is better explained by what it should have been."""
+    try:
+        json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _lengths(shape: Any, height: int, width: int) -> list[int]:

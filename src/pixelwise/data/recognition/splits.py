@@ -106,11 +106,11 @@ def _by_split(pairs: Pairs) -> dict[str, tuple[Pair, ...]]:
     for pair in pairs.pairs:
         if pair.split:
             groups[pair.split].append(pair)
-    chosen = groups or _listed_splits(pairs)
+    chosen = groups or listed_splits(pairs)
     return {name: tuple(chosen[name]) for name in order_splits(chosen)}
 
 
-def _listed_splits(pairs: Pairs) -> dict[str, list[Pair]]:
+def listed_splits(pairs: Pairs) -> dict[str, list[Pair]]:
     """Splits by lists of names, one a line, in the root or in `splits/`: train.txt, val.txt, …"""
     known = _by_any_name(pairs)
     groups: dict[str, list[Pair]] = {}

@@ -114,6 +114,36 @@ def test_folders_are_splits(annotate):
     assert len(labelme.read(root, None)) == 2
 
 
+def test_lists_of_names_are_splits(annotate, tmp_path):
+    for name in "abc":
+        root = annotate(shape(), image=f"{name}.png")
+    (tmp_path / "train.txt").write_text("a\nb.png\n")
+    (tmp_path / "val.txt").write_text("c\n")
+    (tmp_path / "small.txt").write_text("a\n")
+    (tmp_path / "labels.txt").write_text("cell\n")
+    assert labelme.available(root) == ("train", "val", "small")
+    assert [record.name for record in labelme.read(root, "train").records] == ["a", "b"]
+    (tmp_path / "val.txt").write_text("d\n")
+    with pytest.raises(ValueError, match=r"val\.txt lists images that are not there, or have no mask: d"):
+        labelme.read(root, "train")
+
+
+def test_one_file_and_a_mark_at_its_beginning(annotate, tmp_path):
+    root = annotate(shape())
+    file = tmp_path / "a.json"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    data = pixelwise.open_dataset(file, split=None)
+    assert data.format == "labelme"
+    assert areas(data) == areas(labelme.read(root, None)) == [("cell", 20)]
+
+
+def test_pixels_before_the_shapes_in_a_large_file(annotate):
+    root = annotate(imageData="A" * 3_000_000)
+    whole = json.loads((root / "a.json").read_text())
+    (root / "a.json").write_text(json.dumps(dict(sorted(whole.items())) | {"shapes": [shape()]}))
+    assert labelme.detect(root) == "LabelMe annotations such as a.json"
+
+
 def test_the_order_of_classes(annotate, tmp_path):
     root = annotate(shape(), shape("arc"), shape("_background_"), shape("__ignore__"))
     assert labelme.read(root, None).classes.names == ("background", "arc", "cell")

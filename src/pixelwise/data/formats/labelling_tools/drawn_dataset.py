@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -19,22 +19,13 @@ from ....segmentation import Segmentation
 from ...dataset import Dataset, Record
 from ...recognition.class_names import GivenClasses, GivenColors, GivenVoid, object_classes
 from ...recognition.class_spec import read_class_spec
-from ...recognition.image_finder import ImageFinder
-from ...recognition.path_words import folder_meaning
-from ...recognition.splits import canonical_split, check_split, draw_records, order_splits
-from .drawn_images import Drawings, DrawnImage
+from ...recognition.splits import check_split, draw_records, order_splits
+from .drawn_images import Drawings
+from .located_images import LocatedImage, locate_images
 from .object_parts import object_mask
 
 _BACKGROUND_NAMES = ("background", "_background_", "__background__")
 _IGNORED_NAMES = ("__ignore__",)
-
-
-class _Located(NamedTuple):
-    """A drawn image, its file and its split, if the data have one."""
-
-    drawn: DrawnImage
-    file: Path
-    split: str | None
 
 
 @dataclass(frozen=True)
@@ -59,8 +50,8 @@ class DrawnObjectReader:
 
 def splits_of_drawings(drawings: Drawings) -> tuple[str, ...]:
     """List the splits that the drawings have; train and val, drawn by name, if they have none of their own."""
-    located, _ = _locate(drawings)
-    own = {item.split for item in located if item.split}
+    located, _ = locate_images(drawings)
+    own = {split for item in located for split in item.splits}
     # A single image is all train.
     return order_splits(own) or ("train", "val")[: len(located)]
 
@@ -90,12 +81,12 @@ def dataset_of_drawings(
         raise ValueError(f"{drawings.tool} annotations have no mask values: leave --void and --colors out")
     _drop_unusable(drawings)
     chosen, notes = _classes(drawings, classes)
-    located, unlabelled = _locate(drawings)
-    own = {item.split for item in located if item.split}
+    located, unlabelled = locate_images(drawings)
+    own = {split for item in located for split in item.splits}
     split = check_split(split, own, drawings.path)
     records = []
     for item in located:
-        if split is None or not own or item.split == split:
+        if split is None or not own or split in item.splits:
             records.append(_record(drawings.root, item, chosen))
     _check_names(drawings, records)
     kept, drawing_note = draw_records(records, split, own, drawings.root)
@@ -164,58 +155,7 @@ def _all_classes(drawings: Drawings, every: list[str]) -> Classes:
     return object_classes(every, None, str(drawings.path))
 
 
-def _locate(drawings: Drawings) -> tuple[list[_Located], list[Path]]:
-    """The file and the split of each drawn image, and the images beside them that no annotation file names."""
-    finder = ImageFinder(drawings.root)
-    located, lost = list[_Located](), list[DrawnImage]()
-    for drawn in drawings.images:
-        file = finder.find(drawn.name, drawn.source)
-        if file is None and drawn.other_name is not None:
-            file = finder.find(drawn.other_name, drawn.source)
-        if file is None:
-            lost.append(drawn)
-        else:
-            located.append(_Located(drawn, file, _split_of(drawings, drawn, file)))
-    if lost:
-        raise ValueError(
-            f"{lost[0].source} names images that are not below {drawings.root}: {few(drawn.name for drawn in lost)}; "
-            "put the images beside their annotations, or open the folder that holds both"
-        )
-    _check_once(located)
-    used = {item.file for item in located}
-    folders = {file.parent for file in used}
-    unlabelled = [image for image in finder.images if image.parent in folders and image not in used]
-    return located, unlabelled
-
-
-def _check_once(located: list[_Located]) -> None:
-    sources: dict[Path, list[Path]] = {}
-    for item in located:
-        sources.setdefault(item.file, []).append(item.drawn.source)
-    for file, found in sources.items():
-        if len(found) > 1:
-            raise ValueError(
-                f"{file} is annotated {len(found)} times, in {few(dict.fromkeys(found))}: keep one of them"
-            )
-
-
-def _split_of(drawings: Drawings, drawn: DrawnImage, image: Path) -> str | None:
-    """The split that the annotation file states, or that the folders of the image or of the file tell."""
-    if drawn.split is not None:
-        return canonical_split(drawn.split)
-    source = drawn.source.relative_to(drawings.root)
-    places: list[Sequence[str]] = [
-        image.relative_to(drawings.root).parts[:-1],
-        source.with_suffix("").parts if drawings.named_files else source.parts[:-1],
-    ]
-    for parts in places:
-        split = folder_meaning(parts).split
-        if split is not None:
-            return split
-    return None
-
-
-def _record(root: Path, item: _Located, classes: Classes) -> Record:
+def _record(root: Path, item: LocatedImage, classes: Classes) -> Record:
     drawn = item.drawn
     objects: list[dict[str, Any]] = []
     of_group: dict[Hashable, dict[str, Any]] = {}
