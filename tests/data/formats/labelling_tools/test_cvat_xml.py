@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import pixelwise
 from pixelwise.data.formats.labelling_tools import cvat_xml
@@ -95,6 +96,17 @@ def test_images_without_shapes_and_sizes(export):
     assert areas(data) == [("leaf", 20)]
     assert len(data.truth(1)) == 0
     assert "1 image has no objects: b.png" in data.notes
+
+
+def test_the_size_of_the_stored_photo_with_polygons_of_the_upright_one(export, save, photo):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    tall = SQUARE.replace("8.0", "15.0")
+    root = export(image(tall, name="p.jpg"), images=())
+    save("images/p.jpg", photo, exif=exif)
+    data = cvat_xml.read(root, None)
+    assert data[0].truth.size == (16, 12)
+    assert areas(data) == [("leaf", 48)]
 
 
 def test_round_trip_with_holes_parts_and_crowds(shapes, tmp_path, same):

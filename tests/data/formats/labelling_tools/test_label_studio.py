@@ -86,6 +86,13 @@ def test_polygons_brushes_and_ellipses(export):
     assert data.truth(0).boxes()[0].tolist() == pytest.approx([6, 2, 10, 10], abs=1)
 
 
+def test_percent_are_of_the_image_as_it_is(export):
+    stated = {"original_width": 12, "original_height": 16}
+    data = label_studio.read(export(task(polygon(**stated))), None)
+    assert data[0].truth.size == (12, 16)
+    assert areas(data) == [("leaf", 20)]
+
+
 def test_imported_masks_are_less_opaque(export):
     mask = np.zeros((12, 16), bool)
     mask[2:9, 7:15] = True

@@ -16,9 +16,11 @@ from ....images.header import read_header
 from ....masks import Masks
 from ....ops.phrases import counted, few
 from ....segmentation import Segmentation
+from ....types import Size
 from ...dataset import Dataset, Record
 from ...recognition.class_names import GivenClasses, GivenColors, GivenVoid, object_classes
 from ...recognition.class_spec import read_class_spec
+from ...recognition.polygon_extent import displayed_size
 from ...recognition.splits import check_split, draw_records, order_splits
 from .drawn_images import Drawings
 from .located_images import LocatedImage, locate_images
@@ -36,7 +38,7 @@ class DrawnObjectReader:
 
     def __call__(self, record: Record) -> Segmentation:
         drawn = json.loads(record.annotations)
-        height, width = drawn["size"] or read_header(record.image).size
+        height, width = _size(record, drawn)
         masks = [Masks.from_lengths([], (height, width))]
         for item in drawn["objects"]:
             try:
@@ -46,6 +48,17 @@ class DrawnObjectReader:
         labels = torch.tensor([item["label"] for item in drawn["objects"]], dtype=torch.int64)
         crowd = torch.tensor([item["crowd"] for item in drawn["objects"]], dtype=torch.bool)
         return Segmentation(self.classes, labels, masks=Masks.joined(masks), crowd=crowd)
+
+
+def _size(record: Record, drawn: dict[str, Any]) -> Size:
+    """Height and width that the shapes were drawn in: as stated, or those of the image as it is shown."""
+    if drawn["size"] is None:
+        return read_header(record.image).size
+    polygons = []
+    for item in drawn["objects"]:
+        corners = [part["polygon"] for part in item["parts"] if "polygon" in part]
+        polygons.append({"segmentation": corners})
+    return displayed_size(record.image, (drawn["size"][0], drawn["size"][1]), polygons)
 
 
 def splits_of_drawings(drawings: Drawings) -> tuple[str, ...]:

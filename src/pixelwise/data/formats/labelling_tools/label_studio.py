@@ -123,7 +123,10 @@ def _drawn_image(
             left_out["regions without a label"] += 1
             continue
         done.add(key)
-        size = size or check_size(item.get("original_height"), item.get("original_width"), place)
+        stated = check_size(item.get("original_height"), item.get("original_width"), place)
+        if "brush" in part:
+            # Percent are of the image as it is shown, whatever size is stated; run lengths are of that size.
+            size = size or stated
         shapes.append(DrawnShape(check_label(labels[key], f"{place}, {where}"), part, where))
     upload = task.get("file_upload")
     return DrawnImage(
