@@ -57,6 +57,7 @@ DATA_FORMATS = (
     "cvat",
     "label-studio",
     "via",
+    "supervisely",
     "object-files",
     "label-map",
     "mask-folder",

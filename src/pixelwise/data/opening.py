@@ -19,7 +19,7 @@ from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, vo
 from .formats.data_sites import nnunet, object_files
 from .formats.format import Format, Reader
 from .formats.given_folders import StatedFolders
-from .formats.labelling_tools import cvat_xml, label_studio, labelme, via
+from .formats.labelling_tools import cvat_xml, label_studio, labelme, supervisely, via
 from .intensity_estimate import with_intensity
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
 
@@ -47,6 +47,7 @@ READERS: dict[str, Reader] = {
     "cvat": cvat_xml,
     "label-studio": label_studio,
     "via": via,
+    "supervisely": supervisely,
     "object-files": object_files,
     "label-map": label_map,
     "mask-folder": mask_folder,

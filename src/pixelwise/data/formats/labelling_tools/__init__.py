@@ -1,1 +1,1 @@
-"""Files of labelling tools: LabelMe, CVAT, Label Studio and VGG Image Annotator."""
+"""Files of labelling tools: LabelMe, CVAT, Label Studio, VGG Image Annotator and Supervisely."""
