@@ -252,9 +252,8 @@ def test_intervals_hold_the_score():
     metric = counted(random_images(1, 20))
     for name, (low, high) in metric.intervals(np.random.default_rng(0), draws=40).items():
         assert low < metric.scores()[name] < high
-    with_one = counted(random_images(1, 20)[3:4])
-    low, high = with_one.intervals(np.random.default_rng(0), draws=3)["mask AP"]
-    assert low == high == pytest.approx(with_one.scores()["mask AP"])
+    one_image = counted(random_images(1, 20)[3:4])
+    assert one_image.intervals(np.random.default_rng(0), draws=3) == {}
 
 
 def test_nothing_to_count():
@@ -284,3 +283,40 @@ def test_what_cannot_be_counted():
         AveragePrecision(Classes.numbered(2)).update(one, one)
     with pytest.raises(ValueError, match="share of the diagonal"):
         AveragePrecision(CLASSES, boundary=0)
+
+
+def many_objects(number: int):
+    """So many objects of one class in one image, as ground truth and as predictions."""
+    places = [(2 * (k // 20), 2 * (k // 20), 2 * (k % 20), 2 * (k % 20)) for k in range(number)]
+    truth = rectangles(places, [1] * number)
+    scores = [1 - k / 1000 for k in range(number)]
+    return rectangles(places, [1] * number, scores), truth
+
+
+def test_objects_beyond_the_hundredth_count_in_scores_of_their_own():
+    image = many_objects(180)
+    usual, uncut = counted([image]), counted([image], max_detections=200)
+    assert usual.scores()["mask AP"] < 0.6
+    # COCO's scores and intervals stay what they are, to the last bit.
+    scores = uncut.scores()
+    for name, value in usual.scores().items():
+        np.testing.assert_equal(scores[name], value)
+    rows = uncut.per_class()[1], usual.per_class()[1]
+    assert rows[0]["mask AP"] == rows[1]["mask AP"]
+    for kind in ("mask", "box"):
+        assert scores[f"{kind} AP (200 detections)"] == pytest.approx(1)
+        assert scores[f"{kind} AR (200 detections)"] == 1
+
+
+def test_a_limit_of_100_or_less_adds_no_score():
+    assert counted([many_objects(5)], max_detections=50).scores().keys() == counted([many_objects(5)]).scores().keys()
+
+
+def test_more_predictions_leave_coco_scores_of_random_images_alone():
+    images = random_images(3)
+    usual, uncut = counted(images), counted(images, max_detections=300)
+    scores = uncut.scores()
+    for name, value in usual.scores().items():
+        np.testing.assert_equal(scores[name], value)
+    intervals = [metric.intervals(np.random.default_rng(0), draws=20) for metric in (usual, uncut)]
+    np.testing.assert_equal(*intervals)

@@ -85,7 +85,8 @@ COLORS = "ground=0,0,0;road=9,9,9;sky=200,0,0"
 
 
 def test_every_key_is_in_the_list():
-    assert {key for key, *_ in CASES} == {f.name for f in fields(Recipe)}
+    """All but max_detections, which is for methods that find objects: see test_data_check.py."""
+    assert {key for key, *_ in CASES} | {"max_detections"} == {f.name for f in fields(Recipe)}
 
 
 @dataclass

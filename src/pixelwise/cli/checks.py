@@ -16,7 +16,7 @@ from ..images.file_names import IMAGE_SUFFIXES, file_not_found
 from ..ops.names import suggest
 from ..training.options import OptionError
 from ..training.recipe import Recipe
-from ..training.run_folder import BEST, RECIPE
+from ..training.run_folder import BEST, LAST, RECIPE
 from .known_names import AUGMENTATIONS, DATA_FORMATS, LOSSES, METHODS, OWN_LOSS, PUBLISHED, SHAPES
 from .parser import UsageError
 from .values import refusal
@@ -72,7 +72,7 @@ def check_trained(flag: str, model: str) -> None:
             checkpoint.
     """
     path = Path(model)
-    if model and path.is_dir() and not (path / BEST).is_file():
+    if model and path.is_dir() and not (path / BEST).is_file() and not (path / LAST).is_file():
         inside = ", ".join(sorted(file.name for file in path.glob("*.safetensors")))
         has = f"but {inside}: give a file" if inside else "so it is not the folder of a run that has saved a model"
         raise FileNotFoundError(f"{flag}: the folder {model} has no {BEST}, {has}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace, _ActionsContainer
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import values
@@ -40,6 +41,8 @@ def add_prediction(parser: ArgumentParser) -> None:
     share = values.number("a share from 0 to below 1", lambda value: 0 <= value < 1)
     overlap = "share of a tile that overlaps with its neighbour, from 0 to below 1 (default: %(default)s)"
     group.add_argument("--overlap", type=share, default=0.25, metavar="SHARE", help=overlap)
+    limit = "largest number of objects of an image, or of a tile (default: that of the checkpoint)"
+    group.add_argument("--max-detections", type=values.whole(1), metavar="N", help=limit)
     add_register(group)
 
 
@@ -96,11 +99,19 @@ def make_predictor(options: Namespace, chain: Chain | None = None) -> Predictor:
     Raises:
         FileNotFoundError, ValueError: as `pixelwise.load` and `Predictor`.
     """
+    from ..inference.detection_limit import limit_detections
     from ..inference.predictor import Predictor
-    from ..weights.checkpoint import load
+    from ..weights.checkpoint import LAST, file_of_run, load
 
     register_classes(options.register)
     model = load(options.model)
+    file = file_of_run(options.model)
+    if file.name == LAST and file != Path(options.model):
+        print(
+            f"note: {file} is used: no epoch of the run has a score, so that no weights are the best", file=sys.stderr
+        )
+    if options.max_detections is not None:
+        limit_detections(model, options.max_detections)
     if model.postprocess:
         steps = ", ".join(f"{name}={value}" for name, value in model.postprocess.to_dict().items())
         replaced = "" if chain is None else "; the flags replace it"

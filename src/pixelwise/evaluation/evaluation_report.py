@@ -20,6 +20,7 @@ from ..data.dataset import Dataset
 from ..drawing.legend import Pixels
 from ..drawing.pages import Page
 from ..inference.predictor import Predictor
+from ..metrics.bootstrap import MIN_IMAGES, ROUGH_BELOW
 from ..metrics.metric import Row
 from ..ops.atomic_files import write_aside, write_bytes, write_text
 from ..ops.phrases import counted, few
@@ -48,6 +49,7 @@ class Evaluation:
             all of it counts as missed, so that a failure never improves a score.
         definitions: what each score means.
         predictor, dataset: the evaluated predictor, and the data set.
+        notes: sentences on what the scores leave out.
     """
 
     classes: Classes
@@ -60,6 +62,7 @@ class Evaluation:
     definitions: Mapping[str, str]
     predictor: Predictor
     dataset: Dataset
+    notes: Sequence[str] = ()
 
     def __repr__(self) -> str:
         value = self.scores[self.main]
@@ -72,6 +75,7 @@ class Evaluation:
         lines = [text_table([list(self.per_class[0]), *present])]
         lines += [*self._absent(), ""]
         lines += [text_table([["", "score", "95 % interval"], *scores]), "", self._summary()]
+        lines += [f"note: {note}" for note in self.all_notes()]
         for row in self._hardly_predicted():
             share = f"less than {MIN_PIXEL_ACCURACY:.0%} of its pixels are predicted correctly"
             lines.append(f"{row['class']}: {share}, IoU {float(row['IoU']):.4f}")
@@ -90,6 +94,7 @@ class Evaluation:
             "per_image": list(self.per_image),
             "classes": self.classes.to_dict(),
             "postprocess": self.predictor.postprocess.to_dict(),
+            "notes": self.all_notes(),
             "definitions": dict(self.definitions),
         }
         plain: dict[str, Any] = _without_nan(record)
@@ -135,6 +140,15 @@ class Evaluation:
             worst.append((side_by_side(sample, self.predictor), caption))
         return worst
 
+    def all_notes(self) -> list[str]:
+        """Return the notes, and one on the intervals where there are few images."""
+        number = len(self.dataset)
+        if number < MIN_IMAGES:
+            return [*self.notes, f"{counted(number, 'image')}: too few for an interval"]
+        if number < ROUGH_BELOW:
+            return [*self.notes, f"{number} images: the interval is rough"]
+        return list(self.notes)
+
     def _hardly_predicted(self) -> list[Row]:
         """Return the rows of the classes that the model misses.
 
@@ -163,6 +177,8 @@ class Evaluation:
         page = Page(f"Evaluation: {self.main} {self.scores[self.main]:.3f}").text(self._summary())
         if self.failures:
             page.findings(("error", f"{name}: {reason}") for name, reason in self.failures)
+        for note in self.all_notes():
+            page.text(note)
         scores = [(name, value, _interval(self.intervals.get(name))) for name, value in self.scores.items()]
         page.heading("Scores").table(("score", "value", "95 % interval, bootstrap over images"), scores)
         page.heading("Classes").table(list(self.per_class[0]), [list(row.values()) for row in self._present()])

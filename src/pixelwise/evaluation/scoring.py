@@ -15,12 +15,14 @@ from ..data.dataset import Dataset
 from ..data.instance_truth import truth_for
 from ..data.intensity_estimate import as_for_model
 from ..images.read_ahead import read_ahead
-from ..inference.predictor import FAILURES, Predictor
+from ..inference.detection_limit import detection_limit, limit_notes, reaches_limit
+from ..inference.predictor import DEFAULT_SCORE_THRESHOLD, FAILURES, Predictor
 from ..metrics import metrics_of
 from ..metrics.bootstrap import Intervals
 from ..metrics.metric import Metric, Row
 from ..metrics.per_image import gather_lists
 from ..models.base import Model
+from ..ops.phrases import few
 from ..segmentation import Segmentation
 from .class_order import common_classes, reordered, with_classes
 from .evaluation_report import Evaluation
@@ -56,30 +58,42 @@ def evaluate(
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     dataset = truth_for(predictor.model, as_for_model(dataset, predictor.intensity))
     classes = common_classes(predictor.model.classes, dataset.classes)
-    metrics = metrics_of(predictor.model, classes, boundary)
-    failures = _score_images(predictor, dataset, classes, metrics, progress)
+    model = predictor.model
+    metrics = metrics_of(model, classes, boundary, detection_limit(model))
+    failures, full, crowded = _score_images(predictor, dataset, classes, metrics, progress)
     for metric in metrics:
         metric.reduce()
-    failures = gather_lists(failures)[0]
+    failures, full, crowded = gather_lists(failures, full, crowded)
     if len(failures) == len(dataset):
         name, reason = failures[0]
         raise ValueError(f"not one of {len(dataset)} images could be scored; {name}: {reason}")
-    return _make_report(metrics, failures, predictor, dataset, seed)
+    report = _make_report(metrics, failures, predictor, dataset, seed)
+    notes = limit_notes(model, full)
+    if crowded:
+        notes.append(
+            f"more objects than the {detection_limit(model)} that the model finds at most are in {few(crowded)}: raise "
+            "--max-detections"
+        )
+    return replace(report, notes=notes)
 
 
 def _score_images(
     predictor: Predictor, dataset: Dataset, classes: Classes, metrics: Sequence[Metric], progress: bool
-) -> list[tuple[str, str]]:
+) -> tuple[list[tuple[str, str]], list[str], list[str]]:
     """Feed this process's share of the images to the metrics.
 
     Returns:
-        The name of each image that failed, and the reason.
+        The name of each image that failed, and the reason; the names of the images with as many detections as the model
+        gives at most; and the names of those with more objects than that.
     """
     rank, processes = 0, 1
     if distributed.is_available() and distributed.is_initialized():
         rank, processes = distributed.get_rank(), distributed.get_world_size()
     share = range(rank, len(dataset), processes)
     failures: list[tuple[str, str]] = []
+    full: list[str] = []
+    crowded: list[str] = []
+    limit = detection_limit(predictor.model)
     samples = read_ahead(share, dataset.__getitem__)
     for i, read in track(samples, "evaluate", len(share), show=progress and rank == 0):
         name = dataset.records[i].name
@@ -94,7 +108,16 @@ def _score_images(
         else:
             for metric in metrics:
                 metric.update(prediction, sample.truth, name)
-    return failures
+            if reaches_limit(predictor.model, prediction, DEFAULT_SCORE_THRESHOLD):
+                full.append(name)
+            if limit is not None and _number_of_objects(sample.truth) > limit:
+                crowded.append(name)
+    return failures, full, crowded
+
+
+def _number_of_objects(truth: Segmentation) -> int:
+    things = torch.tensor(truth.classes.things)[truth.labels]
+    return int((things & ~truth.crowd).sum())
 
 
 def _count_as_missed(metrics: Sequence[Metric], dataset: Dataset, i: int, classes: Classes) -> None:

@@ -19,6 +19,7 @@ from ..images.rows import MAX_PIXELS_IN_ROWS, OnDisk
 from ..models.base import Model
 from ..writers.formats import DEFAULT_FORMATS, WRITERS, writer_of
 from ..writers.writer import Writer
+from .detection_limit import limit_notes, reaches_limit
 from .large import STREAMING_THRESHOLD, predict_large
 from .predictor import FAILURES, Predictor
 from .sources import describe_unreadable, find_images
@@ -36,7 +37,7 @@ class Predicted:
         failed: the other images, each with the reason.
         out: the folder of the results.
         masks: the files in folders that were left out, as they are masks of the images beside them.
-        notes: sentences for people about what the formats could not hold exactly.
+        notes: sentences for people about objects that may be missing, and on what the formats could not hold.
         unreadable: images in folders that were left out, as they cannot be read here: HEIC, raw data of cameras.
     """
 
@@ -97,8 +98,8 @@ def predict_files(
     writers = _open_writers(predictor, out, formats)
     files = find_images([sources] if isinstance(sources, str | os.PathLike) else sources, out, WRITERS)
     _check_writable(out)
-    done, failed = _predict_each(predictor, files.images, out, writers, progress)
-    notes = []
+    done, failed, full = _predict_each(predictor, files.images, out, writers, progress)
+    notes = limit_notes(predictor.model, full)
     for writer in writers:
         writer.close()
         notes += writer.notes()
@@ -107,7 +108,7 @@ def predict_files(
 
 def _predict_each(
     predictor: Predictor, images: Mapping[str, Path], out: Path, writers: Sequence[Writer], progress: bool
-) -> tuple[list[Path], list[tuple[Path, str]]]:
+) -> tuple[list[Path], list[tuple[Path, str]], list[str]]:
     """Predict and write image by image.
 
     Args:
@@ -118,9 +119,11 @@ def _predict_each(
         progress: whether progress is shown.
 
     Returns:
-        The images that are done, and those that failed with the reason.
+        The images that are done; those that failed, with the reason; and the names of those with as many detections
+        as the model gives at most.
     """
     done: list[Path] = []
+    full: list[str] = []
     failed: list[tuple[Path, str]] = []
     items = list(images.items())
     reason_to_read_whole = _reason_to_read_whole(predictor, writers)
@@ -131,6 +134,8 @@ def _predict_each(
             image = read()
             if isinstance(image, Tensor):
                 result = predictor(image)
+                if reaches_limit(predictor.model, result):
+                    full.append(path.name)
                 for writer in writers:
                     writer.add(name + path.suffix, result, image)
             else:
@@ -143,7 +148,7 @@ def _predict_each(
             print_above(f"skipped {_failure(path, str(error))}", stderr=True)
         else:
             done.append(path)
-    return done, failed
+    return done, failed, full
 
 
 def _open_writers(predictor: Predictor, out: Path, formats: Sequence[str] | None) -> list[Writer]:

@@ -71,6 +71,7 @@ def all_findings(
         *_similar_images(similar),
         *_images_without_objects(classes, with_mask),
         *_absent_classes(classes, splits, with_mask),
+        *_crowds(splits, with_mask),
         *_rare_classes(classes, with_mask),
         *_specks(classes, images, len(with_mask)),
         *_tiny_objects(images),
@@ -189,6 +190,27 @@ def _absent_classes(classes: Classes, splits: Iterable[str], images: Sequence[Su
             fix = "they cannot be learnt" if split == "train" else "nothing can be said of them there"
             text = f"no pixel in {split} is {few(absent)}: {fix}; leave out the class or add images"
             yield Finding("warning", "absent", text)
+
+
+def _crowds(splits: Iterable[str], images: Sequence[SurveyedImage]) -> Iterator[Finding]:
+    """Splits whose annotations are crowds, all or most of them."""
+    for split in splits:
+        concerned = [image for image in images if image.split == split and image.crowds]
+        crowds = sum(image.crowds for image in concerned)
+        objects = 0
+        for image in images:
+            if image.split == split and image.objects is not None:
+                objects += len(image.objects)
+        if crowds > objects:
+            share = f"all {crowds}" if not objects else f"{crowds} of {crowds + objects}"
+            effect = "methods that find objects learn nothing from them"
+            if split != "train":
+                effect += ", and no score counts them"
+            text = (
+                f"{share} annotations in {split} are crowds (iscrowd 1): {effect}. CVAT marks what is drawn with its "
+                "brush as a crowd: set iscrowd to 0 in the JSON where an annotation is one object"
+            )
+            yield _about("warning", "crowd", text, concerned)
 
 
 def _rare_classes(classes: Classes, images: Sequence[SurveyedImage]) -> Iterator[Finding]:

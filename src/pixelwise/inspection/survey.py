@@ -42,6 +42,7 @@ class SurveyedImage:
             mask.
         has_class: (C,) bool, whether each class is in the image, even if other objects cover it; None likewise.
         objects: (K, 2) int64, label and area of each object, `segments.object_areas`; None likewise.
+        crowds: the number of annotations that are crowds, of which methods that find objects learn nothing.
         faults: contradictions in its annotations.
         level_counts: `intensities.level_counts`, of an image of more than 8 bits.
     """
@@ -57,6 +58,7 @@ class SurveyedImage:
     class_pixels: Array | None = None
     has_class: Array | None = None
     objects: Array | None = None
+    crowds: int = 0
     faults: tuple[Fault, ...] = ()
     level_counts: Array | None = None
 
@@ -102,7 +104,8 @@ def survey_image(split: str, data: Dataset, i: int) -> SurveyedImage:
         has_class = class_pixels > 0
         has_class[truth.labels[truth.areas() > 0].numpy()] = True
         objects = object_areas(truth, class_map)
-        result = replace(result, class_pixels=class_pixels, has_class=has_class, objects=objects)
+        crowds = int(truth.crowd.sum())
+        result = replace(result, class_pixels=class_pixels, has_class=has_class, objects=objects, crowds=crowds)
     except FAILURES as error:
         # What is a fault already is not reported a second time.
         if str(error) not in [fault.text for fault in faults]:

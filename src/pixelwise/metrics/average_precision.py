@@ -14,6 +14,7 @@ from ..segmentation import Segmentation
 from .bootstrap import Intervals, bootstrap
 from .metric import Row, rows_of
 from .overlaps import (
+    MAX_PREDICTIONS,
     BoxOverlaps,
     Floats,
     Integers,
@@ -46,6 +47,9 @@ DEFINITIONS: Mapping[str, str] = {
     "mask AR small": "Average recall of the objects of at most 32² pixels, with 100 predictions.",
     "mask AR medium": "Average recall of the objects of 32² to 96² pixels, with 100 predictions.",
     "mask AR large": "Average recall of the objects of at least 96² pixels, with 100 predictions.",
+    "mask AP (N detections)": "Average precision where as many predictions of a class count in an image as the model "
+    "gives at most, N, instead of 100: objects beyond the hundredth of an image count here too.",
+    "mask AR (N detections)": "Average recall with N predictions of each class in each image.",
     "box": "The same scores with the IoU of the bounding boxes of the masks. The size of a ground-truth object is "
     "still the area of its mask, that of a prediction the area of its box.",
     "boundary": "The same scores with the smaller of two IoUs: that of the masks, and that of the parts of the masks "
@@ -89,18 +93,21 @@ class AveragePrecision(PerImage[ImageRecord]):
         classes: the classes; the background is no object.
         boundary: the width of a boundary for the boundary scores, in pixels or below 1 as a share of the image's
             diagonal (0.02 in COCO and LVIS, 0.005 in Cityscapes); without it these scores are left out.
+        max_detections: the largest number of predictions of an image; above 100, the scores of so many predictions
+            stand beside those of COCO, which counts 100 of each class.
     """
 
     MAIN_SCORE: ClassVar[str] = "mask AP"
     DEFINITIONS: ClassVar[Mapping[str, str]] = DEFINITIONS
 
-    def __init__(self, classes: Classes, boundary: float | None = None) -> None:
+    def __init__(self, classes: Classes, boundary: float | None = None, max_detections: int = MAX_PREDICTIONS) -> None:
         if boundary is not None and not 0 < boundary < math.inf:
             raise ValueError(
                 f"the width of a boundary is {boundary}: it is a share of the diagonal, such as 0.02, or in pixels"
             )
         super().__init__(classes)
         self.boundary = boundary
+        self.max_detections = max(MAX_PREDICTIONS, max_detections)
         self._ranked: dict[str, tuple[int, Curves]] = {}  # by kind: the number of images ranked, and their curves
 
     @property
@@ -114,15 +121,31 @@ class AveragePrecision(PerImage[ImageRecord]):
         self.names.append(name)
 
     def scores(self) -> dict[str, float]:
-        """Return the twelve scores of each kind, 0 to 1, as defined in `DEFINITIONS`; nan where one is undefined."""
+        """Return the twelve scores of each kind, 0 to 1, as defined in `DEFINITIONS`; nan where one is undefined.
+
+        Two more of each kind count more than 100 predictions, where `max_detections` allows them.
+        """
         scores: dict[str, float] = {}
         for kind in self.kinds:
             scores |= _summary(self._curves(kind), kind)
+            if self.max_detections > MAX_PREDICTIONS:
+                scores |= self._uncut_scores(kind)
         return scores
+
+    def _uncut_scores(self, kind: str) -> dict[str, float]:
+        """Return average precision and recall where all predictions of an image count."""
+        number = self.max_detections
+        results, truths, matches = _match_images(self.images, kind)
+        all_sizes = Matches(matches.right[:1], matches.wrong[:1], matches.counted[:1])
+        curves = rank(results, truths, all_sizes, len(self.classes), numbers=(number,))
+        return {
+            f"{kind} AP ({number} detections)": _mean(curves.precision[0]),
+            f"{kind} AR ({number} detections)": _mean(curves.recall[0, ..., -1]),
+        }
 
     def per_class(self) -> list[Row]:
         """Return a row for each class: "class", AP, AP50, AP75 and AR100 of each kind, and the numbers of objects in
-        the "ground truth" (without crowds) and "predicted" (at most 100 in an image).
+        the "ground truth" (without crowds) and "predicted" (at most `max_detections` in an image).
 
         Scores of a class without ground-truth objects are nan.
         """
@@ -167,7 +190,7 @@ class AveragePrecision(PerImage[ImageRecord]):
         return self._record(objects_of(prediction), objects_of(truth))
 
     def _record(self, predictions: Objects, truths: Objects) -> ImageRecord:
-        predictions = highest_scored(predictions)
+        predictions = highest_scored(predictions, self.max_detections)
         boxes = BoxOverlaps.of(predictions, truths)
         pairs = {"mask": mask_pairs(predictions, truths, boxes), "box": box_pairs(predictions, truths, boxes)}
         areas = {"mask": predictions.areas, "box": boxes.predicted[:, 2] * boxes.predicted[:, 3]}
@@ -179,7 +202,7 @@ class AveragePrecision(PerImage[ImageRecord]):
         )
 
     def _settings(self) -> dict[str, object]:
-        return super()._settings() | {"boundary width": self.boundary}
+        return super()._settings() | {"boundary width": self.boundary, "maximum of detections": self.max_detections}
 
     def _curves(self, kind: str) -> Curves:
         """Return the curves of all images, computed anew only when images were added."""

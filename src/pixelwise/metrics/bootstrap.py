@@ -13,6 +13,12 @@ from .ratios import Values, divide
 
 Intervals = dict[str, tuple[float, float]]
 
+MIN_IMAGES = 2
+"""The smallest number of images that has a spread."""
+
+ROUGH_BELOW = 20
+"""Intervals over fewer images are rough: too few different data sets can be drawn from them."""
+
 
 def bootstrap(
     scores: Callable[[NDArray[np.int64]], Mapping[str, Any]],
@@ -33,9 +39,12 @@ def bootstrap(
 
     Returns:
         The lower and the upper end for each score; a score that is undefined in every drawn data set is left out.
+        Nothing for fewer than `MIN_IMAGES` images: one image says nothing of the spread over images.
     """
+    if images < MIN_IMAGES:
+        return {}
     drawn: dict[str, list[float]] = {}
-    for _ in range(draws if images else 0):
+    for _ in range(draws):
         times = np.bincount(rng.integers(images, size=images), minlength=images)
         for name, value in scores(times).items():
             drawn.setdefault(name, []).append(float(value))

@@ -22,7 +22,7 @@ MIN_OVERLAP = 0.5
 """Pairs of a smaller IoU match at no threshold, and are not kept."""
 
 MAX_PREDICTIONS = 100
-"""The number of predictions of a class that count in an image: those with the highest scores."""
+"""The number of predictions of a class that count in an image in COCO's scores: those with the highest scores."""
 
 
 class Objects(NamedTuple):
@@ -105,9 +105,9 @@ def objects_of(segmentation: Segmentation) -> Objects:
     return Objects(labels, scores, crowd, areas, boxes, runs).take(order)
 
 
-def highest_scored(objects: Objects) -> Objects:
-    """Select the `MAX_PREDICTIONS` objects of each class with the highest scores; `objects` are sorted by them."""
-    return objects.take(np.flatnonzero(ranks(objects.labels) < MAX_PREDICTIONS))
+def highest_scored(objects: Objects, number: int = MAX_PREDICTIONS) -> Objects:
+    """Select the `number` objects of each class with the highest scores; `objects` are sorted by them."""
+    return objects.take(np.flatnonzero(ranks(objects.labels) < number))
 
 
 def ranks(keys: NDArray[Any]) -> Integers:

@@ -9,12 +9,13 @@ classes, R for recalls.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .overlaps import Floats, Integers, Pairs, ranks
+from .overlaps import MAX_PREDICTIONS, Floats, Integers, Pairs, ranks
 
 Flags = NDArray[np.bool_]
 
@@ -27,8 +28,8 @@ RECALLS: Floats = np.linspace(0, 1, 101)
 SIZES = {"all": (0, 1e5**2), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e5**2)}
 """The smallest and the largest area of each size, both included, in pixels of the original image."""
 
-NUMBERS = (1, 10, 100)
-"""The numbers of predictions of a class that count in an image, for recall; precision uses the last."""
+NUMBERS = (1, 10, MAX_PREDICTIONS)
+"""The numbers of predictions of a class that count in an image, for COCO's recalls; its precision uses the last."""
 
 MAX_PAIRS_AT_ONCE = 1 << 18
 """The number of pairs that are matched at once, over all sizes and thresholds, so that memory stays small."""
@@ -162,20 +163,30 @@ class Curves(NamedTuple):
     recall: Floats
 
 
-def rank(results: Results, truths: Truths, matches: Matches, classes: int, times: Integers | None = None) -> Curves:
+def rank(
+    results: Results,
+    truths: Truths,
+    matches: Matches,
+    classes: int,
+    times: Integers | None = None,
+    numbers: Sequence[int] = NUMBERS,
+) -> Curves:
     """Compute precision and recall of each class over all images.
 
     Args:
         results, truths, matches: as given to and returned by `match`; `matches` may be cut down to the first sizes.
         classes: K.
         times: (images,) how often each image counts; once by default.
+        numbers: the numbers of predictions of a class that count in an image, for recall; precision uses the last.
     """
     sizes, thresholds = matches.right.shape[:2]
     precision = np.full((sizes, thresholds, classes, len(RECALLS)), np.nan)
-    recall = np.full((sizes, thresholds, classes, len(NUMBERS)), np.nan)
+    recall = np.full((sizes, thresholds, classes, len(numbers)), np.nan)
     weights = np.ones(len(truths.labels)) if times is None else times[truths.images].astype(np.float64)
     place = ranks(_groups(results.images, results.labels))
     order = np.lexsort((-results.scores, results.labels))
+    # Predictions beyond the last number were matched after those that count, so that leaving them out changes no match.
+    order = order[place[order] < numbers[-1]]
     bounds = np.searchsorted(results.labels[order], np.arange(classes + 1))
     for k in np.unique(truths.labels):
         counted = matches.counted[:, truths.labels == k] @ weights[truths.labels == k]  # (A,)
@@ -187,7 +198,7 @@ def rank(results: Results, truths: Truths, matches: Matches, classes: int, times
         wrong: NDArray[Any] = matches.wrong[:, :, rows]
         if times is not None:
             right, wrong = right * times[results.images[rows]], wrong * times[results.images[rows]]
-        hits = [right[present][..., place[rows] < number].sum(-1) for number in NUMBERS]
+        hits = [right[present][..., place[rows] < number].sum(-1) for number in numbers]
         recall[present, :, k] = np.stack(hits, -1) / counted[present, None, None]
         precision[present, :, k] = _precision(right[present], wrong[present], counted[present])
     return Curves(precision, recall)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import torch
 from lightning.pytorch import LightningModule
@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from ..models.base import Model
+from ..ops.phrases import counted
 from ..sample import Batch
 from .optimisation.average import Average
 from .optimisation.norms import frozen_norms
@@ -95,7 +96,7 @@ class TrainingModule(LightningModule):
         # Dropout depends on the step and the process alone: a resumed run draws what an uninterrupted one draws.
         part = self.first_step * self.length.accumulate + index
         torch.manual_seed(step_seed(self.recipe.seed, part, self.global_rank))
-        outputs = self.model(batch.images)
+        outputs = self._outputs(batch.images)
         with torch.autocast(self.device.type, enabled=False):
             losses = self.model.loss(outputs, batch.truths)
             loss = torch.stack(list(losses.values())).sum()
@@ -103,6 +104,24 @@ class TrainingModule(LightningModule):
         for name, value in losses.items():
             self.losses[name] = value.detach()
         return loss
+
+    def _outputs(self, images: Tensor) -> Any:
+        """Return the outputs of the model.
+
+        Raises:
+            ValueError: batch normalisation has a single value per channel, whose spread it cannot measure.
+        """
+        try:
+            return self.model(images)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            number, _, height, width = images.shape
+            raise ValueError(
+                f"the deepest map of {counted(number, 'crop')} of {width}x{height} pixels is a single pixel, and batch "
+                "normalisation needs several: use a larger --imgsz or --batch (or a smaller --accumulate), or "
+                "--norm frozen"
+            ) from None
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Set the step's learning rate, and clip the gradient to the norm that the recipe allows."""

@@ -61,6 +61,10 @@ class Recipe:
     )
     pretrained: str | None = option("auto", "ImageNet weights of the backbone: auto, none, or a file of them")
     weights: str | None = option(None, "checkpoint or run to start from, of this method or one of its family")
+    max_detections: int | None = option(
+        None,
+        "largest number of objects that the model finds in an image; 1.5 times the most of the data when not given",
+    )
     loss: str = option(
         "ce+dice", "loss of semantic methods: ce, ce+dice, focal, ce+0.5*lovasz …; others have losses of their own"
     )
@@ -143,6 +147,7 @@ class Recipe:
             require(self, name, getattr(self, name) >= 0, "0 or more")
         for name in ("ema", "momentum"):
             require(self, name, 0 <= getattr(self, name) < 1, "0 or more and below 1")
+        require(self, "max_detections", self.max_detections is None or self.max_detections >= 1, "1 or more")
         require(self, "warmup", 0 <= self.warmup < 1, "a share of the steps: 0 or more and below 1")
         require(self, "auxiliary", self.auxiliary is None or self.auxiliary >= 0, "0 or more")
 

@@ -16,7 +16,7 @@ import torch
 
 from ..data.class_balance import class_counts
 from ..data.dataset import Dataset
-from ..metrics import metric_of
+from ..metrics import metric_of, scores_in
 from ..models import MODELS
 from ..models.base import Model
 from .journal import Journal
@@ -24,6 +24,7 @@ from .lightning_trainer import make_trainer
 from .optimisation.depthwise import keep_depthwise_float
 from .optimisation.norms import synchronize_norms
 from .optimisation.schedule import RunLength
+from .preparation.data_check import check_training_data
 from .preparation.machine_check import check_machine, is_distributed, machine_device, uses_bf16, worker_count
 from .preparation.prepare_data import ProcessBatches, image_weights, open_splits, run_length
 from .preparation.prepare_model import make_model, resolve, set_criterion
@@ -42,7 +43,8 @@ class TrainingResult:
     """The result of a training.
 
     Attributes:
-        best, last: checkpoints of the best weights and of the last ones.
+        best, last: checkpoints of the best weights and of the last ones; there is no best one where no epoch has a
+            score.
         scores: of the best weights, on the validation images.
         folder: of the run.
     """
@@ -95,10 +97,9 @@ def train(
             remove_if_empty(folder)
     elif progress:
         print(f"{folder} is finished after {state.step} steps: nothing is left to do")
-    metric = metric_of(MODELS[recipe.model])
-    best = best_row(state.rows, metric.MAIN_SCORE) or {}
-    scores = {name: value for name, value in best.items() if name in metric.DEFINITIONS}
-    return TrainingResult(folder / BEST, folder / LAST, scores, folder)
+    method = MODELS[recipe.model]
+    best = best_row(state.rows, metric_of(method).MAIN_SCORE) or {}
+    return TrainingResult(folder / BEST, folder / LAST, scores_in(best, method), folder)
 
 
 def run_training(recipe: Recipe, machine: Machine, folder: Path, state: State, progress: bool) -> None:
@@ -113,6 +114,7 @@ def run_training(recipe: Recipe, machine: Machine, folder: Path, state: State, p
     check_data(recipe, images, folder, state)
     model, remarks = make_model(recipe, images.classes)
     model.intensity = images.intensity
+    remarks += check_training_data(model, recipe, images, validation_images)
     length = run_length(recipe, machine, images, validation_images)
     counts = class_counts(images) if recipe.balance != "none" else None
     set_criterion(model, recipe, counts)

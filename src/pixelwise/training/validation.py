@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader, Subset
 from torch.utils.data import Dataset as TorchDataset
 
 from ..data.dataset import Dataset
-from ..metrics import metric_of
+from ..inference.detection_limit import detection_limit
+from ..metrics import main_metric
 from ..models.base import Model, prepare
 from ..ops.resize import Resizing
 from ..segmentation import Segmentation
@@ -66,7 +67,7 @@ class Validation:
         if distributed_run:
             for buffer in model.buffers():
                 distributed.broadcast(buffer, 0)
-        metric = metric_of(model)(model.classes)
+        metric = main_metric(model, model.classes, detection_limit(model))
         with model.predicting():
             for batch, truth in self._batches(distributed_run):
                 outputs = model(batch.to(device, memory_format=torch.channels_last))

@@ -31,8 +31,8 @@ from .tensor_files import KEY, read_safetensors, require_file
 FORMAT_VERSION = 1
 """Raised when an older pixelwise can no longer read what a newer one writes."""
 
-BEST = "best.safetensors"
-"""The checkpoint that stands for the folder of a run."""
+BEST, LAST = "best.safetensors", "last.safetensors"
+"""The checkpoints that stand for the folder of a run: the best, or the last where no epoch had a score."""
 
 DETECTION = {"score_threshold": float, "max_detections": int}
 """Attributes of models that find objects, and their types: settings that a checkpoint keeps."""
@@ -64,8 +64,9 @@ def load(path: str | os.PathLike[str]) -> Model:
     """Load the model of a checkpoint, in `eval()`, on the CPU; its `record` is all that the file says of it.
 
     Args:
-        path: the file; or the folder of a training run, which stands for the `best.safetensors` in it; or the name of
-            a published checkpoint, as `pixelwise.create` knows it.
+        path: the file; or the folder of a training run, which stands for the `best.safetensors` in it, or for the
+            `last.safetensors` where no epoch had a score; or the name of a published checkpoint, as
+            `pixelwise.create` knows it.
 
     Raises:
         FileNotFoundError: the file does not exist; similar names in the folder are suggested.
@@ -74,8 +75,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     """
     if os.fspath(path) in PRESETS:
         return published(os.fspath(path))
-    best = Path(path) / BEST
-    path = best if best.is_file() else require_file(path)
+    path = require_file(file_of_run(path))
     tensors, metadata = read_safetensors(path)
     record = _read_record(metadata)
     if record is None:
@@ -101,18 +101,25 @@ def set_postprocess(path: str | os.PathLike[str], chain: Chain) -> None:
     """Replace the post-processing chain of a checkpoint; its weights and the rest of its record stay.
 
     Args:
-        path: the file, or the folder of a training run, which stands for the `best.safetensors` in it.
+        path: the file, or the folder of a training run, as for `load`.
         chain: the steps that follow the model from now on.
 
     Raises:
         FileNotFoundError, ValueError: as `load` does.
         OSError: the file cannot be written.
     """
-    best = Path(path) / BEST
-    path = best if best.is_file() else Path(path)
+    path = file_of_run(path)
     record = {**load(path).record, "postprocess": chain.to_dict()}
     tensors, metadata = read_safetensors(path)
     write_bytes(path, to_bytes(tensors, {**metadata, KEY: json.dumps(record)}))
+
+
+def file_of_run(path: str | os.PathLike[str]) -> Path:
+    """Return the checkpoint that the folder of a run stands for; any other path as it is."""
+    for name in (BEST, LAST):
+        if (Path(path) / name).is_file():
+            return Path(path) / name
+    return Path(path)
 
 
 def _read_record(metadata: Mapping[str, str]) -> dict[str, Any] | None:

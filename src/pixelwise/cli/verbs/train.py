@@ -29,7 +29,7 @@ EVERYDAY = ("data", "recipe", "model", "epochs", "imgsz", "batch", "out", "resum
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "reading the data": ("format", "classes", "void", "colors", "images", "masks", "range", "resize"),
-    "model": ("backbone", "arguments", "pretrained", "weights", "norm"),
+    "model": ("backbone", "arguments", "pretrained", "weights", "norm", "max_detections"),
     "augmentation": ("augment", "scale"),
     "optimisation": (
         "loss",
@@ -148,7 +148,10 @@ def run(options: Namespace) -> int:
     from ...training.run import train
 
     training = train(recipe, machine=machine, out=options.out, resume=options.resume)
-    print(f"best weights: {training.best}")
+    if training.best.exists():
+        print(f"best weights: {training.best}")
+    else:
+        print(f"last weights: {training.last} (no epoch had a score, so that none is the best)")
     again = "".join(f" --register {spec}" for spec in specs)
     print(f"next: pixelwise evaluate --model {training.folder} --data {recipe.data}{again}")
     return exit_codes.DONE

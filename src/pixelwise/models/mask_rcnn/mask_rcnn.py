@@ -65,6 +65,9 @@ SIDE = 28
 PRE_NMS_PREDICTING = 1000
 """Proposals of a level that take part in NMS in prediction, in all variants."""
 
+PROPOSALS_PER_DETECTION = 4
+"""Proposals that are kept for each detection at least: up to 250 detections, the usual 1,000 are enough."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variant(BoxVariant):
@@ -284,8 +287,9 @@ class MaskRCNN(InstanceModel):
             max_detections: boxes of an image that are kept.
         """
         levels, logits, deltas = _for_roi_align(outputs)
-        post_nms = self.variant.post_nms_predicting
-        proposals = self.proposals.propose(logits, deltas, sizes, PRE_NMS_PREDICTING, post_nms)
+        needed = PROPOSALS_PER_DETECTION * max_detections
+        pre_nms, post_nms = max(PRE_NMS_PREDICTING, needed), max(self.variant.post_nms_predicting, needed)
+        proposals = self.proposals.propose(logits, deltas, sizes, pre_nms, post_nms)
         class_logits, box_deltas = self.boxes(levels[:-1], proposals)
         return self.boxes.detect(class_logits, box_deltas, proposals, sizes, score_threshold, max_detections)
 

@@ -52,6 +52,9 @@ MASK_WEIGHT = 3.0
 MAX_CANDIDATES = 500
 """The number of masks that Matrix NMS compares."""
 
+CANDIDATES_PER_DETECTION = 4
+"""Candidates that take part in Matrix NMS for each detection at least: up to 125 detections, the authors' 500 do."""
+
 
 class CellOutputs(Protocol):
     """The part of the outputs that all these models share."""
@@ -253,7 +256,8 @@ class LocationModel(InstanceModel, ABC, Generic[OutputsT]):
         compute = partial(self.soft_masks, outputs, image)
         masks = CellMasks(compute, self.grids, (height // MASK_STRIDE, width // MASK_STRIDE))
         candidates = find_candidates([level[image] for level in outputs.categories])
-        candidates = weight_by_mask(candidates, masks, self._min_areas((height, width))).best(MAX_CANDIDATES)
+        limit = max(MAX_CANDIDATES, CANDIDATES_PER_DETECTION * self.max_detections)
+        candidates = weight_by_mask(candidates, masks, self._min_areas((height, width))).best(limit)
         candidates = candidates.select(candidates.scores > 0)
         scores = matrix_nms(masks.binary(candidates.cells), candidates.labels, candidates.scores)
         objects = candidates._replace(scores=scores).best(self.max_detections)

@@ -53,6 +53,9 @@ BOX_CODER_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 PRE_NMS_THRESHOLD = 0.05
 """An anchor takes part in NMS if the probability of its best class is above this."""
 
+CANDIDATES = 200
+"""Anchors of a class that take part in NMS; twice the number of detections where more than 100 are kept."""
+
 BOX_WEIGHT, MASK_WEIGHT = 1.5, 6.125
 """Weights of the losses of section 3.2."""
 
@@ -297,7 +300,8 @@ class YOLACT(InstanceModel):
         likely = scores.amax(1) > threshold
         anchors, scores = anchors[likely], scores[likely]
         boxes = decode(outputs.boxes[image, anchors].float(), outputs.anchors[anchors], BOX_CODER_WEIGHTS)
-        index, label, score = fast_nms(boxes, scores.T, max_detections=self.max_detections)
+        candidates = max(CANDIDATES, 2 * self.max_detections)
+        index, label, score = fast_nms(boxes, scores.T, candidates=candidates, max_detections=self.max_detections)
         kept = score >= self.score_threshold
         index = index[kept]
         coefficients = outputs.coefficients[image, anchors[index]].float()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...metrics import metric_of
+from ...metrics import scores_in
 from ...models.base import Model
 from ...weights import checkpoint
 from ..module import TrainingModule
@@ -76,6 +76,4 @@ class RunSaver:
     def _scores(self) -> dict[str, float]:
         """The scores of the last finished epoch, if it was validated."""
         rows = self.module.state.rows
-        known = metric_of(self.module.model).DEFINITIONS
-        row = rows[-1] if rows else {}
-        return {name: value for name, value in row.items() if name in known}
+        return scores_in(rows[-1], self.module.model) if rows else {}
