@@ -15,6 +15,7 @@ from pixelwise.cli import known_names
         ("AUGMENTATIONS", "data.augmentation.transforms", "AUGMENTATIONS"),
         ("DATA_FORMATS", "data.opening", "READERS"),
         ("RESULT_FORMATS", "writers.formats", "WRITERS"),
+        ("SPLITS", "postprocess.split_touching", "SPLITS"),
         ("CRFS", "postprocess.crf", "PARAMETERS"),
         ("LAYOUTS", "weights.rename", "LAYOUTS"),
         ("PUBLISHED", "weights.published", "PRESETS"),

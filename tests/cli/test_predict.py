@@ -28,7 +28,7 @@ def test_writes_the_formats_that_are_named(tmp_path, cells, model, refused):
     source = ["predict", "--model", str(model), "--source", str(cells / "images" / "val"), "--out", str(tmp_path / "o")]
     assert main([*source, "--write", "table, yolo,coco"]) == 0
     written = {path.relative_to(tmp_path / "o").as_posix() for path in (tmp_path / "o").rglob("*.*")}
-    assert written == {"table.csv", "coco.json", "yolo/data.yaml", "yolo/labels/a.txt"}
+    assert written == {"table.csv", "class_totals.csv", "coco.json", "yolo/data.yaml", "yolo/labels/a.txt"}
     assert "score_threshold is for instance models" in refused(*source, "--score-threshold", "0.5")
 
 

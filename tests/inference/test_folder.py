@@ -162,6 +162,7 @@ def test_what_is_written_when_nobody_says_depends_on_the_task(tmp_path):
     assert {path.relative_to(tmp_path / "objects").as_posix() for path in (tmp_path / "objects").rglob("*.*")} == {
         "overlay/a.jpg",
         "table.csv",
+        "class_totals.csv",
     }
     predict_files(Threshold(), source, tmp_path / "classes")
     assert {path.name for path in (tmp_path / "classes").iterdir()} == {"overlay", "class-map"}

@@ -21,7 +21,7 @@ FILES = {
     "coco": {"coco.json"},
     "coco-panoptic": {"coco-panoptic.json", "coco-panoptic/a.png", "coco-panoptic/b/c.png"},
     "yolo": {"yolo/data.yaml", "yolo/labels/a.txt", "yolo/labels/b/c.txt"},
-    "table": {"table.csv"},
+    "table": {"table.csv", "class_totals.csv"},
 }
 
 

@@ -8,7 +8,15 @@ import torch
 from pixelwise.classes import Classes
 from pixelwise.masks import Masks
 from pixelwise.segmentation import Segmentation
-from pixelwise.writers.objects_table import HEADER, centroids, object_numbers, rows, write
+from pixelwise.writers.objects_table import (
+    HEADER,
+    TOTALS_HEADER,
+    TableWriter,
+    centroids,
+    object_numbers,
+    rows,
+    write,
+)
 
 CELLS = Classes(("background", "cell", "debris, other"), background=0)
 
@@ -48,3 +56,49 @@ def test_the_numbers_leave_the_background_out():
     result = Segmentation(CELLS, torch.tensor([1, 0, 1]), ids=ids)
     assert object_numbers(result).tolist() == [1, 0, 2]
     assert [row[1] for row in rows("a", result)] == [1, 2]
+
+
+def table_of(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return [tuple(row) for row in csv.reader(file)]
+
+
+def semantic() -> Segmentation:
+    """Three cells, two of which touch at a corner, and one piece of debris; 1 of 2 classes is the background."""
+    class_map = torch.zeros(10, 10, dtype=torch.uint8)
+    class_map[:2, :2] = class_map[2:4, 2:4] = class_map[8:, 8:] = 1
+    class_map[9, 0] = 2
+    return Segmentation.from_class_map(class_map, CELLS)
+
+
+def test_each_object_of_a_semantic_result_has_a_row(tmp_path):
+    writer = TableWriter.for_folder(tmp_path, CELLS)
+    writer.add("a.png", semantic())
+    writer.close()
+    header, *table = table_of(tmp_path / "table.csv")
+    assert header == HEADER
+    assert [row[:3] + row[4:5] for row in table] == [
+        ("a.png", "1", "cell", "8"),
+        ("a.png", "2", "cell", "4"),
+        ("a.png", "3", "debris, other", "1"),
+    ]
+    assert table_of(tmp_path / "class_totals.csv") == [
+        TOTALS_HEADER,
+        ("a.png", "cell", "2", "12", "0.12"),
+        ("a.png", "debris, other", "1", "1", "0.01"),
+    ]
+
+
+def test_objects_of_other_models_stay_whole(tmp_path):
+    writer = TableWriter.for_folder(tmp_path, CELLS)
+    writer.add("a.png", noise())
+    writer.close()
+    assert [row[1] for row in table_of(tmp_path / "table.csv")[1:]] == [str(n) for n in range(1, 21)]
+    things = Classes(("background", "cell"), things=(False, True), background=0)
+    ids = torch.tensor([[1, 0, 1, 2]], dtype=torch.int32)
+    hidden = Segmentation(things, torch.tensor([1, 1]), ids=ids)
+    writer = TableWriter.for_file(tmp_path / "b.csv", things)
+    writer.add("b.png", hidden)
+    writer.close()
+    assert len(table_of(tmp_path / "b.csv")) == 3, "an object in two parts is one"
+    assert not (tmp_path / "b_totals.csv").exists()

@@ -70,6 +70,9 @@ SHAPES = "shapes:"
 RESULT_FORMATS = ("overlay", "class-map", "label-map", "coco", "coco-panoptic", "yolo", "table")
 """Keys of `writers.formats.WRITERS`."""
 
+SPLITS = ("components", "watershed")
+"""Keys of `postprocess.split_touching.SPLITS`."""
+
 CRFS = (
     "deeplabv1-voc",
     "deeplabv1-voc-msc",

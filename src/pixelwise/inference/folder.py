@@ -16,8 +16,10 @@ from ..images.intensity import IntensityRange
 from ..images.read_ahead import read_ahead
 from ..images.reading import read_image
 from ..images.rows import MAX_PIXELS_IN_ROWS, OnDisk
-from ..models.base import Model
+from ..models.base import Model, SemanticModel
+from ..postprocess.split_touching import SPLITS
 from ..writers.formats import DEFAULT_FORMATS, WRITERS, writer_of
+from ..writers.objects_table import TableWriter
 from ..writers.writer import Writer
 from .detection_limit import limit_notes, reaches_limit
 from .large import STREAMING_THRESHOLD, predict_large
@@ -67,12 +69,13 @@ def predict_files(
     *,
     formats: Sequence[str] | None = None,
     progress: bool = True,
+    split_objects: str = "components",
 ) -> Predicted:
     """Predict images and write the results below a folder: `out/FORMAT/NAME.suffix`.
 
-    Some formats hold all images in one file: `out/coco.json`, `out/coco-panoptic.json`, `out/table.csv`. The texts of
-    YOLO are in `out/yolo/labels` beside `out/yolo/data.yaml`: put the images into `out/yolo/images`, and it is a data
-    set.
+    Some formats hold all images in one file: `out/coco.json`, `out/coco-panoptic.json`, `out/table.csv` with the totals
+    of the classes in `out/class_totals.csv`. The texts of YOLO are in `out/yolo/labels` beside `out/yolo/data.yaml`:
+    put the images into `out/yolo/images`, and it is a data set.
 
     An image that cannot be read or computed is reported on stderr and skipped. Images are read in a second thread
     while the model computes. An image of more than `STREAMING_THRESHOLD` pixels is streamed from disk to disk in bands
@@ -87,8 +90,11 @@ def predict_files(
         out: the folder for the results; created if missing, files of the same name are replaced.
         formats: keys of `WRITERS`; by default `DEFAULT_FORMATS` of the model's task.
         progress: whether progress is shown on stderr: a bar on a terminal, elsewhere a line for each tenth.
+        split_objects: how the table tells the objects of a semantic model apart: "components" for connected components,
+            "watershed" to part touching ones too.
 
     Raises:
+        TypeError: if objects are to be split in another way than by components for a model that finds objects.
         FileNotFoundError: a source does not exist.
         OSError: the folder or a file in it cannot be written, for instance because the disk is full.
         ValueError: for an unknown format, for sources without images, for two that would write the same files.
@@ -96,6 +102,7 @@ def predict_files(
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     out = Path(out)
     writers = _open_writers(predictor, out, formats)
+    _set_split(predictor, writers, split_objects)
     files = find_images([sources] if isinstance(sources, str | os.PathLike) else sources, out, WRITERS)
     _check_writable(out)
     done, failed, full = _predict_each(predictor, files.images, out, writers, progress)
@@ -162,6 +169,23 @@ def _open_writers(predictor: Predictor, out: Path, formats: Sequence[str] | None
     if not formats:
         raise ValueError(f"no format was given: choose of {', '.join(WRITERS)}")
     return [writer_of(format).for_folder(out, predictor.model.classes) for format in dict.fromkeys(formats)]
+
+
+def _set_split(predictor: Predictor, writers: Sequence[Writer], split_objects: str) -> None:
+    """Tell the table how the objects of a class are told apart.
+
+    Raises:
+        TypeError: the model finds objects, which are not split.
+        ValueError: there is no such way to split.
+    """
+    if split_objects not in SPLITS:
+        raise ValueError(f"objects are split by {' or '.join(SPLITS)}, not by {split_objects!r}")
+    is_semantic = isinstance(predictor.model, SemanticModel)
+    if not is_semantic and split_objects != "components":
+        raise TypeError(f"{predictor.model.method} finds objects, each by itself: leave out split_objects")
+    for writer in writers:
+        if isinstance(writer, TableWriter):
+            writer.split = split_objects if is_semantic else "segments"
 
 
 def _failure(path: Path, reason: str) -> str:

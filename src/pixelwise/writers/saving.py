@@ -39,8 +39,8 @@ def save(
               always .json.
             - "yolo": a text file with a polygon for each object, without scores; the class numbers do not count the
               background.
-            - "table": CSV, a row for each object (`writers.objects_table.HEADER`); a semantic result has a row for
-              each class.
+            - "table": CSV, a row for each object (`writers.objects_table.HEADER`); the objects of a semantic result
+              are the connected components of its classes.
 
             A warning tells what the format could not hold exactly.
         image: the image, for "overlay"; its path gives the name of the image in "coco", "coco-panoptic" and "table".
