@@ -21,10 +21,13 @@ from .legend import PAPER, Label, Pixels, add_caption, add_labels, add_legend, s
 PREDICTED: Color = (213, 94, 0)
 TRUTH: Color = (86, 180, 233)
 AGREED: Color = (240, 228, 66)
-RIGHT: Color = (0, 158, 115)
-FALSE_ALARM: Color = (213, 94, 0)
-MISSED: Color = (0, 114, 178)
-CONFUSED: Color = (240, 228, 66)
+
+# Very light and very dark, as no colour of `classes.palette` is, so that none is taken for a class; right and confused,
+# and false alarm and missed, differ in yellow and blue, which few people confuse.
+RIGHT: Color = (190, 255, 255)
+FALSE_ALARM: Color = (130, 0, 0)
+MISSED: Color = (0, 0, 150)
+CONFUSED: Color = (255, 255, 170)
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -121,11 +124,33 @@ def errors(
     Raises:
         ValueError: if the classes or the sizes differ.
     """
+    pixels = _pixels(image, prediction)
+    _pixels(image, truth)
+    known = truth.class_map().cpu().numpy() != VOID
+    grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
+    entries = []
+    for name, color, where in error_masks(prediction, truth, of):
+        grey[where] = _mixed(grey[where], np.array(color), 0.4 if name == "right" else 0.75)
+        entries.append((color, f"{name} {where.sum() / max(1, known.sum()):.1%}"))
+    return add_legend(grey, entries) if legend else grey
+
+
+def error_masks(prediction: Segmentation, truth: Segmentation, of: str | None = None) -> list[tuple[str, Color, Mask]]:
+    """Find the right and wrong pixels.
+
+    Args:
+        prediction, truth, of: as for `errors`.
+
+    Returns:
+        Name, colour and (H, W) bool of each kind that can occur between classes like these, or does occur: "right",
+        "false alarm", "missed" and "confused".
+
+    Raises:
+        ValueError: if the classes differ.
+    """
     if prediction.classes.names != truth.classes.names:
         names, true_names = ", ".join(prediction.classes.names), ", ".join(truth.classes.names)
         raise ValueError(f"the prediction has the classes {names}, but the ground truth {true_names}")
-    pixels = _pixels(image, prediction)
-    _pixels(image, truth)
     predicted_map, true_map = prediction.class_map().cpu().numpy(), truth.class_map().cpu().numpy()
     known = true_map != VOID
     if of is not None:
@@ -144,14 +169,11 @@ def errors(
         ("missed", MISSED, true & ~predicted),
         ("confused", CONFUSED, predicted & true & ~same),
     )
-    grey = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
-    entries = []
+    masks = []
     for name, color, where in kinds:
-        where = where & known
-        grey[where] = _mixed(grey[where], np.array(color), 0.4 if name == "right" else 0.75)
-        if name in expected or where.any():
-            entries.append((color, f"{name} {where.sum() / max(1, known.sum()):.1%}"))
-    return add_legend(grey, entries) if legend else grey
+        if name in expected or (where & known).any():
+            masks.append((name, color, where & known))
+    return masks
 
 
 def sheet(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..classes import Classes
+from ..classes import Color
 from ..drawing.legend import Pixels, add_legend
-from ..drawing.overlay import CONFUSED, FALSE_ALARM, MISSED, RIGHT, draw, errors, sheet
+from ..drawing.overlay import draw, error_masks, errors, sheet
 from ..inference.predictor import Predictor
 from ..sample import Sample
+from ..segmentation import Segmentation
 
 EXPLANATION = (
     "The image, the ground truth, the prediction, and the wrong pixels: a false alarm is a class predicted where the "
@@ -37,20 +38,18 @@ def side_by_side(sample: Sample, predictor: Predictor) -> Pixels:
         "prediction": draw(pixels, prediction, labels=False, legend=False),
         "wrong pixels": errors(pixels, prediction, truth, legend=False),
     }
-    present = {*truth.labels.tolist(), *prediction.labels.tolist()}
     side = min(MAX_SIDE, max(MIN_SIDE, *pixels.shape[:2]))
     beside = sheet(list(views.values()), len(views), captions=list(views), side=side)
-    return add_legend(beside, _legend(truth.classes, present))
+    return add_legend(beside, legend_entries(prediction, truth))
 
 
-def _legend(classes: Classes, present: set[int]) -> list[tuple[tuple[int, int, int], str]]:
-    """List the colours of the classes that are present, and those of the wrong pixels that can occur."""
+def legend_entries(prediction: Segmentation, truth: Segmentation) -> list[tuple[Color, str]]:
+    """List the colours of the classes that are present, and those of the right and wrong pixels."""
+    classes = truth.classes
+    present = {*truth.labels.tolist(), *prediction.labels.tolist()}
     entries = []
     for label in sorted(present - {classes.background}):
         entries.append((classes.colors[label], classes.names[label]))
-    entries.append((RIGHT, "right"))
-    if len(classes) > 2:
-        entries.append((CONFUSED, "confused"))
-    if classes.background is not None:
-        entries += [(FALSE_ALARM, "false alarm"), (MISSED, "missed")]
+    for name, color, _ in error_masks(prediction, truth):
+        entries.append((color, name))
     return entries
