@@ -53,7 +53,7 @@ def class_maps(*values: int) -> Dataset:
 
 def test_objects_and_crowds_are_counted():
     seen = read_ground_truth(dataset([objects([1, 1, 2], [False, True, False]), objects([1])]), "instance")
-    assert (seen.objects, seen.crowds, seen.most_objects) == (3, 1, 2)
+    assert (seen.objects, seen.crowds, seen.max_objects) == (3, 1, 2)
     assert seen.holds.tolist() == [False, True, True]
 
 

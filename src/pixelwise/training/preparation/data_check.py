@@ -47,7 +47,7 @@ class GroundTruth:
         images: the number of images that were read, of `total`.
         total: the number of images of the split.
         objects, crowds: their numbers in all the images read; stuff is neither.
-        most_objects: the largest number of objects in an image, crowds not counted.
+        max_objects: the largest number of objects in an image, crowds not counted.
         holds: (C,) bool, whether an image holds each class; crowds of a class that is counted do not.
     """
 
@@ -55,7 +55,7 @@ class GroundTruth:
     total: int
     objects: int
     crowds: int
-    most_objects: int
+    max_objects: int
     holds: NDArray[np.bool_]
 
 
@@ -179,13 +179,13 @@ def _about_classes(classes: Classes, task: str, trained: GroundTruth) -> list[st
     ]
 
 
-def max_detections_for(most_objects: int) -> int:
-    """Return how many detections to allow where an image of the data has `most_objects` objects.
+def max_detections_for(max_objects: int) -> int:
+    """Return how many detections to allow where an image of the data has `max_objects` objects.
 
     >>> max_detections_for(30), max_detections_for(240)
     (100, 400)
     """
-    steps = -(-most_objects * DETECTIONS_FACTOR // DETECTIONS_STEP)
+    steps = -(-max_objects * DETECTIONS_FACTOR // DETECTIONS_STEP)
     return max(MIN_DETECTIONS, int(steps) * DETECTIONS_STEP)
 
 
@@ -209,9 +209,9 @@ def set_max_detections(
         if stated is not None:
             raise ValueError(f"max_detections is {stated}, but {model.method} finds no objects: leave it out")
         return []
-    most = trained.most_objects
+    most = trained.max_objects
     if validated is not None:
-        most = max(most, validated.most_objects)
+        most = max(most, validated.max_objects)
     number = stated or max_detections_for(most)
     limit_detections(model, number)
     if stated and stated < most:
