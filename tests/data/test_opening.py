@@ -91,7 +91,9 @@ def test_an_empty_folder(tmp_path):
 def test_images_without_any_masks(save, tmp_path, photo):
     save("a.png", photo)
     save("b.png", photo)
-    with pytest.raises(ValueError, match="holds no images with masks in a known way. Wanted: images/ and masks/"):
+    with pytest.raises(
+        ValueError, match="holds no images with masks in a known way; it holds 2 images: .* Wanted: images/ and masks/"
+    ):
         open_dataset(tmp_path)
 
 

@@ -48,6 +48,7 @@ AUGMENTATIONS = ("none", "light", "default", "strong", "pspnet", "topdown", "pas
 
 DATA_FORMATS = (
     "nnunet",
+    "ade-full",
     "voc",
     "cityscapes",
     "coco",

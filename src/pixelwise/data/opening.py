@@ -16,12 +16,13 @@ from ..ops.phrases import counted, few
 from . import shapes
 from .dataset import Dataset
 from .formats import cityscapes, coco, coco_panoptic, label_map, mask_folder, voc, yolo
-from .formats.data_sites import nnunet, object_files
+from .formats.data_sites import ade_full, nnunet, object_files
 from .formats.format import Format, Reader
-from .formats.given_folders import StatedFolders
 from .formats.labelling_tools import cvat_xml, label_studio, labelme, supervisely, via
+from .given_folders import StatedFolders
 from .intensity_estimate import with_intensity
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
+from .recognition.unread_files import describe_unread
 
 FORMATS: dict[str, Format] = {
     "voc": voc,
@@ -38,6 +39,7 @@ FORMATS: dict[str, Format] = {
 
 READERS: dict[str, Reader] = {
     "nnunet": nnunet,
+    "ade-full": ade_full,
     "voc": voc,
     "cityscapes": cityscapes,
     "coco": coco,
@@ -222,9 +224,11 @@ def _detect(path: Path) -> dict[str, str]:
         if reason:
             fits[name] = reason
     if not fits:
+        unread = describe_unread(path)
+        found = f"; {unread}" if unread else ""
         raise ValueError(
-            f"{path} holds no images with masks in a known way. Wanted: images/ and masks/, each with train/ and "
-            "val/ or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt, two paths "
+            f"{path} holds no images with masks in a known way{found}. Wanted: images/ and masks/, each with "
+            "train/ and val/ or not; train/ and val/ with images/ and masks/; a.jpg beside a.png; train.txt, two paths "
             "a line; JPEGImages/ and SegmentationClass/ (VOC); annotations/instances_train.json or "
             "panoptic_train.json (COCO); leftImg8bit/ and gtFine/ (Cityscapes); or data.yaml, images/ and "
             "labels/ (YOLO)"

@@ -155,3 +155,12 @@ def _many(data):
 
     ids = torch.arange(1, 1002, dtype=torch.int32).reshape(7, 143)
     return Segmentation(data.classes, torch.zeros(1001, dtype=torch.int64), ids=ids)
+
+
+def test_polygons_alone_are_told(save, tmp_path, photo):
+    save("leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png", photo)
+    file = tmp_path / "gtFine" / "train" / "aachen" / "aachen_000000_000019_gtFine_polygons.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    with pytest.raises(ValueError, match=r"polygons in JSON, but no maps.*labelIds\.png"):
+        open_dataset(tmp_path)

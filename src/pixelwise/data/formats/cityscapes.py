@@ -216,6 +216,12 @@ def _kind(root: Path, images: list[Path]) -> str | None:
             return kind
     if images:
         names = few(image.name for image in images)
+        if any(_mask(root, image, "polygons").with_suffix(".json").is_file() for image in images):
+            raise ValueError(
+                f"{root / _TRUTHS} holds polygons in JSON, but no maps, for {names}: make *{_TRUTH}labelIds.png and "
+                f"*{_TRUTH}instanceIds.png from them with Cityscapes' scripts (pip install cityscapesscripts; "
+                "python -m cityscapesscripts.preparation.json2labelImg POLYGONS.json NAME.png, or json2instanceImg)"
+            )
         raise ValueError(f"{root / _TRUTHS} holds no map for {names}: wanted NAME{_TRUTH}{_KINDS[0]}.png")
     return None
 

@@ -84,7 +84,9 @@ def read(
     ending = str(content.get("file_ending", ".png"))
     if not ending.lower().endswith(IMAGE_SUFFIXES):
         raise ValueError(f"{path}/dataset.json: images are {ending} files, volumes perhaps: save slices as PNG or TIFF")
-    parts = ["test"] if split == "test" else ["train"] if split else ["train", "test"]
+    parts = ["train", "test"]
+    if split is not None:
+        parts = ["test"] if split == "test" else ["train"]
     records: list[Record] = []
     numbers: set[int] = set()
     for part in parts:

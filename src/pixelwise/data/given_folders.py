@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dataset import Dataset
-from ..recognition.class_names import GivenClasses, GivenColors, GivenVoid
-from ..recognition.splits import splits_of_pairs
-from ..recognition.stated_folders import pairs_in_stated_folders
-from . import label_map, mask_folder
+from .dataset import Dataset
+from .formats import label_map, mask_folder
+from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
+from .recognition.splits import splits_of_pairs
+from .recognition.stated_folders import pairs_in_stated_folders
 
 
 @dataclass(frozen=True)
