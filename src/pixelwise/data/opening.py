@@ -22,7 +22,7 @@ from .formats.labelling_tools import cvat_xml, label_studio, labelme, supervisel
 from .given_folders import StatedFolders
 from .intensity_estimate import with_intensity
 from .recognition.class_names import GivenClasses, GivenColors, GivenVoid
-from .recognition.unread_files import describe_unread
+from .unread_files import describe_unread
 
 FORMATS: dict[str, Format] = {
     "voc": voc,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pixelwise.data.opening import open_dataset
-from pixelwise.data.recognition.unread_files import describe_unread
+from pixelwise.data.unread_files import describe_unread
 
 
 @pytest.mark.parametrize(

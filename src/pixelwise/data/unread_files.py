@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...images.file_names import IMAGE_SUFFIXES
-from ...ops.phrases import counted, few
+from ..images.file_names import IMAGE_SUFFIXES
+from ..ops.phrases import counted, few
 
 _RUN_LENGTHS = ("encodedpixels", "rle", "rle_mask", "mask_rle", "segmentation", "annotation")
 """Headings of columns of run lengths in the CSV files of competitions, lower case."""
