@@ -49,6 +49,7 @@ CASES: list[tuple[str, Any, str, dict[str, Any]]] = [
     ("classes", ("ground", "road", "sky"), "classes", PLAIN),
     ("void", (2,), "classes", PLAIN),
     ("colors", "road=0,0,0;ground=9,9,9;sky=200,0,0", "classes", {**PLAIN, "data": "DATA/colored", "colors": "COLORS"}),
+    ("range", "0,9000", "batches", {**PLAIN, "data": "DATA/deep"}),
     ("resize", 40, "batches", PLAIN),
     ("model", "noisy", "start", PLAIN),
     ("backbone", "resnet10t", "start", {**ENCODER, "pretrained": None}),
@@ -118,7 +119,7 @@ def digest(tensors: Iterable[Tensor]) -> str:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """Two data sets of three classes, one of them again with masks in colour; and checkpoints to start from."""
+    """Two data sets of three classes, one of them again with coloured masks and images of 16 bits; checkpoints."""
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     palette = np.array([[0, 0, 0], [9, 9, 9], [0, 0, 200]], np.uint8)  # BGR, as OpenCV writes them
@@ -133,6 +134,7 @@ def data(tmp_path_factory) -> Path:
                 write(folder / name, split, k, image, mask)
                 if name == "one":
                     write(folder / "colored", split, k, image, palette[mask])
+                    write(folder / "deep", split, k, image.astype(np.uint16) * 20, mask)
     classes = pixelwise.open_dataset(folder / "one", split="train").classes
     for model in ("plain", "noisy"):
         torch.manual_seed(7)
