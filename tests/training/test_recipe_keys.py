@@ -49,6 +49,8 @@ CASES: list[tuple[str, Any, str, dict[str, Any]]] = [
     ("classes", ("ground", "road", "sky"), "classes", PLAIN),
     ("void", (2,), "classes", PLAIN),
     ("colors", "road=0,0,0;ground=9,9,9;sky=200,0,0", "classes", {**PLAIN, "data": "DATA/colored", "colors": "COLORS"}),
+    ("images", "photos", "batches", {**PLAIN, "data": "DATA/rivals", "images": "images", "masks": "masks"}),
+    ("masks", "manual", "batches", {**PLAIN, "data": "DATA/rivals", "images": "images", "masks": "masks"}),
     ("range", "0,9000", "batches", {**PLAIN, "data": "DATA/deep"}),
     ("resize", 40, "batches", PLAIN),
     ("model", "noisy", "start", PLAIN),
@@ -119,7 +121,7 @@ def digest(tensors: Iterable[Tensor]) -> str:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """Two data sets of three classes, one of them again with coloured masks and images of 16 bits; checkpoints."""
+    """Two data sets of three classes; one again with coloured masks, with 16 bits, with rival folders; checkpoints."""
     folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     palette = np.array([[0, 0, 0], [9, 9, 9], [0, 0, 200]], np.uint8)  # BGR, as OpenCV writes them
@@ -134,6 +136,8 @@ def data(tmp_path_factory) -> Path:
                 write(folder / name, split, k, image, mask)
                 if name == "one":
                     write(folder / "colored", split, k, image, palette[mask])
+                    write(folder / "rivals", split, k, image, mask)
+                    write(folder / "rivals", split, k, 255 - image, np.roll(mask, 5, 0), ("photos", "manual"))
                     write(folder / "deep", split, k, image.astype(np.uint16) * 20, mask)
     classes = pixelwise.open_dataset(folder / "one", split="train").classes
     for model in ("plain", "noisy"):
@@ -144,8 +148,8 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-def write(folder: Path, split: str, number: int, image: Any, mask: Any) -> None:
-    for kind, pixels in (("images", image), ("masks", mask)):
+def write(folder: Path, split: str, number: int, image: Any, mask: Any, names: Any = ("images", "masks")) -> None:
+    for kind, pixels in zip(names, (image, mask), strict=True):
         (folder / kind / split).mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / kind / split / f"{number}.png"), pixels)
 
