@@ -37,8 +37,6 @@ def workplace(cells, model) -> Path:
     (folder / "run").mkdir()
     (folder / "run" / "best.safetensors").write_bytes(model.read_bytes())
     (folder / "run" / "recipe.yaml").write_text("data: cells\n")
-    (folder / "old").mkdir()
-    (folder / "old" / "last.safetensors").touch()
     (folder / "odd.yaml").write_text("data: cells\naugment: lite\n")
     (folder / "net.py").write_text("raise SystemExit('a file is run only after all checks')\n")
     cv2.imwrite(str(folder / "new.jpg"), np.zeros((8, 8, 3), np.uint8))
@@ -78,7 +76,6 @@ EVALUATE = ("evaluate", "--model", "run", "--data")
         ),
         (["predict", "--model", "run", "--source", "new/*.jpg"], ["no file fits the pattern new/*.jpg"]),
         (["predict", "--model", "cells", "--source", "new.jpg"], ["the folder cells has no best.safetensors, so it"]),
-        (["predict", "--model", "old", "--source", "new.jpg"], ["no best.safetensors, but last.safetensors: give a"]),
         (["predict", "--model", "unet", "--source", "new.jpg"], ["--model is 'unet', a method without weights"]),
         (
             ["predict", "--model", "fcn8s.wkentaro-vok", "--source", "new.jpg"],
