@@ -49,7 +49,11 @@ def check_no_field_of_view(images: Path, masks: Path, folders: Mapping[Path, lis
 
 
 def _is_rival(folder: Path, images: Path, masks: Path, folders: Mapping[Path, list[Path]], root: Path) -> bool:
-    if folder in (images, masks) or folder_meaning(folder.relative_to(root.absolute()).parts).role == "image":
+    meaning = folder_meaning(folder.relative_to(root.absolute()).parts)
+    if folder in (images, masks) or meaning.role == "image":
+        return False
+    # The masks of another split have images of their own, often with the same names.
+    if meaning.split != folder_meaning(masks.relative_to(root.absolute()).parts).split:
         return False
     try:
         matches = match_names(folders[images], folders[folder])
