@@ -66,7 +66,10 @@ def test_a_command_that_there_is_not(refused):
         ),
         ("evaluate --model m --data d --boundary 0", "--boundary is '0': it must be a number above 0"),
         ("evaluate --model m --data d --void 0,x", "--void is '0,x': it must be mask values from 0 to 65535"),
-        ("evaluate --model m --data d --format cocco", "--format is 'cocco': it must be one of "),
+        (
+            "evaluate --model m --data d --format cocco",
+            "--format is 'cocco': it must be one of nnunet, ade-full, voc, cityscapes, coco,",
+        ),
         ("inspect --data d --augment lite", "--augment is 'lite': it must be one of none, light, default"),
         ("tune --model m --data d --images 3", "--images is '3': it must be a whole number, 4 or more"),
         ("models unet --size 64xx", "--size is '64xx': it must be 512 or 512x1024, height first, pixels"),
